@@ -1,0 +1,1 @@
+"""Chart kinds: one file per kind."""

@@ -1,0 +1,1 @@
+"""Executor kinds: one file per kind."""

@@ -1,0 +1,1 @@
+"""Grid kinds: one file per kind."""

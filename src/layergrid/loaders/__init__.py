@@ -1,0 +1,1 @@
+"""Data set kinds: one file per kind."""

@@ -1,0 +1,1 @@
+"""Position kinds: one file per kind."""
