@@ -1,4 +1,4 @@
-"""One formatter for numbers, ranges, lists and tokens, so that text, tables and tooltips agree; it knows no artifact."""
+"""One formatter for numbers, ranges, lists and tokens, so that text and tables agree; it knows no artifact."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 EN_DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -26,7 +27,7 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """ "[0.79, 0.86]"."""
+    """Bounds in brackets: "[0.79, 0.86]"."""
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
@@ -41,12 +42,85 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
-    """ "1 layer", "3 layers"."""
+    """A count in figures with its noun: "1 layer", "3 layers"."""
     return f"{count(n)} {one if n == 1 else many or one + 's'}"
 
 
+def words(value: int) -> str:
+    """A count in running text: "no", "one" ... "twelve", then figures ("13", "1,000")."""
+    return SMALL[value] if 0 <= value < len(SMALL) else count(value)
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A count with its noun in running text: "no cells", "one layer", "eleven cells", "264 cells"."""
+    return f"{words(n)} {one if n == 1 else many or one + 's'}"
+
+
+def share(k: int, n: int, one: str, rest: str, many: str | None = None) -> str:
+    """A clause on k of n things: "none of the 72 cells is above chance", "both cells are ...", "the only cell is ..."."""
+    several = many or one + "s"
+    if n == 1:
+        return f"the only {one} {'is' if k else 'is not'} {rest}"
+    if k == 0:
+        return f"neither of the two {several} is {rest}" if n == 2 else f"none of the {words(n)} {several} is {rest}"
+    if k == n:
+        return f"both {several} are {rest}" if n == 2 else f"all {words(n)} {several} are {rest}"
+    return f"{words(k)} of the {words(n)} {several} {'is' if k == 1 else 'are'} {rest}"
+
+
+def capital(sentence: str) -> str:
+    """The same text with its first letter raised; nothing else changes."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def trimmed(value: float, digits: int = 6) -> str:
+    """A setting or constant without trailing zeros: "0.5", "1", "0.02", "1,000"."""
+    shown = number(value, digits)
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def power(value: float) -> str:
+    """A penalty or tolerance: "0.001", and "1e-5" below that."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6 or not math.isfinite(value):
+        return trimmed(value, 4)
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{trimmed(float(mantissa), 1)}e{int(exponent)}".replace("-", MINUS)
+
+
+def precision(half_width: float, least: int = 2, most: int = 4) -> int:
+    """Digits after the point that an interval of this half width bears: 0.04 -> 2, 0.004 -> 3."""
+    if not math.isfinite(half_width) or half_width <= 0:
+        return least
+    return min(most, max(least, math.ceil(-math.log10(2 * half_width))))
+
+
+def estimate(value: float, low: float, high: float, digits: int = 2) -> str:
+    """An estimate with its interval, "0.83 [0.79, 0.86]"; without bounds the value alone, with one bound that bound."""
+    shown = number(value, digits)
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{shown} {interval(low, high, digits)}"
+    if math.isfinite(low) or math.isfinite(high):
+        bound = f"at least {number(low, digits)}" if math.isfinite(low) else f"at most {number(high, digits)}"
+        return f"{shown} [{bound}]"
+    return shown
+
+
+def span(low: float, high: float, digits: int = 2) -> str:
+    """A range with an en dash, "0.79\N{EN DASH}0.86"; with words where a sign would make the dash ambiguous."""
+    joint = EN_DASH if low >= 0 and high >= 0 else " to "
+    return f"{number(low, digits)}{joint}{number(high, digits)}"
+
+
+def slug(name: str) -> str:
+    """A name as part of a fact's id: letters, digits, "_" and "-" stay, all else becomes %XX, so no two names meet."""
+    return "".join(
+        c if c.isalnum() or c in "_-" else "".join(f"%{b:02X}" for b in c.encode("utf-8", "surrogatepass"))
+        for c in name
+    )
+
+
 def listed(words: Iterable[str], last: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """A list in running text: "a", "a and b", "a, b and c"."""
     items = list(words)
     if len(items) < 2:
         return "".join(items)
@@ -65,14 +139,14 @@ def runs(values: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def layers(values: Sequence[int]) -> str:
-    """ "layer 4", "layers 10-18", "layers 2, 5 and 7-9" (with an en dash)."""
+    """Layers in runs: "layer 4", "layers 10-18", "layers 2, 5 and 7-9" (with an en dash)."""
     parts = [str(a) if a == b else f"{a}{EN_DASH}{b}" for a, b in runs(values)]
     one = len(parts) == 1 and EN_DASH not in parts[0]
     return f"{'layer' if one else 'layers'} {listed(parts)}"
 
 
 def visible(text: str) -> str:
-    """Text made safe to print: control characters, lone surrogates and direction overrides become escapes like \\u202e."""
+    """Text made safe to print: control characters, lone surrogates, direction overrides become escapes (backslash u202e)."""
     return "".join(c if _prints(c) else _escape(c) for c in text)
 
 
@@ -87,7 +161,11 @@ def _escape(character: str) -> str:
 
 def token(piece: str) -> str:
     """A token to show in a strip or on an axis: blanks as an open box, line breaks as an arrow, tabs as another."""
-    marks = {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW TO BAR}"}
+    marks = {
+        " ": "\N{OPEN BOX}",
+        "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}",
+        "\t": "\N{RIGHTWARDS ARROW TO BAR}",
+    }
     return "".join(marks.get(c) or visible(c) for c in piece)
 
 
