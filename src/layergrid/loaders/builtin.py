@@ -1,0 +1,44 @@
+"""The data sets that ship: questions made by the package itself; it reads no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from layergrid.artifacts import Scalar
+from layergrid.demo.questions import evaluation_sums
+from layergrid.kinds import BadInput, Loader
+from layergrid.text import listed, nearest
+
+ARITHMETIC_ROWS = 4000
+
+
+class BuiltinLoader(Loader):
+    """`builtin:arithmetic`: 4,000 sums that the model that ships was never trained on."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("builtin",)
+    kind: Literal["builtin"] = "builtin"
+
+    def read(self, root: Path) -> dict[str, list[Scalar]]:  # noqa: ARG002 - nothing is read from a folder
+        """Columns question, answer, left, operation, right, left_digits, right_digits, operands, wording."""
+        makers = {"arithmetic": _arithmetic}
+        if self.address not in makers:
+            near = nearest(self.address, makers)
+            hint = f" Did you mean builtin:{near}?" if near else ""
+            raise BadInput(f"builtin:{self.address}: no such data set ships; those that do: {listed(makers)}.{hint}")
+        return makers[self.address]()
+
+
+def _arithmetic() -> dict[str, list[Scalar]]:
+    sums = evaluation_sums(ARITHMETIC_ROWS)
+    return {
+        "question": [one.question for one in sums],
+        "answer": [one.answer for one in sums],
+        "left": [one.left for one in sums],
+        "operation": [one.operation for one in sums],
+        "right": [one.right for one in sums],
+        "left_digits": [len(str(one.left)) for one in sums],
+        "right_digits": [len(str(one.right)) for one in sums],
+        "operands": [one.operands for one in sums],
+        "wording": [one.wording for one in sums],
+    }

@@ -1,0 +1,58 @@
+"""Reads Parquet files through Arrow, keeping numbers as numbers; it knows nothing of prompts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from layergrid.artifacts import Scalar
+from layergrid.kinds import BadInput, Loader
+from layergrid.loaders.files import locate
+
+
+class ParquetLoader(Loader):
+    """Parquet.
+
+    Text, numbers, booleans and nulls stay what they are; lists and structs become JSON text, dates ISO text.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    kind: Literal["parquet"] = "parquet"
+
+    def read(self, root: Path) -> dict[str, list[Scalar]]:
+        """Columns in the order of the file; BadInput where it is not Parquet, or where a column holds bytes."""
+        import pyarrow
+        from pyarrow import parquet
+
+        path = locate(root, self.address)
+        try:
+            with path.open("rb") as file:
+                table = parquet.read_table(file)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
+        names = list(table.column_names)
+        if len(set(names)) < len(names):
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise BadInput(f"{path}: two columns are named {twice!r}; rename one")
+        return {
+            name: [_scalar(path, name, row, value) for row, value in enumerate(_values(path, name, table), start=1)]
+            for name in names
+        }
+
+
+def _values(path: Path, name: str, table: Any) -> list[Any]:
+    try:
+        return list(table.column(name).to_pylist())
+    except ValueError as error:  # text that is not UTF-8; times finer than Python's
+        raise BadInput(f"{path}, column {name!r}: {error}") from None
+
+
+def _scalar(path: Path, name: str, row: int, value: Any) -> Scalar:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, bytes):
+        raise BadInput(f"{path}, row {row}, column {name!r}: holds bytes; store text as a string column")
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
