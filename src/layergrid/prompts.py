@@ -7,7 +7,7 @@ come from decoding its own ids, never from tokenising text again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,15 +100,20 @@ def _syntax(template: str, dataset: str, error: jinja2.TemplateSyntaxError) -> s
 
 def _undefined(wanted: set[str], examples: Examples, i: int, message: str) -> str:
     missing = sorted(name for name in wanted - set(examples.columns) if name != "row" and repr(name) in message)
-    known = listed(repr(name) for name in examples.columns)
     if not missing:
-        return f"{_where(examples, i)}: the prompt template failed: {message}; the columns are {known}"
-    near = nearest(missing[0], examples.columns)
-    hint = f" Did you mean {near!r}?" if near else ""
+        return f"{_where(examples, i)}: the prompt template failed: {message}; {known_columns('', examples.columns)}"
     return (
         f"data set {examples.name!r}: the prompt names {missing[0]!r}, which is no column of {examples.source}; "
-        f"the columns are {known}.{hint}"
+        f"{known_columns(missing[0], examples.columns)}"
     )
+
+
+def known_columns(wanted: str, columns: Iterable[str]) -> str:
+    """What to say after a column that does not exist: those that do, and the nearest of them to `wanted`."""
+    names = list(columns)
+    near = nearest(wanted, names)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"the columns are {listed(repr(name) for name in names)}.{hint}"
 
 
 # ---------------------------------------------------------------- prompts to ids

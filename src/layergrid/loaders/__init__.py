@@ -13,7 +13,8 @@ from pathlib import Path
 
 from layergrid.artifacts import Examples, Scalar
 from layergrid.kinds import BadInput, Loader
-from layergrid.text import count, listed, nearest
+from layergrid.prompts import known_columns
+from layergrid.text import count
 
 
 def load_examples(
@@ -31,8 +32,8 @@ def load_examples(
 
     Ids are those of `id_column` as text, else row numbers counted from 1; groups those of `group_column`, else each row
     is its own. A sample is drawn without replacement by what rows hold, so that the same rows in another order give the
-    same sample. Raises BadInput for an empty set, a column that is missing, ids that are empty or not unique, groups that are
-    empty, and a sample larger than the set.
+    same sample. Raises BadInput for an empty set, a column that is missing, ids that are empty or not unique, groups
+    that are empty, and a sample larger than the set.
     """
     columns = loader.read(root)
     n = len(next(iter(columns.values()), []))
@@ -51,21 +52,12 @@ def load_examples(
     return _examples(name, source, [ids[i] for i in kept], [groups[i] for i in kept], _taken(columns, kept))
 
 
-def require_column(where: str, role: str, wanted: str, columns: Mapping[str, object]) -> None:
-    """Raises BadInput with the columns that exist and the nearest, where `wanted`, named as `role`, is none of them."""
-    if wanted in columns:
-        return
-    near = nearest(wanted, columns)
-    hint = f" Did you mean {near!r}?" if near else ""
-    known = listed(repr(name) for name in columns)
-    raise BadInput(f"{where}: there is no column {wanted!r}, named as {role}; the columns are {known}.{hint}")
-
-
 def _keys(where: str, columns: Mapping[str, Sequence[Scalar]], role: str, wanted: str | None) -> list[str]:
     """The values of an id or group column as text; lone surrogates become escapes, because tables cannot hold them."""
     if wanted is None:
         return []
-    require_column(where, role, wanted, columns)
+    if wanted not in columns:
+        raise BadInput(f"{where}: there is no column {wanted!r}, named as {role}; {known_columns(wanted, columns)}")
     for i, value in enumerate(columns[wanted]):
         if value is None or value == "":
             raise BadInput(
@@ -86,7 +78,7 @@ def _unique(where: str, ids: Sequence[str], column: str | None) -> None:
 
 
 def _drawn(columns: Mapping[str, Sequence[Scalar]], ids: Sequence[str] | None, sample: int, seed: int) -> list[int]:
-    """Indices of the `sample` rows with the smallest hashes of seed, id and content; equal rows differ by their count."""
+    """Indices of the `sample` rows with the smallest hashes of seed, id and content; equal rows count up."""
     names = sorted(columns)
     seen: Counter[bytes] = Counter()
     keys = []
