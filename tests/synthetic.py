@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from layergrid import selection, stats
 from layergrid.artifacts import (
     Baseline,
     DataCard,
-    Estimate,
     Grid,
     GridResult,
     HeldOut,
@@ -37,6 +39,12 @@ QUANTITY = Quantity(
     positive="wrong answers",
 )
 
+LABELS = {
+    "operand sizes": "operand sizes (left_digits, right_digits)",
+    "answer_length": "length of the answer in tokens",
+    "exact_logprob_mean": "mean log-probability of the exact answer",
+}
+
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Mann-Whitney by brute force, ties as halves."""
@@ -60,7 +68,7 @@ def grid_result(
     strength: float = 1.0,
     folds: int = 5,
 ) -> GridResult:
-    """One grid whose cells are the mean per-fold AUROC of its held-out scores; intervals are rough but ordered."""
+    """One grid whose values, intervals, ties, nested best and baselines all follow from its held-out scores."""
     rng = np.random.default_rng(seed)
     labels = rng.random(n) < 0.38
     fold = np.arange(n) % folds
@@ -68,56 +76,80 @@ def grid_result(
     shared = rng.normal(size=n)
     noise = 0.6 * shared + 0.8 * rng.normal(size=(*shape, n))
     scores = (noise + strength * signal(*shape)[..., None] * labels).astype(np.float32)
-    value = np.array(
-        [[np.mean([auroc(labels[fold == k], s[fold == k]) for k in range(folds)]) for s in row] for row in scores]
-    )
-    width = 1.96 * np.sqrt(np.maximum(value * (1 - value), 0.01) / (0.25 * n)) * 0.9
-    best = np.unravel_index(np.argmax(value), shape)
-    z = (value - 0.5) / (width / 1.96)
-    p = np.minimum(1.0, np.array([0.5 * np.vectorize(_erfc)(x / np.sqrt(2)) for x in z]) * value.size)
-    grid = Grid(
-        name=name, model="tiny", dataset="sums", kind="probe", site="residual", metric="auroc", quantity=QUANTITY,
-        layers=tuple(range(layers)), positions=positions, value=value, low=np.maximum(value - width, 0),
-        high=np.minimum(value + width, 1), level=0.95, n=np.full(shape, n), n_positive=np.full(shape, int(labels.sum())),
-        p_adjusted=p, status=np.full(shape, "ok"), reason=np.full(shape, ""),
-        tied_with_best=value > value[best] - 0.02,
-        settings={
-            "predict": "error", "folds": folds, "inner_folds": folds - 1, "group": "operands", "n_groups": n - 20,
-            "rows": n, "rows_in_all": n + 38, "dropped_correct": 10, "dropped_wrong": 28, "statuses": ["ok"],
-            "penalties": [float(x) for x in np.geomspace(1e-5, 1, 8)], "seed": 0, "cells_tested": int(value.size),
-            "positions_left_out": [], "correction": "Holm", "level": 0.95,
-        },
-    )  # fmt: skip
-    nested = scores[best].astype(np.float64)
-    point = float(value[best]) - 0.01
-    estimate = Estimate(point, point - 0.04, point + 0.035, 0.95, n)
-    winners = tuple(Winner(k, int(best[0]), positions[best[1]], 0.01, point) for k in range(folds))
     base = {"operand sizes": 0.6, "answer_length": 0.3, "exact_logprob_mean": 0.9}
     base_scores = {key: rng.normal(size=n) + strength * w * labels for key, w in base.items()}
+    held = HeldOut(
+        tuple(f"q{i}" for i in range(n)), tuple(f"g{i}" for i in range(n)), labels, fold, scores,
+        np.full(n, np.nan), base_scores,
+    )  # fmt: skip
+    return from_scores(held, name=name, layers=tuple(range(layers)), positions=positions)
+
+
+def from_scores(held: HeldOut, name: str, layers: tuple[int, ...], positions: tuple[str, ...]) -> GridResult:
+    """A grid computed from held-out scores; the winner of a fold is the highest cell on the other folds."""
+    n, k, shape = len(held.labels), int(held.folds.max()) + 1, (len(layers), len(positions))
+    split = stats.Split(held.labels, np.unique(np.array(held.groups), return_inverse=True)[1], held.folds)
+    flat = held.cells.reshape(-1, n)
+    cells = selection.evaluate_cells(split, flat, 0.95)
+    kept = np.isfinite(cells.value)
+    status = np.where(np.isnan(flat).any(axis=1), "missing", np.where(cells.constant, "constant", "ok"))
+    status = np.where(cells.boundary, "boundary", status)
+    reason = np.where(status == "missing", "no example has this position", "")
+    reason = np.where(status == "constant", selection.NOTHING_VARIES, reason)
+    grid = Grid(
+        name=name, model="tiny", dataset="sums", kind="probe", site="residual", metric="auroc", quantity=QUANTITY,
+        layers=layers, positions=positions, value=cells.value.reshape(shape), low=cells.low.reshape(shape),
+        high=cells.high.reshape(shape), level=0.95, n=np.full(shape, n),
+        n_positive=np.full(shape, int(held.labels.sum())), p_adjusted=cells.p_adjusted.reshape(shape),
+        status=status.reshape(shape), reason=reason.reshape(shape),
+        tied_with_best=cells.tied_with_best.reshape(shape),
+        settings={
+            "predict": "error", "folds": k, "inner_folds": k - 1, "group": "operands",
+            "n_groups": len(set(held.groups)), "rows": n, "rows_in_all": n + 38, "dropped_correct": 10,
+            "dropped_wrong": 28, "statuses": ["ok"], "penalties": [float(x) for x in np.geomspace(1e-5, 1, 8)],
+            "seed": 0, "cells_tested": int(kept.sum()), "positions_left_out": [], "correction": "Holm", "level": 0.95,
+        },
+    )  # fmt: skip
+    if not kept.any():
+        none = tuple(Baseline(key, LABELS.get(key, key), None, None, "no cell has a value") for key in held.baselines)
+        return GridResult(grid, None, none, held)
+    folds = np.array(
+        [stats.evaluate(split, s).aurocs if ok else np.full(k, -1.0) for s, ok in zip(flat, kept, strict=True)]
+    )
+    chosen = np.array([int(np.argmax(np.delete(folds, f, axis=1).mean(axis=1))) for f in range(k)])
+    held = replace(held, nested=selection.compose(split, flat, chosen))
+    nested = stats.evaluate(split, held.nested)
+    winners = tuple(
+        Winner(f, layers[c // shape[1]], positions[c % shape[1]], 0.01, float(folds[c, f]))
+        for f, c in enumerate(chosen)
+    )
+    estimate = selection.as_estimate(stats.mean_interval(split, nested, 0.95), 0.95, n)
     baselines = []
-    for key, values in base_scores.items():
-        a = float(np.mean([auroc(labels[fold == k], values[fold == k]) for k in range(folds)]))
-        labelled = {
-            "operand sizes": "operand sizes (left_digits, right_digits)",
-            "answer_length": "length of the answer in tokens",
-            "exact_logprob_mean": "mean log-probability of the exact answer",
-        }[key]
+    for key, values in held.baselines.items():
+        one = stats.evaluate(split, values)
+        difference = stats.difference_interval(split, nested, one, 0.95)
+        mine = stats.mean_interval(split, one, 0.95)
         baselines.append(
             Baseline(
-                key, labelled, Estimate(a, a - 0.05, a + 0.05, 0.95, n),
-                Estimate(point - a, point - a - 0.06, point - a + 0.06, 0.95, n),
+                key, LABELS.get(key, key), selection.as_estimate(mine, 0.95, n),
+                selection.as_estimate(difference, 0.95, n),
             )
         )  # fmt: skip
-    held = HeldOut(
-        tuple(f"q{i}" for i in range(n)), tuple(f"g{i}" for i in range(n)), labels, fold, scores, nested, base_scores
-    )
     return GridResult(grid, Selection(estimate, winners), tuple(baselines), held)
 
 
-def _erfc(x: float) -> float:
-    import math
-
-    return math.erfc(x)
+def upside_down(given: Results) -> Results:
+    """The same rows with every score negated: every AUROC becomes one minus itself, intervals flipped."""
+    turned = []
+    for r in given.grids:
+        assert r.held_out is not None
+        held = replace(
+            r.held_out,
+            cells=-r.held_out.cells,
+            baselines={key: -np.asarray(values) for key, values in r.held_out.baselines.items()},
+        )
+        turned.append(from_scores(held, r.grid.name, r.grid.layers, r.grid.positions))
+    return replace(given, grids=tuple(turned))
 
 
 def results(**options: object) -> Results:

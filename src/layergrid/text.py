@@ -57,7 +57,7 @@ def counted(n: int, one: str, many: str | None = None) -> str:
 
 
 def share(k: int, n: int, one: str, rest: str, many: str | None = None) -> str:
-    """A clause on k of n things: "none of the 72 cells is above chance", "both cells are ...", "the only cell is ..."."""
+    """A clause on k of n things: "none of the 72 cells is ...", "both cells are ...", "the only cell is ..."."""
     several = many or one + "s"
     if n == 1:
         return f"the only {one} {'is' if k else 'is not'} {rest}"
@@ -85,6 +85,14 @@ def power(value: float) -> str:
         return trimmed(value, 4)
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{trimmed(float(mantissa), 1)}e{int(exponent)}".replace("-", MINUS)
+
+
+def large(value: int) -> str:
+    """A large count: "1.7 million", "7.2 billion", "12,000"."""
+    for size, name in ((10**9, "billion"), (10**6, "million")):
+        if value >= size:
+            return f"{trimmed(value / size, 1)} {name}"
+    return count(value)
 
 
 def precision(half_width: float, least: int = 2, most: int = 4) -> int:
@@ -146,7 +154,7 @@ def layers(values: Sequence[int]) -> str:
 
 
 def visible(text: str) -> str:
-    """Text made safe to print: control characters, lone surrogates, direction overrides become escapes (backslash u202e)."""
+    """Text made safe to print: control characters, lone surrogates and direction overrides become escapes."""
     return "".join(c if _prints(c) else _escape(c) for c in text)
 
 

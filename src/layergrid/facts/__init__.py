@@ -1,0 +1,82 @@
+"""What the results say, as facts that can be recomputed; rules over grids and quantities that know no kind of grid.
+
+A fact has a readable id, the cells that it speaks of, its value with bounds, the comparison that it licenses, and every
+form in which prose may print it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from layergrid import text
+from layergrid.artifacts import Fact, Results, Sentence
+from layergrid.facts import best, changes, methods, places, shape, sources
+from layergrid.facts.ledger import Ledger
+from layergrid.facts.view import View
+from layergrid.kinds import BadInput
+
+RESERVED = frozenset({"data", "model", "expectation"})
+
+
+def prefixes(results: Results) -> tuple[str, ...]:
+    """What the ids of each grid's facts start with: its name, with model and data set where two grids share it."""
+    times = Counter(r.grid.name for r in results.grids)
+    found = []
+    for g in (r.grid for r in results.grids):
+        name = text.slug(g.name)
+        if times[g.name] > 1 or name in RESERVED:
+            name = f"{name}.{text.slug(g.model)}.{text.slug(g.dataset)}"
+        found.append(name)
+    return tuple(found)
+
+
+def derive(results: Results) -> tuple[Fact, ...]:
+    """All facts of the results, sources first, then grid by grid; the same results give the same facts."""
+    sides = Ledger()
+    sources.derive(results, sides)
+    found = dict(sides.facts)
+    for result, prefix in zip(results.grids, prefixes(results), strict=True):
+        view = View(result)
+        ledger = Ledger(result.grid.name, prefix)
+        for rules in (shape, best, places, changes, methods):
+            rules.derive(view, ledger)
+        found |= ledger.facts
+    return tuple(found.values())
+
+
+def to_json(facts: Iterable[Fact], sentences: Iterable[Sentence] = ()) -> str:
+    """`facts.json`: {"facts": [...], "sentences": [{"text", "facts"}]}, one fact a line, the same bytes every time."""
+    lines = [json.dumps(_record(fact), ensure_ascii=False, allow_nan=False) for fact in facts]
+    said = [json.dumps({"text": s.text, "facts": list(s.facts)}, ensure_ascii=False) for s in sentences]
+    return '{"facts": [\n' + ",\n".join(lines) + '\n], "sentences": [\n' + ",\n".join(said) + "\n]}\n"
+
+
+def _record(fact: Fact) -> dict[str, Any]:
+    record: dict[str, Any] = {"id": fact.id, "rule": fact.rule, "grid": fact.grid}
+    optional = {
+        "cells": [list(c) for c in fact.cells],
+        "value": fact.value,
+        "low": fact.low,
+        "high": fact.high,
+        "n": fact.n,
+        "relation": fact.relation,
+        "of": list(fact.of),
+    }
+    record |= {k: v for k, v in optional.items() if v not in (None, "", [])}
+    return record | {"forms": dict(fact.forms)}
+
+
+def from_json(content: str) -> tuple[tuple[Fact, ...], tuple[Mapping[str, Any], ...]]:
+    """Facts and sentence records of a `facts.json`; raises BadInput where it is not one."""
+    try:
+        read = json.loads(content)
+        facts = tuple(
+            Fact(**{**r, "cells": tuple((int(a), str(b)) for a, b in r.get("cells", ())), "of": tuple(r.get("of", ()))})
+            for r in read["facts"]
+        )
+        return facts, tuple(read["sentences"])
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"facts.json: expected facts and sentences as a build writes them, found {error}") from error

@@ -1,0 +1,252 @@
+"""Facts of the best cell: the nested estimate, the highest cell, the folds' winners, the ties, the baselines."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from layergrid import text
+from layergrid.artifacts import Baseline, Estimate, Selection
+from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
+from layergrid.facts.view import Index, View
+
+
+def derive(view: View, ledger: Ledger) -> None:
+    """Writes what may be said of the best."""
+    selection = view.result.selection
+    if selection is not None and math.isfinite(selection.estimate.value):
+        _nested(view, selection, ledger)
+    if view.peaks:
+        _highest(view, ledger)
+    _baselines(view, ledger)
+
+
+def _nested(view: View, selection: Selection, ledger: Ledger) -> None:
+    e = selection.estimate
+    cells = tuple(dict.fromkeys((w.layer, w.position) for w in selection.winners))
+    forms = estimate_forms(e, view.digits) | {"rows": text.plural(e.n, "row"), "n": f"n = {text.count(e.n)}"}
+    ledger.add("nested", "nested", forms, cells=cells, value=e.value, low=e.low, high=e.high, n=e.n)
+    chance = view.grid.quantity.chance
+    if chance is not None:
+        relation = against_zero(e.low - chance, e.high - chance)
+        shown = text.trimmed(chance)
+        forms = {"text": f"{relation} chance ({shown})", "short": f"{relation} chance"} if relation else {}
+        ledger.add(
+            "nested.chance", "relation", forms, value=e.value - chance, relation=relation, of=["nested", "chance"]
+        )
+    if selection.winners:
+        _winners(view, selection, ledger)
+
+
+def _winners(view: View, selection: Selection, ledger: Ledger) -> None:
+    """Which cell each fold chose: positions by how many folds chose them, with their layers."""
+    winners = selection.winners
+    by_position = Counter(w.position for w in winners)
+    order = sorted(by_position, key=lambda p: (-by_position[p], view.grid.positions.index(p)))
+    chosen = {p: text.layers([w.layer for w in winners if w.position == p]) for p in order}
+    shown = [text.visible(p) for p in order]
+    k = len(winners)
+    if len(order) == 1:
+        every = "the only fold chooses" if k == 1 else f"{'both' if k == 2 else f'all {text.words(k)}'} folds choose"
+        clause = f"{every} {shown[0]}, in {chosen[order[0]]}"
+    else:
+        parts: list[str] = []
+        for name, p in zip(shown, order, strict=True):
+            verb = "chooses" if by_position[p] == 1 else "choose"
+            lead = (
+                f"of the {text.words(k)} folds, {text.words(by_position[p])} {verb}"
+                if not parts
+                else text.words(by_position[p])
+            )
+            parts.append(f"{lead} {name} ({chosen[p]})")
+        clause = text.listed(parts)
+    forms = {"text": clause, "Text": text.capital(clause), "position": shown[0] if len(order) == 1 else ""}
+    cells = tuple(dict.fromkeys((w.layer, w.position) for w in winners))
+    ledger.add("winners", "winners", forms, cells=cells, value=by_position[order[0]], n=k, of=["nested"])
+
+
+def _highest(view: View, ledger: Ledger) -> None:
+    i, j = view.peaks[0]
+    e = cell(view, (i, j))
+    layer, position = view.point((i, j))
+    shown = text.visible(position)
+    where = f"{shown} in {text.layers([layer])}"
+    if len(view.peaks) > 1:
+        where = f"{text.words(len(view.peaks))} cells"
+    forms = estimate_forms(e, view.digits) | {
+        "where": where,
+        "at": f"at {where}" if len(view.peaks) == 1 else f"at each of {where}",
+        "the": "the highest cell" if len(view.peaks) == 1 else "the highest cells",
+        "The": "The highest cell" if len(view.peaks) == 1 else "The highest cells",
+        "reads": "reads" if len(view.peaks) == 1 else "read",
+        "superlative": f"{view.most} {view.grid.quantity.claim}" if view.named else "",
+    }
+    ledger.add("highest", "highest", forms, cells=view.points(view.peaks), value=e.value, low=e.low, high=e.high, n=e.n)
+    if view.constant:
+        value = text.number(e.value, view.digits)
+        every = "both" if view.ok.sum() == 2 else f"all {text.words(int(view.ok.sum()))}"
+        clause = f"{every} cells hold the same value, {value}"
+        ledger.add(
+            "constant",
+            "constant grid",
+            {"text": clause, "Text": text.capital(clause)},
+            value=e.value,
+            n=int(view.ok.sum()),
+        )
+    elif view.named and int(view.ok.sum()) > 1:
+        _tied(view, ledger)
+
+
+def _tied(view: View, ledger: Ledger) -> None:
+    """Cells that a paired interval cannot tell from the highest, which does not count itself."""
+    mask = view.grid.tied_with_best & view.ok
+    first = view.peaks[0]
+    others = [(int(i), int(j)) for i, j in np.argwhere(mask) if (int(i), int(j)) != first]
+    total = int(view.ok.sum()) - 1
+    columns = sorted({j for _, j in others})
+    noun = "cell" if len(others) == 1 else "cells"
+    if not others:
+        clause = "every other cell can be told from the highest"
+    elif len(others) == total:
+        clause = "no cell can be told from the highest"
+    else:
+        clause = f"{text.words(len(others))} other {noun} cannot be told from the highest"
+    if others:
+        ledger.add(
+            "tied.count",
+            "ties",
+            {"text": f"{text.count(len(others))} {noun}"},
+            cells=view.points(others),
+            value=len(others),
+        )
+    where = {j: text.layers([view.grid.layers[i] for i, c in others if c == j]) for j in columns}
+    named = [f"{text.visible(view.grid.positions[j])} ({where[j]})" for j in columns]
+    only = columns == [first[1]]
+    spread = text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} positions"
+    run = text.layers([view.grid.layers[i] for i, _ in [*others, first]]) if only else ""
+    forms = {
+        "text": clause,
+        "Text": text.capital(clause),
+        "spread": f"at {spread}" if others else "",
+        "run": run,
+        "position": text.visible(view.grid.positions[first[1]]) if only else "",
+        "relation": "cannot be told from" if others else "can be told from",
+        "with": f"{text.words(len(others))} {noun} beside it" if others else "",
+    }
+    points = view.points([first, *others])
+    ledger.add(
+        "tied", "ties", forms, cells=points, value=len(others), n=total, relation=forms["relation"], of=["highest"]
+    )
+
+
+def cell(view: View, index: Index) -> Estimate:
+    """The estimate of one cell."""
+    grid = view.grid
+    return Estimate(
+        float(grid.value[index]), float(grid.low[index]), float(grid.high[index]), grid.level, int(grid.n[index])
+    )
+
+
+def _baselines(view: View, ledger: Ledger) -> None:
+    valued = [b for b in view.result.baselines if b.estimate is not None and math.isfinite(b.estimate.value)]
+    for b in view.result.baselines:
+        _baseline(view, b, ledger)
+    if not valued:
+        return
+    top = max(b.estimate.value for b in valued if b.estimate)
+    best = [b for b in valued if b.estimate and b.estimate.value == top]
+    shown = text.visible(best[0].label)
+    forms = {"label": shown, "named": f"the best of {text.words(len(valued))} baselines", "the": "the best baseline"}
+    if len(valued) == 1:
+        forms |= {"named": "the only baseline", "the": "the baseline"}
+    if len(best) > 1:
+        forms = {
+            "label": text.visible(text.listed(b.label for b in best)),
+            "named": "the best baselines",
+            "the": "the best baselines",
+        }
+    forms |= {"verb": "reaches" if len(best) == 1 else "reach", "The": text.capital(forms["the"])}
+    forms |= estimate_forms(best[0].estimate, view.digits) if best[0].estimate else {}
+    e = best[0].estimate
+    low, high = (e.low, e.high) if e else (None, None)
+    ledger.add(
+        "best_baseline", "best baseline", forms, value=top, low=low, high=high, of=[baseline_key(b) for b in best]
+    )
+    d = best[0].difference
+    if d is not None and math.isfinite(d.value):
+        _difference(view, "gain", d, ledger, ["nested", "best_baseline"])
+    _verdicts(valued, ledger)
+
+
+def baseline_key(b: Baseline) -> str:
+    """The key of a baseline's fact."""
+    return f"baseline.{text.slug(b.name)}"
+
+
+def _baseline(view: View, b: Baseline, ledger: Ledger) -> None:
+    label = text.visible(b.label)
+    if b.estimate is None or not math.isfinite(b.estimate.value):
+        forms = {"label": label, "reason": f"{label} ({text.visible(b.reason)})" if b.reason else label}
+        ledger.add(baseline_key(b), "baseline without a value", forms)
+        return
+    e = b.estimate
+    forms = estimate_forms(e, view.digits)
+    named = f"{label} {forms['text']}"
+    ledger.add(
+        baseline_key(b),
+        "baseline",
+        forms | {"label": label, "named": named},
+        value=e.value,
+        low=e.low,
+        high=e.high,
+        n=e.n,
+    )
+    if b.difference is not None and math.isfinite(b.difference.value):
+        _difference(view, f"over.{text.slug(b.name)}", b.difference, ledger, ["nested", baseline_key(b)])
+
+
+def _difference(view: View, key: str, d: Estimate, ledger: Ledger, of: Sequence[str]) -> None:
+    forms = difference_forms(d.value, d.low, d.high, view.digits)
+    relation = against_zero(d.low, d.high)
+    size = forms["text"]
+    if relation in {"above", "below"}:
+        forms |= {
+            "relation": f"{size} {relation}",
+            "word": relation,
+            "better": "better" if relation == "above" else "worse",
+        }
+    elif relation:
+        forms |= {"relation": relation, "word": relation, "difference": f"difference {size}"}
+    else:
+        forms |= {"difference": f"difference {forms['signed']}, without an interval"}
+    if "range" in forms:
+        forms["interval"] = f"{text.percent(d.level)} interval {forms['range']}"
+    ledger.add(key, "paired difference", forms, value=d.value, low=d.low, high=d.high, n=d.n, relation=relation, of=of)
+
+
+def _verdicts(valued: Sequence[Baseline], ledger: Ledger) -> None:
+    """Over which baselines the nested best stands above, below, or cannot be told from them."""
+    found: dict[str, list[str]] = {"above": [], "cannot be told from": [], "below": []}
+    for b in valued:
+        if b.difference is not None:
+            relation = against_zero(b.difference.low, b.difference.high)
+            if relation:
+                found[relation].append(text.visible(b.label))
+    for relation, labels in found.items():
+        if not labels:
+            continue
+        if len(labels) == len(valued):
+            only, both = "the only baseline", "both baselines"
+            whom = (
+                only if len(valued) == 1 else both if len(valued) == 2 else f"all {text.words(len(valued))} baselines"
+            )
+        else:
+            whom = f"{text.words(len(labels))} of the {text.words(len(valued))} baselines"
+        if relation == "cannot be told from" and len(labels) == len(valued) > 1:
+            whom = "any baseline"
+        key = "over_all." + relation.split(" ", 1)[0]
+        forms = {"text": f"{relation} {whom}", "labels": text.listed(labels)}
+        ledger.add(key, "paired differences", forms, value=len(labels), n=len(valued), relation=relation)

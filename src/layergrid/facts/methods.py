@@ -1,0 +1,57 @@
+"""Facts of how a grid was made, read from its settings; they say nothing of its values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layergrid import text
+from layergrid.facts.ledger import Ledger
+from layergrid.facts.view import View
+
+
+def derive(view: View, ledger: Ledger) -> None:
+    """Writes a fact for each setting that the grid's maker gave; what it did not give is not spoken of."""
+    settings = view.grid.settings
+    _folds(settings, ledger)
+    _penalties(settings, ledger)
+    level = text.percent(view.grid.level)
+    ledger.add("level", "setting", {"text": level, "intervals": f"{level} intervals"}, value=view.grid.level)
+    statuses = [str(s) for s in settings.get("statuses", ())]
+    if statuses:
+        ledger.add("statuses", "setting", {"text": text.listed(statuses, "or")})
+    if "seed" in settings:
+        ledger.add("seed", "setting", {"text": f"seed {settings['seed']}"}, value=int(settings["seed"]))
+    for key in ("scaling", "solver", "interval", "selection"):
+        if isinstance(settings.get(key), str) and settings[key]:
+            ledger.add(f"method.{key}", "setting", {"text": text.visible(str(settings[key]).rstrip("."))})
+
+
+def _folds(settings: Any, ledger: Ledger) -> None:
+    if "folds" in settings:
+        k = int(settings["folds"])
+        inflation = f"1/{k} + 1/{k - 1}" if k > 1 else ""
+        ledger.add("folds", "setting", {"text": text.counted(k, "fold"), "inflation": inflation}, value=k)
+    if "inner_folds" in settings:
+        k = int(settings["inner_folds"])
+        ledger.add("inner_folds", "setting", {"text": text.counted(k, "inner fold")}, value=k)
+    if "n_groups" in settings:
+        n, column = int(settings["n_groups"]), text.visible(str(settings.get("group", "")))
+        shown = (
+            f"{text.plural(n, 'group')} of the column {column}"
+            if column
+            else f"{text.plural(n, 'group')} of one row each"
+        )
+        ledger.add("groups", "setting", {"text": shown, "column": column, "count": text.plural(n, "group")}, value=n)
+
+
+def _penalties(settings: Any, ledger: Ledger) -> None:
+    values = [float(v) for v in settings.get("penalties", ())]
+    if not values:
+        return
+    ends = f"{text.power(min(values))} to {text.power(max(values))}"
+    shown = (
+        f"{text.counted(len(values), 'penalty', 'penalties')} from {ends}"
+        if len(values) > 1
+        else f"one penalty, {text.power(values[0])}"
+    )
+    ledger.add("penalties", "setting", {"text": shown}, value=len(values), low=min(values), high=max(values))

@@ -1,0 +1,174 @@
+"""Facts of single positions and of groups of positions: their highest cells, the layers beside them, and the gaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from layergrid import text
+from layergrid.facts.best import cell
+from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
+from layergrid.facts.shape import range_forms, write_share
+from layergrid.facts.view import Group, Index, View
+
+NEAR = 0.02  # the distance that makes a band of layers where no paired interval can be given
+
+
+def derive(view: View, ledger: Ledger) -> None:
+    """Writes the facts of each position, then of each group, then the gaps between them."""
+    ledger.add("near", "constant", {"text": text.trimmed(NEAR)}, value=NEAR)
+    for j, name in enumerate(view.grid.positions):
+        _position(view, j, f"at.{text.slug(name)}", ledger)
+    for group in view.groups:
+        _group(view, group, f"group.{group.key}", ledger)
+    if view.named:
+        _contrasts(view, ledger)
+
+
+def _cells(view: View, columns: Sequence[int]) -> list[Index]:
+    return [(i, j) for i in range(len(view.grid.layers)) for j in columns]
+
+
+def _values(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> bool:
+    """The range of some columns and their share above chance; False where they hold no value."""
+    columns = list(columns)
+    values = view.grid.value[:, columns][view.ok[:, columns]]
+    if not values.size:
+        return False
+    low, high = float(values.min()), float(values.max())
+    ledger.add(f"{key}.range", "range", range_forms(low, high, view.digits), low=low, high=high, n=int(values.size))
+    if view.tested:
+        write_share(view, ledger, f"{key}.above", _cells(view, columns))
+    return True
+
+
+def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index | None:
+    """The highest cell of some columns, unless nothing there is above chance or all values are equal."""
+    columns = list(columns)
+    index = view.peak(columns)
+    if index is None or not view.named:
+        return None
+    if view.tested and not view.above[:, columns].any():
+        return None
+    same = [c for c in _cells(view, columns) if view.ok[c] and view.grid.value[c] == view.grid.value[index]]
+    if len(same) == int(view.ok[:, columns].sum()) > 1:
+        return None
+    e = cell(view, index)
+    position = text.visible(view.grid.positions[index[1]])
+    layers = text.layers([view.grid.layers[i] for i, j in same if j == index[1]])
+    forms = estimate_forms(e, view.digits) | {
+        "position": position,
+        "layers": layers,
+        "where": f"{position} in {layers}",
+        "value_in": f"{text.number(e.value, view.digits)} in {layers}",
+    }
+    ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
+    return index
+
+
+def _position(view: View, j: int, key: str, ledger: Ledger) -> None:
+    ledger.name(key, name=view.grid.positions[j])
+    if not _values(view, [j], key, ledger):
+        return
+    index = _peak(view, [j], key, ledger)
+    if index is not None and len(view.column(j)) > 1:
+        _band(view, index, key, ledger)
+
+
+def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
+    """The layers of one position that cannot be told from its highest: paired intervals, or a stated distance."""
+    i0, j = peak
+    grid = view.grid
+    paired = view.split is not None
+    beside = [i for i in view.column(j) if i != i0]
+    if paired:
+        rows = [i0, *(i for i in beside if _cannot_tell(view, peak, (i, j)))]
+    else:
+        rows = [i0, *(i for i in beside if grid.value[peak] - grid.value[i, j] <= NEAR)]
+    layers = text.layers([grid.layers[i] for i in rows])
+    others = len(rows) - 1
+    every = others == len(view.column(j)) - 1
+    if paired:
+        relation = "can be told from" if not others else "cannot be told from"
+        clause = f"{layers} cannot be told from it" if others else "every other layer can be told from it"
+        if every:
+            clause = "no layer can be told from it"
+    else:
+        relation = "within"
+        near = f"within {text.trimmed(NEAR)} of it"
+        clause = f"{layers} stand {near}" if others else f"no other layer stands {near}"
+    forms = {"text": clause, "layers": layers}
+    points = view.points([(i, j) for i in sorted(rows)])
+    ledger.add(f"{key}.band", "band", forms, cells=points, value=others, relation=relation, of=[f"{key}.peak"])
+
+
+def _cannot_tell(view: View, a: Index, b: Index) -> bool:
+    """Whether the paired interval of two cells holds zero; equal scores cannot be told apart either.
+
+    Cells whose distance exceeds the sum of their own half-widths are told apart without the paired interval, which is
+    never wider than that.
+    """
+    grid = view.grid
+    gap = abs(float(grid.value[a] - grid.value[b]))
+    reach = float(np.nan_to_num(grid.high[a] - grid.low[a]) + np.nan_to_num(grid.high[b] - grid.low[b]))
+    if gap > max(reach, NEAR):
+        return False
+    found = view.difference(a, b)
+    if found is None:
+        return False
+    relation = against_zero(found.low, found.high)
+    return relation == "cannot be told from" or (not relation and gap <= NEAR)
+
+
+def _group(view: View, group: Group, key: str, ledger: Ledger) -> None:
+    names = [view.grid.positions[j] for j in group.columns]
+    size = len(names)
+    ledger.name(key, label=group.label, Label=text.capital(group.label), names=text.listed(names))
+    ledger.add(
+        f"{key}.size",
+        "size",
+        {"text": text.counted(size, "position"), "cells": text.plural(len(_cells(view, group.columns)), "cell")},
+        value=size,
+    )
+    if _values(view, group.columns, key, ledger):
+        _peak(view, group.columns, key, ledger)
+
+
+def _contrasts(view: View, ledger: Ledger) -> None:
+    """The gap of each position below the highest cell of its group, and of each group below the highest cell of all."""
+    top = view.peaks[0]
+    for group in view.groups:
+        peak = view.peak(group.columns)
+        if peak is None or ledger.get(f"group.{group.key}.peak") is None:
+            continue
+        if peak[1] != top[1]:
+            _gap(view, f"group.{group.key}.gap", peak, top, ledger)
+        for j in group.columns:
+            key = f"at.{text.slug(view.grid.positions[j])}"
+            mine = view.peak([j])
+            if j != peak[1] and mine is not None and ledger.get(f"{key}.peak") is not None:
+                _gap(view, f"{key}.gap", mine, peak, ledger)
+
+
+def _gap(view: View, key: str, a: Index, b: Index, ledger: Ledger) -> None:
+    found = view.difference(a, b)
+    if found is None or not math.isfinite(found.low):
+        return
+    forms = difference_forms(found.value, found.low, found.high, view.digits)
+    relation = against_zero(found.low, found.high)
+    clause = f"{forms['text']} {relation}" if relation != "cannot be told from" else "which cannot be told from it"
+    forms |= {"clause": clause, "word": relation}
+    cells = view.points([a, b])
+    ledger.add(
+        key,
+        "paired cells",
+        forms,
+        cells=cells,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=int(view.grid.n[a]),
+        relation=relation,
+    )

@@ -1,0 +1,234 @@
+"""Facts of what a grid holds: its quantity, its size, its rows, its empty cells, and how many cells pass the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from layergrid import text
+from layergrid.artifacts import CellStatus, Quantity
+from layergrid.facts.ledger import Ledger
+from layergrid.facts.sources import by_label
+from layergrid.facts.view import View
+
+SITES = {
+    "residual": "the residual stream",
+    "mlp_in": "the input of the MLP",
+    "mlp_out": "the output of the MLP",
+    "attention_out": "the output of attention",
+}
+BECAUSE = {
+    CellStatus.MISSING: "no example has the position",
+    CellStatus.ONE_CLASS: "all labels are equal",
+    CellStatus.TOO_FEW: "too few rows of a class for the folds",
+    CellStatus.NOT_FINITE: "activations that are not finite",
+    CellStatus.CONSTANT: "activations that do not differ between examples",
+    CellStatus.NOT_CONVERGED: "the solver did not converge",
+}
+
+
+def derive(view: View, ledger: Ledger) -> None:
+    """Writes the facts of one grid's outline."""
+    grid = view.grid
+    ledger.name("grid", name=grid.name, model=grid.model, dataset=grid.dataset, site=SITES.get(grid.site, grid.site))
+    _quantity(grid.quantity, ledger)
+    _size(view, ledger)
+    _rows(view, ledger)
+    _empty(view, ledger)
+    if view.ok.any():
+        _range(view, ledger)
+        _above(view, ledger)
+
+
+def _quantity(quantity: Quantity, ledger: Ledger) -> None:
+    unit = f" {quantity.unit}" if quantity.unit else ""
+    ledger.name(
+        "quantity",
+        name=quantity.name,
+        unit=quantity.unit,
+        subject=quantity.subject,
+        Subject=text.capital(quantity.subject),
+        claim=quantity.claim,
+        positive=quantity.positive,
+        sentence=quantity.sentence.rstrip("."),
+    )
+    if quantity.chance is not None:
+        shown = text.trimmed(quantity.chance)
+        forms = {"text": shown + unit, "named": f"chance ({shown}{unit})"}
+        ledger.add("chance", "constant", forms, value=quantity.chance)
+    if quantity.low is not None and quantity.high is not None:
+        shown = f"{text.trimmed(quantity.low)} to {text.trimmed(quantity.high)}{unit}"
+        ledger.add("bounds", "constant", {"text": shown}, low=quantity.low, high=quantity.high)
+
+
+def _size(view: View, ledger: Ledger) -> None:
+    grid = view.grid
+    layers, positions = len(grid.layers), len(grid.positions)
+    cells = layers * positions
+    by = f"{text.plural(layers, 'layer')} by {text.plural(positions, 'position')}"
+    ledger.add(
+        "shape",
+        "size",
+        {"text": by, "cells": text.plural(cells, "cell"), "words": text.counted(cells, "cell")},
+        value=cells,
+    )
+    if layers:
+        ledger.add(
+            "layers", "size", {"text": text.layers(grid.layers), "count": text.plural(layers, "layer")}, value=layers
+        )
+        ledger.add("layers.first", "layer", {"text": text.layers(grid.layers[:1])}, value=grid.layers[0])
+    ledger.add(
+        "positions",
+        "size",
+        {
+            "count": text.plural(positions, "position"),
+            "text": text.visible(text.listed(grid.positions)),
+            "end": text.visible(
+                text.listed(grid.positions[j] for g in view.groups if g.key == "from.end" for j in g.columns)
+            ),
+        },
+        value=positions,
+    )
+    left_out = [str(name) for name in grid.settings.get("positions_left_out", ())]
+    if left_out:
+        shown = text.visible(text.listed(left_out))
+        verb = (
+            "is left out, because no example has it"
+            if len(left_out) == 1
+            else "are left out, because no example has them"
+        )
+        ledger.add("left_out", "size", {"text": shown, "clause": f"{shown} {verb}"}, value=len(left_out))
+
+
+def _rows(view: View, ledger: Ledger) -> None:
+    grid = view.grid
+    n, positive = grid.n[view.ok], grid.n_positive[view.ok]
+    if n.size:
+        low, high = int(n.min()), int(n.max())
+        few, many = int(positive.min()), int(positive.max())
+        rows = text.plural(high, "row") if low == high else f"{text.span(low, high, 0)} rows"
+        marked = text.count(many) if few == many else text.span(few, many, 0)
+        one = low == high and few == many
+        share = many / high if one and high else float("nan")
+        ledger.add("rows", "size", {"text": rows, "count": rows.rsplit(" ", 1)[0]}, value=high, low=low, high=high)
+        forms = {"text": marked, "percent": text.percent(share) if one and high else ""}
+        ledger.add("rows.positive", "size", forms, value=many, low=few, high=many)
+    settings = grid.settings
+    if "dropped_correct" in settings and "dropped_wrong" in settings:
+        right, wrong = int(settings["dropped_correct"]), int(settings["dropped_wrong"])
+        total = right + wrong
+        ledger.add(
+            "dropped",
+            "by label",
+            {
+                "text": text.plural(total, "row"),
+                "words": text.counted(total, "row"),
+                "count": text.count(total),
+                "split": by_label(right, wrong),
+                "percent": text.percent(wrong / total) if total else "",
+                "is": "is" if total == 1 else "are",
+            },
+            value=total,
+            n=int(settings.get("rows_in_all", 0)) or None,
+        )
+    if "rows_in_all" in settings:
+        every = int(settings["rows_in_all"])
+        ledger.add("rows.all", "size", {"text": text.plural(every, "row"), "count": text.count(every)}, value=every)
+
+
+def _empty(view: View, ledger: Ledger) -> None:
+    status = np.where(view.grid.has_value & ~view.ok, CellStatus.NOT_FINITE.value, view.grid.status)
+    total = status.size
+    for kind, why in BECAUSE.items():
+        cells = [(int(i), int(j)) for i, j in np.argwhere(status == kind.value)]
+        if cells:
+            where = _columns(view, cells)
+            forms = {"text": f"{text.counted(len(cells), 'cell')} ({why}{where})", "why": why}
+            ledger.add(f"empty.{kind.value}", "no value", forms, cells=view.points(cells), value=len(cells))
+    lost = int((~view.ok).sum())
+    clause = text.share(lost, total, "cell", "without a value") if total else ""
+    forms = {"text": clause, "Text": text.capital(clause), "count": text.count(lost)}
+    ledger.add("empty", "no value", forms, value=lost, n=total)
+    held = int((status == CellStatus.BOUNDARY.value).sum())
+    if held:
+        cells = [(int(i), int(j)) for i, j in np.argwhere(status == CellStatus.BOUNDARY.value)]
+        forms = {"text": text.counted(held, "cell"), "Text": text.capital(text.counted(held, "cell"))}
+        ledger.add("boundary", "one-sided", forms, cells=view.points(cells), value=held)
+
+
+def _columns(view: View, cells: Sequence[tuple[int, int]]) -> str:
+    """Text such as ", at -8 and -7" where cells fill whole columns of the grid, else nothing."""
+    columns = sorted({j for _, j in cells})
+    whole = len(cells) == len(columns) * len(view.grid.layers)
+    if not whole or len(columns) == len(view.grid.positions):
+        return ""
+    return text.visible(f", at {text.listed(view.grid.positions[j] for j in columns)}")
+
+
+def _range(view: View, ledger: Ledger) -> None:
+    values = view.grid.value[view.ok]
+    low, high = float(values.min()), float(values.max())
+    ledger.add("range", "range", range_forms(low, high, view.digits), low=low, high=high, n=int(values.size))
+    chance = view.grid.quantity.chance
+    if chance is not None:
+        below = [(int(i), int(j)) for i, j in np.argwhere(view.ok & (view.grid.value < chance))]
+        clause = text.share(len(below), int(view.ok.sum()), "cell", "below chance")
+        forms = {"text": text.capital(clause), "words": text.counted(len(below), "cell")}
+        ledger.add("below_chance", "share", forms, cells=view.points(below), value=len(below), relation="below")
+
+
+def range_forms(low: float, high: float, digits: int) -> dict[str, str]:
+    """The forms of a range of values: "stay between a and b", or "are all a" where they print alike."""
+    if text.number(low, digits) == text.number(high, digits):
+        return {"text": f"at {text.number(low, digits)}", "stays": f"stays at {text.number(low, digits)}"}
+    between = f"between {text.number(low, digits)} and {text.number(high, digits)}"
+    return {"text": between, "stays": f"stays {between}"}
+
+
+def _above(view: View, ledger: Ledger) -> None:
+    if not view.tested:
+        return
+    correction = str(view.grid.settings.get("correction", ""))
+    corrected = f"after {correction} correction" if correction else "after correction"
+    tests = int(view.grid.settings.get("cells_tested", np.isfinite(view.grid.p_adjusted).sum()))
+    over = f"{corrected} over {text.plural(tests, 'cell')}"
+    ledger.add(
+        "correction",
+        "setting",
+        {"text": corrected, "over": over, "name": correction, "tests": text.plural(tests, "test")},
+        value=tests,
+    )
+    write_share(view, ledger, "above", [(i, j) for i in range(view.ok.shape[0]) for j in range(view.ok.shape[1])])
+
+
+def write_share(view: View, ledger: Ledger, key: str, cells: Sequence[tuple[int, int]]) -> None:
+    """How many of some cells are above chance after correction, and from which layer on."""
+    ok = [c for c in cells if view.ok[c]]
+    hits = [c for c in ok if view.above[c]]
+    if not ok:
+        return
+    clause = text.share(len(hits), len(ok), "cell", "above chance")
+    forms = {
+        "text": f"{clause} after correction",
+        "Text": text.capital(f"{clause} after correction"),
+        "clause": clause,
+        "none": "" if hits else f"none of its {text.plural(len(ok), 'cell')}",
+    }
+    ledger.add(key, "share", forms, cells=view.points(hits), value=len(hits), n=len(ok), relation="above")
+    rows = sorted({i for i, _ in hits})
+    first = min((i for i, _ in ok), default=0)
+    if hits and rows[0] > first:
+        layer = text.layers([view.grid.layers[rows[0]]])
+        one = len(hits) == 1
+        forms = {"text": layer, "clause": f"in {layer}" if one else f"none of them before {layer}"}
+        earliest = view.points([c for c in hits if c[0] == rows[0]])
+        ledger.add(
+            f"{key}.earliest",
+            "earliest",
+            forms,
+            cells=earliest,
+            value=view.grid.layers[rows[0]],
+            relation="before",
+            of=[key],
+        )

@@ -1,0 +1,164 @@
+"""Facts of models, data sets, versions and expectations; they need no grid."""
+
+from __future__ import annotations
+
+import math
+
+from layergrid import text
+from layergrid.artifacts import DataCard, ExpectationResult, ModelCard, Results
+from layergrid.facts.ledger import Ledger
+
+
+def derive(results: Results, ledger: Ledger) -> None:
+    """Writes the facts of everything that stands beside the grids."""
+    for model in results.models:
+        _model(model, ledger)
+    for data in results.data:
+        _data(data, ledger)
+    for i, expectation in enumerate(results.expectations):
+        _expectation(i, expectation, ledger)
+    if results.expectations:
+        _expectations(results.expectations, ledger)
+    versions = text.listed(f"{name} {version}" for name, version in results.versions.items())
+    ledger.name("versions", text=versions)
+    ledger.add("seed", "setting", {"text": f"seed {results.seed}"}, value=results.seed)
+    ledger.name("spec", name=results.spec_name, digest=_short(results.spec_digest))
+
+
+def model_key(name: str) -> str:
+    """The key of a model's facts."""
+    return f"model.{text.slug(name)}"
+
+
+def data_key(name: str, model: str) -> str:
+    """The key of the facts of a data set as one model answered it."""
+    return f"data.{text.slug(name)}.{text.slug(model)}"
+
+
+def _short(digest: str) -> str:
+    """The start of a digest or commit, enough to tell two builds apart."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _model(card: ModelCard, ledger: Ledger) -> None:
+    key = model_key(card.name)
+    architecture = card.architecture or "model of unknown architecture"
+    blocks = text.plural(card.layers, "block")
+    size = text.large(card.parameters)
+    ledger.name(key, name=card.name, address=card.address, dtype=card.dtype, revision=_short(card.revision))
+    shape = f"{architecture}, {blocks}, width {text.count(card.width)}"
+    ledger.add(
+        f"{key}.shape",
+        "model shape",
+        {"text": shape, "long": f"{shape}, {size} parameters", "blocks": blocks},
+        value=card.layers,
+    )
+
+
+def _data(card: DataCard, ledger: Ledger) -> None:
+    key = data_key(card.name, card.model)
+    ledger.name(
+        key,
+        name=card.name,
+        source=card.source,
+        model=card.model,
+        rule=card.rule,
+        group=card.group,
+        prompt=card.prompt,
+    )
+    ledger.add(
+        f"{key}.n",
+        "count",
+        {"text": text.plural(card.n, "example"), "count": text.count(card.n)},
+        value=card.n,
+    )
+    for label, k in (("right", card.n_correct), ("wrong", card.n - card.n_correct)):
+        share = k / card.n if card.n else math.nan
+        ledger.add(
+            f"{key}.{label}",
+            "balance",
+            {
+                "percent": text.percent(share) if card.n else "",
+                "count": text.count(k),
+                "of": f"{text.count(k)} of {text.count(card.n)}",
+                "text": f"{text.count(k)} {label} {'answer' if k == 1 else 'answers'}",
+            },
+            value=share,
+            n=card.n,
+        )
+    _lost(key, card, ledger)
+    grouped = f"{text.plural(card.n_groups, 'group')} by {card.group}" if card.group else "one row per group"
+    ledger.add(f"{key}.groups", "count", {"text": text.visible(grouped)}, value=card.n_groups)
+    ledger.add(
+        f"{key}.max_new_tokens",
+        "setting",
+        {"text": text.plural(card.max_new_tokens, "new token"), "count": text.count(card.max_new_tokens)},
+        value=card.max_new_tokens,
+    )
+
+
+def _lost(key: str, card: DataCard, ledger: Ledger) -> None:
+    """Completions without an exact answer, and completions cut short, by label."""
+    for name, right, wrong in (
+        ("not_found", card.not_found_correct, card.not_found_wrong),
+        ("truncated", card.truncated_correct, card.truncated_wrong),
+    ):
+        total = right + wrong
+        ledger.add(
+            f"{key}.{name}",
+            "by label",
+            {
+                "count": text.count(total),
+                "text": text.counted(total, "completion"),
+                "split": by_label(right, wrong),
+                "cut": _cut(total, card.max_new_tokens),
+            },
+            value=total,
+            n=card.n,
+        )
+
+
+def _cut(total: int, limit: int) -> str:
+    verb = "is" if total <= 1 else "are"
+    return f"{text.counted(total, 'completion') if total else 'no completion'} {verb} cut at {limit} new tokens"
+
+
+def by_label(right: int, wrong: int) -> str:
+    """Rows by label: "10 right and 28 wrong", "all wrong", "the answer wrong" for a single row, empty for none."""
+    total = right + wrong
+    if total == 0:
+        return ""
+    if total == 1:
+        return "right" if right else "wrong"
+    if not right or not wrong:
+        return f"{'both' if total == 2 else 'all'} {'wrong' if wrong else 'right'}"
+    return f"{text.count(right)} right and {text.count(wrong)} wrong"
+
+
+def _expectation(i: int, expectation: ExpectationResult, ledger: Ledger) -> None:
+    verdict = "met" if expectation.met else "not met"
+    observed = text.number(expectation.observed, 3 if abs(expectation.observed - expectation.bound) < 0.01 else 2)
+    sentence = text.visible(expectation.sentence)
+    ledger.add(
+        f"expectation.{i}",
+        "expectation",
+        {"text": sentence, "verdict": verdict, "observed": observed, "full": f"{sentence}: {verdict} ({observed})"},
+        value=expectation.observed,
+        low=expectation.bound,
+        relation=verdict,
+    )
+
+
+def _expectations(all_of: tuple[ExpectationResult, ...], ledger: Ledger) -> None:
+    met = sum(e.met for e in all_of)
+    if len(all_of) == 1:
+        clause = "the one expectation of the spec is met" if met else "the one expectation of the spec is not met"
+    elif met == len(all_of):
+        clause = f"all {text.words(met)} expectations of the spec are met"
+    elif met == 0:
+        clause = f"none of the {text.words(len(all_of))} expectations of the spec is met"
+    else:
+        verb = "is" if met == 1 else "are"
+        clause = f"{text.words(met)} of the {text.words(len(all_of))} expectations of the spec {verb} met"
+    forms = {"text": clause, "Text": text.capital(clause)}
+    ledger.add("expectations", "count", forms, value=met, n=len(all_of))
