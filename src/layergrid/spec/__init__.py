@@ -1,0 +1,25 @@
+"""The spec: YAML in, one frozen and validated value out, or every error of it with its place; it runs nothing."""
+
+from layergrid.spec.fields import (
+    Bound,
+    CellBound,
+    DatasetSpec,
+    Expectation,
+    GenerateSpec,
+    ModelSpec,
+    Spec,
+)
+from layergrid.spec.problems import SpecError
+from layergrid.spec.reading import load_spec
+
+__all__ = [
+    "Bound",
+    "CellBound",
+    "DatasetSpec",
+    "Expectation",
+    "GenerateSpec",
+    "ModelSpec",
+    "Spec",
+    "SpecError",
+    "load_spec",
+]

@@ -1,0 +1,288 @@
+"""What a spec may say: frozen models with a description on every field; it knows no file, no line and no sugar.
+
+The descriptions are the reference of the format: the JSON Schema and the README's tables are made from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
+
+NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+MODELS = ("arithmetic",)  # of `builtin:`
+WORDS = {
+    Loader: "loader",
+    Grader: "grader",
+    PositionResolver: "position resolver",
+    GridKind: "grid kind",
+    ChartKind: "chart kind",
+}
+NOT_WRITTEN = frozenset({"loader"})  # made from other keys, never written by an author
+
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+def contradicts(kind: str, value: object) -> bool:
+    """Whether an error denies what is so: a list that is none, a mapping that is none, a text that is no enumeration.
+
+    Strict reading says so of what a kind's own validator passes on, which is no longer JSON.
+    """
+    return (
+        (isinstance(value, list) and kind in ("tuple_type", "list_type", "set_type", "frozen_set_type"))
+        or (isinstance(value, dict) and kind in ("model_type", "dict_type", "mapping_type"))
+        or (isinstance(value, str) and kind in ("enum", "is_instance_of"))
+    )
+
+
+def _strictly(kind: type[Kind], text: str) -> Kind:
+    """A kind read from JSON without coercion: "5" is no number. Only JSON may be a tuple or an enumeration then."""
+    try:
+        return kind.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        if not all(contradicts(e["type"], e["input"]) for e in error.errors(include_url=False)):
+            raise
+    return kind.model_validate_json(text)
+
+
+class AnyOf:
+    """Marks a field that holds a kind: its `kind` says which class reads it, and which parameters it may have."""
+
+    def __init__(self, base: type[Kind]) -> None:
+        self.base = base
+
+    def read(self, value: Any) -> Any:
+        """An instance of the kind that a mapping names; errors of its own model keep their place."""
+        if isinstance(value, Kind):
+            return value
+        if not isinstance(value, dict):
+            raise PydanticCustomError("model_type", "Input should be an object")
+        name = value.get("kind")
+        found = known(self.base).get(name) if isinstance(name, str) else None
+        if found is None:
+            raise PydanticCustomError("kind_missing" if name is None else "kind_unknown", "no such kind")
+        return _strictly(found, json.dumps(value))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Called by pydantic for the field."""
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Called by pydantic for the field: one alternative per kind."""
+        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in known(self.base).values()]}
+
+
+class Model(BaseModel):
+    """What all parts share: frozen, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSpec(Model):
+    """A language model; its address alone may stand instead of the mapping."""
+
+    address: str = Field(
+        min_length=1,
+        description="Where the model lies: `builtin:arithmetic`, `hf:owner/name`, or a folder in the Hugging Face "
+        "format. `id` is another name of this key.",
+    )
+    revision: str | None = Field(None, description="Branch, tag or commit, for models of the hub.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Type of the weights in memory.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$",
+        description="`auto`, `cpu`, `mps`, `cuda` or `cuda:N`; `auto` takes the best that is there.",
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        scheme, _, rest = value.partition(":")
+        if scheme == "hf" and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", rest):
+            raise ValueError(f"{value!r} is no address on the hub; expected hf:owner/name")
+        if scheme == "builtin" and rest not in MODELS:
+            raise ValueError(f"no model {value!r} ships; known: {', '.join('builtin:' + m for m in MODELS)}")
+        if rest and scheme not in ("hf", "builtin") and re.fullmatch(r"[a-z][a-z0-9+]+", scheme):
+            raise ValueError(f"unknown scheme {scheme!r}; expected builtin:NAME, hf:owner/name or a folder")
+        return value
+
+    @model_validator(mode="after")
+    def _revision_of_hub(self) -> Self:
+        if self.revision is not None and not self.address.startswith("hf:"):
+            raise ValueError(f"'revision' is for models of the hub (hf:owner/name), not for {self.address!r}")
+        return self
+
+
+class GenerateSpec(Model):
+    """How the answers are written: greedily, in batches of fixed size."""
+
+    max_new_tokens: int = Field(64, ge=1, le=100_000, description="Tokens after which an answer is cut.")
+    batch: int = Field(64, ge=1, le=65_536, description="Prompts in one batch.")
+
+
+class DatasetSpec(Model):
+    """Examples, and how they become prompts and graded answers."""
+
+    source: str = Field(
+        min_length=1,
+        description="Where the examples lie: `builtin:arithmetic`, or the path of a file, relative to the spec; its "
+        "suffix says how it is read. A mapping {kind, address, ...} gives a loader parameters.",
+    )
+    loader: SerializeAsAny[Annotated[Loader, AnyOf(Loader)]] = Field(description="Reads the source.")
+    sample: int | None = Field(None, ge=1, description="Rows to draw with the spec's seed; left out: all rows.")
+    id: str | None = Field(None, min_length=1, description="Column that names each row; left out: the row's number.")
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="Column whose equal values keep rows on one side of every split; left out: each row for itself.",
+    )
+    prompt: str = Field(
+        min_length=1,
+        description="Jinja template of the prompt; the columns are its variables, such as {{ question }}.",
+    )
+    generate: GenerateSpec = Field(default_factory=GenerateSpec, description="How the answers are written.")
+    grade: SerializeAsAny[Annotated[Grader, AnyOf(Grader)]] = Field(
+        description="Finds the exact answer and grades it; left out: {kind: numeric, gold: answer}.",
+    )
+
+
+Which = Literal["estimate", "low", "high"]
+
+
+class Bound(Model):
+    """A bound on a value: one of `at_least` and `at_most`."""
+
+    at_least: float | None = Field(None, description="The value must not lie below this number.")
+    at_most: float | None = Field(None, description="The value must not lie above this number.")
+    by: Which = Field("estimate", description="What is held against the bound: the estimate or an end of its interval.")
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("exactly one of 'at_least' and 'at_most' is expected here")
+        return self
+
+    @property
+    def limit(self) -> float:
+        """The number of the bound, whichever it is."""
+        return self.at_most if self.at_least is None else self.at_least  # type: ignore[return-value]  # one is set
+
+    def met(self, value: float) -> bool:
+        """Whether a value keeps the bound; NaN never does."""
+        return value <= self.limit if self.at_least is None else value >= self.limit
+
+
+class CellBound(Bound):
+    """A bound on one cell of a grid."""
+
+    layer: int = Field(ge=0, description="Layer of the cell; 0 is the embedding output.")
+    position: str = Field(description="Position of the cell, by name.")
+
+
+class Expectation(Model):
+    """Something that a build must find, else it ends with exit code 1: a bound on one number of a grid."""
+
+    grid: str = Field(description="Name of the grid; may be left out where there is one.")
+    nested_best: Bound | None = Field(None, description="Bound on the nested best: chosen inside the training folds.")
+    cell: CellBound | None = Field(None, description="Bound on one cell: {layer, position, at_least or at_most, by}.")
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.nested_best is None) == (self.cell is None):
+            raise ValueError("exactly one of 'nested_best' and 'cell' is expected here")
+        return self
+
+    @property
+    def bound(self) -> Bound:
+        """The bound, of the nested best or of the cell."""
+        return self.cell if self.nested_best is None else self.nested_best  # type: ignore[return-value]  # one is set
+
+
+class Spec(Model):
+    """Everything that one report is made from."""
+
+    layergrid: Literal[1] = Field(1, description="Version of the format.")
+    title: str = Field(min_length=1, description="Title of the report; left out: made from the file's name.")
+    authors: tuple[str, ...] = Field((), description="Names below the title.")
+    interpretation: str = Field("", description="The author's own text, shown as such and never checked.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
+    models: dict[Name, ModelSpec] = Field(min_length=1, description="Models by name.")
+    datasets: dict[Name, DatasetSpec] = Field(min_length=1, description="Data sets by name.")
+    positions: tuple[SerializeAsAny[Annotated[PositionResolver, AnyOf(PositionResolver)]], ...] = Field(
+        min_length=1,
+        description="Token positions, in the order of the figures: names, ranges such as -8..-1, globs such as "
+        '"exact_answer_*", or mappings with parameters. Left out: the fifteen of the literature, last_q, first_answer, '
+        "second_answer, exact_answer_before_first, exact_answer_first, exact_answer_last, exact_answer_after_last and "
+        "-8..-1.",
+    )
+    grids: dict[Name, SerializeAsAny[Annotated[GridKind, AnyOf(GridKind)]]] = Field(
+        min_length=1, description="Layer x position grids by name."
+    )
+    figures: tuple[SerializeAsAny[Annotated[ChartKind, AnyOf(ChartKind)]], ...] = Field(
+        (), description="Figures that differ from those that come by themselves."
+    )
+    expect: tuple[Expectation, ...] = Field((), description="What a build must find.")
+    outputs: tuple[Literal["html", "pdf", "md"], ...] = Field(
+        ("html", "pdf", "md"), min_length=1, description="Documents to write."
+    )
+    theme: str = Field("paper", min_length=1, description="Name of a theme that ships, or path of a theme file.")
+    paper: Literal["A4", "Letter"] = Field("A4", description="Size of the pages of the PDF.")
+    layers_from: Literal[0, 1] = Field(0, description="Number that the figures give to the first layer.")
+    layer_order: Literal["top", "bottom"] = Field("top", description="Where the figures put the first layer.")
+
+    _name: str = PrivateAttr("")
+    _root: Path = PrivateAttr(Path())
+
+    def model_post_init(self, context: Any) -> None:
+        """Takes name and root from the validation context; neither is part of the content."""
+        if isinstance(context, dict):
+            self._name = context["name"]
+            self._root = context["root"]
+
+    @property
+    def name(self) -> str:
+        """The file's stem: the name of the report's folder."""
+        return self._name
+
+    @property
+    def root(self) -> Path:
+        """The spec file's folder, from which relative paths start."""
+        return self._root
+
+    @property
+    def digest(self) -> str:
+        """`sha256:...` of the normalised content: comments, order of keys, sugar and stated defaults change nothing."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+
+    @field_validator("outputs")
+    @classmethod
+    def _no_output_twice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("an output stands twice")
+        return value
+
+    @field_validator("grids")
+    @classmethod
+    def _no_file_twice(cls, value: dict[str, GridKind]) -> dict[str, GridKind]:
+        if len({name.lower() for name in value}) < len(value):
+            raise ValueError("two grids differ only in upper and lower case; their files would collide on some disks")
+        return value

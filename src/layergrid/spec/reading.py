@@ -1,0 +1,71 @@
+"""Reads a spec file: YAML, overrides, short forms, models, references; every error of it at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from layergrid.kinds import BadInput
+from layergrid.spec import overrides as setting
+from layergrid.spec import references, sugar
+from layergrid.spec.fields import Spec
+from layergrid.spec.problems import SpecError, describe, translate
+from layergrid.text import nearest, visible
+from layergrid.yamlsource import Node, Place, Problem, YamlError, load, read
+
+STEM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a file, with `--set` overrides such as "grids.errors.folds=3" applied in order.
+
+    Raises:
+        SpecError: something in the file or in an override is wrong; it holds all problems with their places.
+        BadInput: there is no such file, or it cannot be read.
+    """
+    try:
+        source = read(path)
+        root, problems = load(source)
+    except YamlError as error:
+        raise SpecError([error.problem]) from None
+    except OSError as error:
+        raise BadInput(_unreadable(path, error)) from None
+    if not STEM.fullmatch(path.stem):
+        message = f"'{visible(path.stem)}' cannot name a report; expected a file name of letters, digits, '.', '_', '-'"
+        problems.append(Problem(Place(source, 1, 1), message))
+    if not isinstance(root.value, dict):
+        problems.append(Problem(root.place, f"the spec is {describe(root)}; expected a mapping of keys to values"))
+        raise SpecError(problems)
+    for override in overrides:
+        root = setting.apply(root, override, problems)
+    return _validated(root, path, problems)
+
+
+def _validated(root: Node, path: Path, problems: list[Problem]) -> Spec:
+    root = sugar.full(root, path.stem, problems)
+    problems += references.check(root)
+    spec = None
+    try:
+        context = {"name": path.stem, "root": path.parent}
+        spec = Spec.model_validate_json(json.dumps(root.plain()), strict=True, context=context)
+    except ValidationError as error:
+        problems += translate(error, root)
+    if problems or spec is None:
+        raise SpecError(problems)
+    return spec
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    """What to say of a file that cannot be read: the nearest name that is there."""
+    if isinstance(error, FileNotFoundError):
+        there = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        like = nearest(path.name, there)
+        hint = f"did you mean {path.parent / like}?" if like else "write one with `layergrid new`"
+        return f"{path}: there is no such file; {hint}"
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: is a folder; expected a spec, a YAML file"
+    return f"{path}: cannot be read ({error.strerror or error}); expected a spec, a YAML file"

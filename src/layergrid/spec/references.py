@@ -1,0 +1,115 @@
+"""Checks what one part of a spec says of another: names of models, data sets, grids and positions, and templates.
+
+It works on the full form as nodes, so that wrong references are reported beside wrong values. It opens no data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from layergrid import resources
+from layergrid.spec.sugar import entries, items, position_names
+from layergrid.text import listed, nearest, visible
+from layergrid.yamlsource import Node, Problem
+
+POSITION = re.compile(r"-[1-9][0-9]*|[A-Za-z][A-Za-z0-9_-]*")
+
+
+def check(root: Node) -> list[Problem]:
+    """All references of a spec in its full form that lead nowhere."""
+    return [*_grids(root), *_figures(root), *_expect(root), *_positions(root), *_prompts(root), *_theme(root)]
+
+
+def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
+    """A problem where a text names nothing that is known; other types are reported by the models."""
+    names = list(known)
+    if node is None or not isinstance(node.value, str) or node.value in names or not names:
+        return []
+    like = nearest(node.value, names)
+    hint = f"; did you mean '{like}'?" if like else ""
+    return [Problem(node.place, f"no {what} '{visible(node.value)}'; known: {', '.join(names)}{hint}")]
+
+
+def _grids(root: Node) -> list[Problem]:
+    found: list[Problem] = []
+    for name, entry in entries(root.get("grids")).items():
+        for key, part, what in (("model", "models", "model"), ("dataset", "datasets", "data set")):
+            names = list(entries(root.get(part)))
+            chosen = entry.node.get(key)
+            if isinstance(entry.node.value, dict) and len(names) > 1 and (chosen is None or chosen.value in (None, "")):
+                message = f"grid '{name}' does not say which {what} it reads; expected {key}: {listed(names, 'or')}"
+                found.append(Problem(entry.key, message))
+            else:
+                found += _reference(chosen, what, names)
+    return found
+
+
+def _figures(root: Node) -> list[Problem]:
+    grids = list(entries(root.get("grids")))
+    found: list[Problem] = []
+    for figure in items(root.get("figures")):
+        grid = figure.get("grid")
+        if grid is not None and grid.value != "":
+            found += _reference(grid, "grid", grids)
+    return found
+
+
+def _expect(root: Node) -> list[Problem]:
+    grids = entries(root.get("grids"))
+    every = root.get("positions")
+    found: list[Problem] = []
+    for one in items(root.get("expect")):
+        named = one.get("grid")
+        found += _reference(named, "grid", grids)
+        cell = one.get("cell")
+        if cell is None or named is None or every is None or every.broken:
+            continue
+        grid = grids.get(str(named.value))
+        chosen = [str(item.value) for item in items(grid.node.get("positions"))] if grid is not None else []
+        position = cell.get("position")
+        if position is not None and isinstance(position.value, int) and not isinstance(position.value, bool):
+            continue  # made text by the full form, or reported as no text
+        found += _reference(position, "position", chosen or position_names(root))
+    return found
+
+
+def _positions(root: Node) -> list[Problem]:
+    found: list[Problem] = []
+    for item in items(root.get("positions")):
+        name = item.get("name")
+        if name is not None and isinstance(name.value, str) and not POSITION.fullmatch(name.value):
+            message = f"'{visible(name.value)}' is no name of a position; expected letters, digits, '_' and '-'"
+            found.append(Problem(name.place, message))
+    return found
+
+
+def _prompts(root: Node) -> list[Problem]:
+    """Templates that Jinja cannot read, and prompts that are the same for every example."""
+    import jinja2
+    import jinja2.meta
+
+    found: list[Problem] = []
+    for entry in entries(root.get("datasets")).values():
+        prompt = entry.node.get("prompt")
+        if prompt is None or not isinstance(prompt.value, str) or not prompt.value:
+            continue
+        environment = jinja2.Environment(autoescape=False)  # noqa: S701 - parsed only; a prompt is no HTML
+        try:
+            tree = environment.parse(prompt.value)
+        except jinja2.TemplateSyntaxError as error:
+            message = f"the prompt is no Jinja template: {visible(str(error.message))}"
+            found.append(Problem(prompt.place, message))
+            continue
+        if not jinja2.meta.find_undeclared_variables(tree):
+            message = "the prompt names no column, so that all prompts are equal; write {{ question }} for a column"
+            found.append(Problem(prompt.place, message))
+    return found
+
+
+def _theme(root: Node) -> list[Problem]:
+    theme = root.get("theme")
+    if theme is None or not isinstance(theme.value, str) or re.search(r"[/\\.]", theme.value):
+        return []
+    folder = resources.folder("templates") / "themes"
+    return _reference(theme, "theme", sorted(path.stem for path in folder.glob("*.yaml")))

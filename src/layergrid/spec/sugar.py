@@ -1,0 +1,231 @@
+"""Turns the short forms that authors write into the full mappings that the models read; it judges no value.
+
+Every node it makes stands where the author's text stands, so that an error of the full form points there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, known
+from layergrid.spec.naming import Naming, find_resolver, known_names
+from layergrid.text import listed, nearest
+from layergrid.yamlsource import Entry, Node, Problem, scalar
+
+FIFTEEN = (
+    "last_q", "first_answer", "second_answer", "exact_answer_before_first", "exact_answer_first",
+    "exact_answer_last", "exact_answer_after_last", "-8..-1",
+)  # fmt: skip
+GRADE = {"kind": "numeric", "gold": "answer"}
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]+):(.*)", re.DOTALL)  # two letters: C:\data.csv is a path
+
+
+def entries(node: Node | None) -> Mapping[str, Entry]:
+    """The entries of a mapping; none where this is something else."""
+    return node.value if node is not None and isinstance(node.value, Mapping) else {}
+
+
+def items(node: Node | None) -> tuple[Node, ...]:
+    """The items of a list; none where this is something else."""
+    return node.value if node is not None and isinstance(node.value, tuple) else ()
+
+
+def full(root: Node, name: str, problems: list[Problem]) -> Node:
+    """The spec with every short form written out; `name` is the file's stem. Adds to `problems` what cannot be."""
+    if root.get("title") is None:
+        words = re.sub(r"[-_.]+", " ", name).strip()
+        root = root.having("title", scalar(root.place, words[:1].upper() + words[1:] or name))
+    root = _each(root, "models", _model)
+    root = _each(root, "datasets", lambda node: _dataset(node, problems))
+    root = _positions(root, problems)
+    root = _each(root, "grids", lambda node: listing(wrapped(node, "kind"), GridKind))
+    root = _each(root, "figures", lambda node: listing(wrapped(node, "kind"), ChartKind))
+    root = _each(root, "grids", lambda node: _grid(node, root, problems))
+    root = _each(root, "expect", lambda node: _only(node, "grid", entries(root.get("grids"))))
+    for part in ("authors", "outputs"):
+        value = root.get(part)
+        if value is not None and isinstance(value.value, str):
+            root = root.having(part, Node(value.place, (value,)))
+    return root
+
+
+def _each(root: Node, part: str, change: Callable[[Node], Node]) -> Node:
+    """The spec with every entry or item of a part changed."""
+    node = root.get(part)
+    if node is None:
+        return root
+    if isinstance(node.value, Mapping):
+        made = {name: Entry(entry.key, change(entry.node)) for name, entry in node.value.items()}
+        return root.having(part, Node(node.place, made))
+    if isinstance(node.value, tuple):
+        return root.having(part, Node(node.place, tuple(change(item) for item in node.value)))
+    return root
+
+
+def wrapped(node: Node, key: str) -> Node:
+    """A bare text as a mapping with one key; anything else as it is."""
+    if not isinstance(node.value, str):
+        return node
+    return Node(node.place, {key: Entry(node.place, node)})
+
+
+def listing(node: Node, base: type[Kind]) -> Node:
+    """A kind's mapping with a bare text as a list of one wherever the kind takes a list of texts."""
+    kind = node.get("kind")
+    fields = known(base)[str(kind.value)].model_fields if kind is not None and kind.value in known(base) else {}
+    for name, field in fields.items():
+        value = node.get(field.alias or name)
+        if field.annotation == tuple[str, ...] and value is not None and isinstance(value.value, str):
+            node = node.having(field.alias or name, Node(value.place, (value,)))
+    return node
+
+
+def _model(node: Node) -> Node:
+    node = wrapped(node, "address")
+    entry = entries(node).get("id")
+    if entry is None or node.get("address") is not None:
+        return node
+    return node.without("id").having("address", entry.node, entry.key)
+
+
+def _dataset(node: Node, problems: list[Problem]) -> Node:
+    if not isinstance(node.value, Mapping):
+        return node
+    written = node.value.get("loader")
+    if written is not None:
+        message = "unknown key 'loader'; write the loader as a mapping under 'source': {kind: ..., address: ...}"
+        problems.append(Problem(written.key, message))
+    source = node.get("source")
+    if source is None:
+        loader = Node(node.place, None, broken=True)  # the missing source is the one thing to report
+    else:
+        loader = _loader(source, problems)
+        address = loader.get("address")
+        if isinstance(source.value, Mapping):
+            node = node.having("source", address or Node(source.place, None, broken=True))
+    node = node.having("loader", loader)
+    grade = node.get("grade")
+    if grade is None:
+        made = {key: Entry(node.place, scalar(node.place, value)) for key, value in GRADE.items()}
+        return node.having("grade", Node(node.place, made)) if "numeric" in known(Grader) else node
+    return node.having("grade", wrapped(grade, "kind"))
+
+
+def _loader(source: Node, problems: list[Problem]) -> Node:
+    """The loader of a source; one that cannot be told is broken."""
+    if isinstance(source.value, Mapping):
+        address = source.get("address")
+        if source.get("kind") is not None or address is None or not isinstance(address.value, str):
+            return source
+        kind, _ = _loader_kind(address, problems)
+        return source.having("kind", kind)
+    if not isinstance(source.value, str) or source.value == "":
+        return Node(source.place, None, broken=True)  # its own type is reported
+    kind, rest = _loader_kind(source, problems)
+    if kind.broken:
+        return kind
+    return Node(
+        source.place, {"kind": Entry(source.place, kind), "address": Entry(source.place, scalar(source.place, rest))}
+    )
+
+
+def _loader_kind(address: Node, problems: list[Problem]) -> tuple[Node, str]:
+    """The kind of the loader whose scheme or suffix an address has, and the address without its scheme."""
+    text = str(address.value)
+    loaders = known(Loader)
+    schemes = {scheme: name for name, kind in loaders.items() for scheme in kind.schemes}
+    suffixes = {suffix.lower(): name for name, kind in loaders.items() for suffix in kind.suffixes}
+    found = SCHEME.fullmatch(text)
+    if found and found[1] in schemes:
+        return scalar(address.place, schemes[found[1]]), found[2]
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if not found and text.lower().endswith(suffix):
+            return scalar(address.place, suffixes[suffix]), text
+    what = f"scheme '{found[1]}:'" if found else f"the suffix of '{text}'"
+    ways = [f"{scheme}:NAME" for scheme in schemes] + [f"a file ending in {suffix}" for suffix in suffixes]
+    like = nearest(found[1], schemes) if found else nearest("." + text.rpartition(".")[2].lower(), suffixes)
+    hint = f"; did you mean '{like}'?" if like else ""
+    problems.append(Problem(address.place, f"no loader reads {what}; expected {listed(ways, 'or')}{hint}"))
+    return Node(address.place, None, broken=True), text
+
+
+def _positions(root: Node, problems: list[Problem]) -> Node:
+    node = root.get("positions")
+    if node is None:
+        node = Node(root.place, tuple(scalar(root.place, name) for name in FIFTEEN))
+    elif isinstance(node.value, str | int) and not isinstance(node.value, bool):
+        node = Node(node.place, (node,))
+    if not isinstance(node.value, tuple):
+        return root.having("positions", node)
+    before = len(problems)
+    made: dict[str, Node] = {}
+    for item in node.value:
+        for one in _position(item, Naming(known_names()), problems):
+            name = one.get("name")
+            key = str(name.value) if name is not None else f"unnamed {len(made)}"
+            first = made.get(key)
+            if first is None:
+                made[key] = one
+            elif not _is_glob(item):
+                message = f"position '{key}' stands twice, first on line {first.place.line}; remove one of the two"
+                problems.append(Problem(item.place, message, first.place))
+    return root.having("positions", Node(node.place, tuple(made.values()), broken=len(problems) > before))
+
+
+def _is_glob(item: Node) -> bool:
+    return isinstance(item.value, str) and Naming.is_glob(item.value)
+
+
+def _position(item: Node, naming: Naming, problems: list[Problem]) -> Iterator[Node]:
+    """The resolvers that one entry of `positions` stands for."""
+    if not isinstance(item.value, str | int) or isinstance(item.value, bool):
+        yield item  # a mapping, or something whose type is reported later
+        return
+    names = naming.expand(item, problems)
+    for name in names:
+        kind = find_resolver(name)
+        if kind is None:
+            problems.append(Problem(item.place, naming.unknown(name)))
+        else:
+            made = {"kind": scalar(item.place, kind), "name": scalar(item.place, name)}
+            yield Node(item.place, {key: Entry(item.place, value) for key, value in made.items()})
+
+
+def _grid(node: Node, root: Node, problems: list[Problem]) -> Node:
+    if not isinstance(node.value, Mapping):
+        return node
+    node = _only(_only(node, "model", entries(root.get("models"))), "dataset", entries(root.get("datasets")))
+    written = node.get("positions")
+    all_positions = root.get("positions")
+    if written is None or all_positions is None:
+        return node
+    one = isinstance(written.value, str | int) and not isinstance(written.value, bool)
+    if not one and not isinstance(written.value, tuple):
+        return node
+    naming = Naming(position_names(root))
+    made: dict[str, Node] = {}
+    for item in (written,) if one else items(written):
+        if not isinstance(item.value, str | int) or isinstance(item.value, bool):
+            made[f"wrong {len(made)}"] = item
+            continue
+        # Where the list of positions is itself in error, a name that it lacks may be the one in error.
+        for name in naming.expand(item, [] if all_positions.broken else problems):
+            if name in naming.names:
+                made[name] = scalar(item.place, name)
+            elif not all_positions.broken:
+                problems.append(Problem(item.place, naming.unknown(name)))
+    return node.having("positions", Node(written.place, tuple(made.values())))
+
+
+def position_names(root: Node) -> tuple[str, ...]:
+    """The names of the spec's positions, once their short forms are written out."""
+    names = (item.get("name") for item in items(root.get("positions")))
+    return tuple(name.value for name in names if name is not None and isinstance(name.value, str))
+
+
+def _only(node: Node, key: str, choices: Mapping[str, Entry]) -> Node:
+    """A mapping that names the only choice where it names none."""
+    if isinstance(node.value, Mapping) and node.value.get(key) is None and len(choices) == 1:
+        return node.having(key, scalar(node.place, next(iter(choices))))
+    return node
