@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_models
-from tiny_models import FAMILIES, LAYERS, WIDTH
 
+import tiny_models
 from layergrid.artifacts import Positions, Sequences
 from layergrid.capture import capture, plan
 from layergrid.kinds import BadInput
 from layergrid.models import blocks
+from tiny_models import FAMILIES, LAYERS, WIDTH
 
 LENGTHS = (5, 17, 9, 1, 30, 9)
 SPANS = ((0, 1), (2, 5), (-1, 0), (1, 2))  # first token, three tokens, last token, second token
@@ -47,7 +47,7 @@ def positions(lengths=LENGTHS, spans=SPANS, names=NAMES) -> Positions:
 
 
 def official(loaded, ids):
-    """transformers' own hidden states of one sequence alone: float32 [L + 1, T, D]; the last is after the final norm."""
+    """transformers' own hidden states of one sequence: float32 [L + 1, T, D]; the last is after the final norm."""
     import torch
 
     with torch.inference_mode():

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny_models
-from tiny_models import FAMILIES
 
+import tiny_models
 from layergrid.generate import generate, greedy, plan
 from layergrid.kinds import BadInput, BuildError
+from tiny_models import FAMILIES
 
 PROMPTS = (
     "Question: What is 47 minus 38? Answer:",

@@ -1,4 +1,4 @@
-"""Random causal language models of several families, small and loud: attention is peaked and no two layers are alike."""
+"""Random causal language models of several families, loud enough for peaked attention and layers that differ."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def tokenizer(pad: bool = False) -> Any:
     made.decoder = decoders.ByteLevel()
     special = [BOS, EOS, *(["<pad>"] if pad else [])]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
     made.train_from_iterator([TEXT], trainer=trainer)
     made.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 0)])
     names = {"bos_token": BOS, "eos_token": EOS, **({"pad_token": "<pad>"} if pad else {})}

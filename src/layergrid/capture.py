@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Activations, Bools, Floats, Ints, Positions, Sequences
+from layergrid.artifacts import Activations, Floats, Ints, Positions, Sequences
 from layergrid.kinds import BadInput
 from layergrid.models import Loaded, accepts, blocks
 
@@ -41,7 +41,7 @@ def capture(
     sites: Sequence[str] = SITES,
     layers: Sequence[int] | None = None,
     batch_tokens: int = BATCH_TOKENS,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda *_: None,
 ) -> dict[str, Activations]:
     """Activations by site, float32 [L, P, N, D], in `folder`/SITE.npy and memory-mapped from there.
 
@@ -169,14 +169,14 @@ def _padded(loaded: Loaded, rows: Sequence[Ints]) -> tuple[torch.Tensor, torch.T
 
 @contextmanager
 def watch(loaded: Loaded, layers: Sequence[int], take: Take) -> Iterator[None]:
-    """While it lasts, `take` is called with each of these layers' states [batch, tokens, D]; then the hooks are gone."""
+    """While it lasts, `take` gets each of these layers' states [batch, tokens, D]; afterwards the hooks are gone."""
     found = blocks(loaded)
 
-    def entering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def entering(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         take(0, args[0] if args else kwargs["hidden_states"])
 
     def leaving(layer: int) -> Callable[[Any, Any, Any], None]:
-        def hook(module: Any, args: Any, output: Any) -> None:
+        def hook(_: Any, __: Any, output: Any) -> None:
             take(layer, output[0] if isinstance(output, tuple) else output)
 
         return hook
@@ -221,5 +221,3 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> None:
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
-
-

@@ -1,4 +1,4 @@
-"""Writes the model's greedy completion of every prompt and keeps the ids and their log-probabilities; it grades nothing.
+"""Writes the model's greedy completion of every prompt, keeps its ids and log-probabilities; it grades nothing.
 
 Decoding is this module's own loop over the model's logits, so that nothing in a model's generation configuration
 (sampling, temperature, penalties, forced or suppressed tokens) changes an answer; only its stop tokens are honoured.
@@ -42,7 +42,7 @@ def generate(
     *,
     max_new_tokens: int,
     batch: int,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda *_: None,
 ) -> Sequences:
     """The greedy completion of every prompt, in the order of the prompts.
 
@@ -87,7 +87,7 @@ def greedy(
     *,
     max_new_tokens: int,
     batch: int,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[Completion, ...]:
     """The completions of encoded prompts, in their order: the most probable token at every step, a tie's lowest id."""
     _check(loaded, example_ids, prompt_ids, max_new_tokens)

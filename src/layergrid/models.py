@@ -1,4 +1,4 @@
-"""Finds, fingerprints and loads a causal language model with its tokenizer; it knows nothing of prompts, layers or data."""
+"""Finds, fingerprints and loads a causal language model with its tokenizer; it knows nothing of prompts or data."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def fingerprint(spec: ModelSpec, root: Path, *, offline: bool = False) -> str:
 
 
 def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = False) -> Loaded:
-    """The model of a spec, ready to run: evaluation mode, on its device, in its dtype; no remote code, safetensors only.
+    """The model of a spec in evaluation mode, on its device, in its dtype; no remote code, safetensors only.
 
     `root` is the folder that relative addresses start from, `name` what the spec calls the model.
 
@@ -220,7 +220,8 @@ def _ask_hub(name: str, revision: str) -> str:
     except RevisionNotFoundError as error:
         raise BadInput(f"model 'hf:{name}' has no revision {revision!r}; name a branch, tag or commit") from error
     except transport as error:
-        raise BuildError(f"the hub cannot be reached for 'hf:{name}' ({type(error).__name__}); {_get_it(name)}") from error
+        said = type(error).__name__
+        raise BuildError(f"the hub cannot be reached for 'hf:{name}' ({said}); {_get_it(name)}") from error
     if commit is None:
         raise BuildError(f"the hub names no commit for 'hf:{name}' at {revision!r}; set `revision` to a commit")
     return commit
@@ -336,7 +337,7 @@ def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def _architecture(model: Any) -> str:
-    """ "Llama" of LlamaForCausalLM."""
+    """The name of the family: "Llama" of LlamaForCausalLM."""
     return re.sub(r"(ForCausalLM|LMHeadModel|ForConditionalGeneration)$", "", type(model).__name__)
 
 
