@@ -168,7 +168,7 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_nothing(tmp_path):
         writes()(folder)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(BuildError, match="no space is left for the result of capture.*LAYERGRID_CACHE"):
+    with pytest.raises(BuildError, match=r"no space is left for the result of capture.*LAYERGRID_CACHE"):
         store.build(KEY, full)
     assert not store.has(KEY)
     assert not list((store.root / "unfinished").iterdir())
@@ -203,7 +203,7 @@ def test_a_read_only_cache_still_gives_what_it_holds(tmp_path, monkeypatch):
     made = os.open
 
     def read_only(path, flags, *rest, **more):
-        if flags & os.O_CREAT and str(path).startswith(str(tmp_path)):
+        if flags & (os.O_CREAT | os.O_RDWR | os.O_WRONLY) and str(path).startswith(str(tmp_path)):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         return made(path, flags, *rest, **more)
 
@@ -259,7 +259,7 @@ def test_a_build_killed_at_any_moment_leaves_whole_entries_or_none(tmp_path):
     assert 0 < len(there) < 400
     for i, key in enumerate(keys[: len(there) + 2]):
         made = []
-        folder = store.build(key, lambda folder, i=i, made=made: made.append((folder / "part0").write_bytes(b"new")))
+        folder = store.build(key, lambda folder, made=made: made.append((folder / "part0").write_bytes(b"new")))
         if key in there:
             assert [(folder / f"part{p}").read_bytes() for p in range(3)] == [bytes([i % 256]) * 20000] * 3
         assert bool(made) == (key not in there)
@@ -336,7 +336,8 @@ def sequences(lengths, prompts):
 ARTIFACTS = {
     "examples": Examples(
         "sums", "odd\ud800.csv", ODD, tuple(reversed(ODD)),
-        {"\ud800": ODD, "mixed": (1, 1.0, True, None, "1", 2**70, float("nan"), float("-inf"), -0.0, 1e-310)}, "sha256:0",
+        {"\ud800": ODD, "mixed": (1, 1.0, True, None, "1", 2**70, float("nan"), float("-inf"), -0.0, 1e-310)},
+        "sha256:0",
     ),
     "no examples": Examples("none", "x", (), (), {"question": ()}, ""),
     "sequences": sequences((5, 1, 8, 3), (2, 1, 8, 0)),
@@ -367,9 +368,8 @@ def test_saving_an_artifact_twice_gives_the_same_bytes(name, tmp_path):
 
 
 def activations(values):
-    return Activations(
-        "residual", (0, 3), ("p", "\ud800"), ("a", "b", "c"), values, np.array([[1, 0], [1, 1], [0, 0]], bool)
-    )
+    present = np.array([[1, 0], [1, 1], [0, 0]], bool)
+    return Activations("residual", (0, 3), ("p", "\ud800"), ("a", "b", "c"), values, present)
 
 
 def test_activations_come_back_memory_mapped_with_nan_and_infinity(tmp_path):
