@@ -1,0 +1,164 @@
+"""One theme for page, print and charts: colours, faces, sizes and colour schemes; it knows no results and no page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from layergrid import resources, text
+from layergrid.kinds import BadInput
+
+Mode = Literal["light", "dark"]
+ROLES = (
+    "paper", "ink", "secondary", "hairline", "grid", "faint", "accent", "soft", "counter", "muted", "accent_tint",
+    "counter_tint", "muted_tint", "accent_ink", "counter_ink", "muted_ink", "missing", "missing_ink", "box", "pale",
+)  # fmt: skip
+SIZES = ("text", "leading", "label", "title", "token", "mark", "plot")
+FACES = ("text", "figure", "token")
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_FAMILY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours as "#rrggbb" per role and mode, font families, sizes (points or pixels, see paper.yaml), schemes."""
+
+    name: str
+    faces: Mapping[str, str]  # text, figure, token -> family
+    sizes: Mapping[str, float]
+    light: Mapping[str, str]  # role -> colour
+    dark: Mapping[str, str]
+    schemes: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]  # name -> stops in light, in dark, low to high
+
+    def colour(self, role: str) -> str:
+        """The light colour of a role; charts are drawn in it and `darkened` maps them."""
+        return self.light[role]
+
+    def scheme(self, name: str) -> tuple[str, ...]:
+        """The light stops of a colour scheme; raises BadInput with the known names."""
+        if name not in self.schemes:
+            near = text.nearest(name, self.schemes)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise BadInput(
+                f"theme {self.name!r} has no scheme {name!r}, only {text.listed(sorted(self.schemes))}{hint}"
+            )
+        return self.schemes[name][0]
+
+    def darkened(self) -> dict[str, str]:
+        """Light colour -> dark colour, for everything that is drawn in the theme's colours."""
+        found = {self.light[role]: self.dark[role] for role in ROLES}
+        for light, dark in self.schemes.values():
+            found.update(zip(light, dark, strict=True))
+        return found
+
+    def stack(self, face: str) -> str:
+        """The CSS font stack of a face: its family, the other bundled ones for signs it lacks, then a generic one."""
+        generic = {"text": "serif", "figure": "sans-serif", "token": "monospace"}[face]
+        families = dict.fromkeys([self.faces[face], *self.faces.values()])
+        return ", ".join([*(f'"{family}"' for family in families), generic])
+
+    def vega(self) -> dict[str, Any]:
+        """The configuration of every chart, in light colours."""
+        figure, label, title = self.faces["figure"], self.sizes["label"], self.sizes["title"]
+        ink, secondary = self.colour("ink"), self.colour("secondary")
+        axis = {
+            "domain": False, "grid": False, "labelColor": ink, "labelFont": figure, "labelFontSize": label,
+            "labelLimit": 0, "labelOverlap": False, "tickColor": secondary, "tickSize": 3, "tickWidth": 0.6,
+            "titleColor": ink, "titleFont": figure, "titleFontSize": title, "titleFontWeight": 600, "titleLimit": 0,
+        }  # fmt: skip
+        return {
+            "aria": False, "background": "transparent", "font": figure, "axis": axis,
+            "text": {"font": figure, "fontSize": label, "color": ink}, "view": {"stroke": None},
+        }  # fmt: skip
+
+    def css(self, mode: Mode) -> str:
+        """The custom properties of one mode: a `--role` for every colour."""
+        colours = self.light if mode == "light" else self.dark
+        return " ".join(f"--{role.replace('_', '-')}: {colours[role]};" for role in ROLES)
+
+    def css_faces(self) -> str:
+        """The custom properties that both modes share: `--text`, `--figure` and `--token` font stacks."""
+        return " ".join(f"--{face}: {self.stack(face)};" for face in FACES)
+
+
+def load(name: str) -> Theme:
+    """A theme by name (from templates/themes) or by the path of a YAML file; raises BadInput."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else resources.folder("templates") / "themes" / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in (resources.folder("templates") / "themes").glob("*.yaml"))
+        near = text.nearest(name, known)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise BadInput(f"theme: there is no theme {name!r}, only {text.listed(known)}{hint}")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not a YAML file: {error}") from error
+    return parse(raw, str(path))
+
+
+def parse(raw: object, where: str) -> Theme:
+    """A theme from YAML values, every part checked; raises BadInput that names the part."""
+    top = _mapping(raw, where, ("name", "faces", "sizes", "colours", "schemes"))
+    faces = {k: _family(v, f"{where}: faces.{k}") for k, v in _mapping(top["faces"], f"{where}: faces", FACES).items()}
+    sizes = {k: _size(v, f"{where}: sizes.{k}") for k, v in _mapping(top["sizes"], f"{where}: sizes", SIZES).items()}
+    pairs = _mapping(top["colours"], f"{where}: colours", ROLES)
+    colours = {role: _colours(pair, f"{where}: colours.{role}", 2) for role, pair in pairs.items()}
+    schemes = {}
+    for name, scheme in _mapping(top["schemes"], f"{where}: schemes", ()).items():
+        modes = _mapping(scheme, f"{where}: schemes.{name}", ("light", "dark"))
+        light, dark = (_colours(modes[mode], f"{where}: schemes.{name}.{mode}") for mode in ("light", "dark"))
+        if len(light) != len(dark):
+            raise BadInput(f"{where}: schemes.{name}: light and dark must have as many stops as each other")
+        schemes[str(name)] = (light, dark)
+    light_of, dark_of = ({role: pair[i] for role, pair in colours.items()} for i in (0, 1))
+    theme = Theme(str(top["name"]), faces, sizes, light_of, dark_of, schemes)
+    _one_dark_each(theme, where)
+    return theme
+
+
+def _one_dark_each(theme: Theme, where: str) -> None:
+    """Charts are darkened colour by colour, so one light colour cannot have two dark ones."""
+    pairs = [(theme.light[role], theme.dark[role]) for role in ROLES]
+    pairs += [pair for light, dark in theme.schemes.values() for pair in zip(light, dark, strict=True)]
+    known: dict[str, str] = {}
+    for light, dark in pairs:
+        if known.setdefault(light, dark) != dark:
+            raise BadInput(
+                f"{where}: the light colour {light} has two dark ones, {known[light]} and {dark}; change one"
+            )
+
+
+def _mapping(value: object, where: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput(f"{where}: expected a mapping")
+    if missing := [key for key in keys if key not in value]:
+        raise BadInput(f"{where}: {text.listed(missing)} missing")
+    if keys and (unknown := [str(key) for key in value if key not in keys]):
+        raise BadInput(f"{where}: unknown {text.listed(unknown)}; known are {text.listed(keys)}")
+    return value
+
+
+def _family(value: object, where: str) -> str:
+    if not isinstance(value, str) or not _FAMILY.fullmatch(value):
+        raise BadInput(f"{where}: expected the name of a font family, of letters, digits, blanks and dashes")
+    return value
+
+
+def _size(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.5 <= value <= 2000:
+        raise BadInput(f"{where}: expected a number from 0.5 to 2000")
+    return float(value)
+
+
+def _colours(value: object, where: str, n: int | None = None) -> tuple[str, ...]:
+    good = (
+        isinstance(value, list) and len(value) > 1 and all(isinstance(v, str) and _COLOUR.fullmatch(v) for v in value)
+    )
+    if not isinstance(value, list) or not good or (n is not None and len(value) != n):
+        raise BadInput(f'{where}: expected {n or "two or more"} colours such as "#1a1f26" in a list, in small letters')
+    return tuple(value)
