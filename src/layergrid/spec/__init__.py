@@ -10,7 +10,9 @@ from layergrid.spec.fields import (
     Spec,
 )
 from layergrid.spec.problems import SpecError
-from layergrid.spec.reading import load_spec
+from layergrid.spec.reading import load_spec, parse_spec
+from layergrid.spec.schema import schema
+from layergrid.spec.starting import starter
 
 __all__ = [
     "Bound",
@@ -22,4 +24,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "load_spec",
+    "parse_spec",
+    "schema",
+    "starter",
 ]

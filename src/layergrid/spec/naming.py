@@ -11,6 +11,10 @@ from layergrid.text import nearest
 from layergrid.yamlsource import Node, Problem
 
 RANGE = re.compile(r"([-+]?[0-9]+)\s*\.\.\s*([-+]?[0-9]+)")
+ORDER = (
+    "last_q", "first_answer", "second_answer", "exact_answer_before_first", "exact_answer_first",
+    "exact_answer_last", "exact_answer_after_last", "-8", "-7", "-6", "-5", "-4", "-3", "-2", "-1",
+)  # fmt: skip
 LONGEST = 64  # positions of one range
 
 
@@ -52,8 +56,9 @@ class Naming:
 
 
 def known_names() -> tuple[str, ...]:
-    """All bare names of positions that are not numbers."""
-    return tuple(dict.fromkeys(name for kind in known(PositionResolver).values() for name in kind.names))
+    """All bare names of positions, in the order of a sequence as far as they are the usual ones."""
+    names = dict.fromkeys(name for kind in known(PositionResolver).values() for name in kind.names)
+    return tuple(sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)))
 
 
 def find_resolver(name: str) -> str | None:

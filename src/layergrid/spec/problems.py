@@ -14,6 +14,7 @@ from layergrid.spec.readers import base_at, fields_at
 from layergrid.text import listed, nearest, visible
 from layergrid.yamlsource import Node, Place, Problem
 
+LONGEST = 600  # characters of a message that a validator wrote
 EXPECTED = {
     "int": "a whole number",
     "float": "a number",
@@ -141,7 +142,11 @@ def _problem(group: Sequence[tuple[_Walk, ErrorDetails]], root: Node) -> Problem
     what = _called(walk.path)
     expected = [words for words in (_expected(one) for _, one in group) if words is not None]
     if not expected:
-        return Problem(_value_place(walk), f"{what}: {_said(details)}")
+        said = _said(details)
+        if walk.path:
+            said = said.removeprefix(f"{walk.path[-1]} ")
+        joined = f"{what} {said}" if said.startswith(("is ", "must ", "repeats ")) else f"{what}: {said}"
+        return Problem(_spoken_of(walk, said), joined if len(joined) <= LONGEST else joined[:LONGEST] + " ...")
     wanted = listed(dict.fromkeys(expected), "or")
     return Problem(_value_place(walk), f"{what} is {describe(walk.node)}; expected {wanted}{_hint(walk.node, group)}")
 
@@ -149,6 +154,13 @@ def _problem(group: Sequence[tuple[_Walk, ErrorDetails]], root: Node) -> Problem
 def _value_place(walk: _Walk) -> Place:
     """Where a value stands; the key where the value is nothing at all."""
     return walk.key if walk.node.value is None and not walk.node.written else walk.node.place
+
+
+def _spoken_of(walk: _Walk, said: str) -> Place:
+    """Where a validator's message points: the item of a list that it quotes, else the value that it was given."""
+    items = walk.node.value if isinstance(walk.node.value, tuple) else ()
+    quoted = [item for item in items if isinstance(item.value, str) and repr(item.value) in said]
+    return quoted[-1].place if quoted else _value_place(walk)
 
 
 def _called(path: Sequence[str | int]) -> str:
@@ -204,6 +216,8 @@ def _said(details: ErrorDetails) -> str:
 
 def _missing(walk: _Walk, name: str, root: Node) -> Problem:
     field = fields_at(walk.path, root).get(name)
+    if name.isdigit():  # an item of a list of fixed length
+        return Problem(walk.key, f"{_called(walk.path)} has too few entries; expected at least {int(name) + 1}")
     says = f": {field.description}" if field is not None and field.description else ""
     return Problem(walk.key, f"key '{name}' is missing{' in ' + _called(walk.path) if walk.path else ''}{says}")
 
@@ -223,7 +237,9 @@ def _wrong_kind(walk: _Walk, root: Node) -> Problem:
     written = walk.node.get("kind")
     if written is None or written.value is None:
         return Problem(walk.key, f"key 'kind' is missing; expected a {word}: {listed(names, 'or') or 'none is known'}")
-    like = nearest(str(written.value), names)
+    if not isinstance(written.value, str):
+        message = f"'kind' is {describe(written)}; expected a {word}: {listed(names, 'or') or 'none is known'}"
+        return Problem(written.place, message)
+    like = nearest(written.value, names)
     hint = f"; did you mean '{like}'?" if like else ""
-    shown = describe(written) if not isinstance(written.value, str) else f"'{visible(written.value)}'"
-    return Problem(written.place, f"no {word} {shown}; known: {', '.join(names) or 'none'}{hint}")
+    return Problem(written.place, f"no {word} '{visible(written.value)}'; known: {', '.join(names) or 'none'}{hint}")

@@ -15,7 +15,7 @@ from layergrid.spec import references, sugar
 from layergrid.spec.fields import Spec
 from layergrid.spec.problems import SpecError, describe, translate
 from layergrid.text import nearest, visible
-from layergrid.yamlsource import Node, Place, Problem, YamlError, load, read
+from layergrid.yamlsource import Node, Place, Problem, Source, YamlError, load, read
 
 STEM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 
@@ -29,11 +29,19 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
     """
     try:
         source = read(path)
-        root, problems = load(source)
     except YamlError as error:
         raise SpecError([error.problem]) from None
     except OSError as error:
         raise BadInput(_unreadable(path, error)) from None
+    return parse_spec(source, path, overrides)
+
+
+def parse_spec(source: Source, path: Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a text that is or will be the file `path`; raises SpecError."""
+    try:
+        root, problems = load(source)
+    except YamlError as error:
+        raise SpecError([error.problem]) from None
     if not STEM.fullmatch(path.stem):
         message = f"'{visible(path.stem)}' cannot name a report; expected a file name of letters, digits, '.', '_', '-'"
         problems.append(Problem(Place(source, 1, 1), message))

@@ -13,12 +13,10 @@ from layergrid.spec.sugar import entries, items, position_names
 from layergrid.text import listed, nearest, visible
 from layergrid.yamlsource import Node, Problem
 
-POSITION = re.compile(r"-[1-9][0-9]*|[A-Za-z][A-Za-z0-9_-]*")
-
 
 def check(root: Node) -> list[Problem]:
     """All references of a spec in its full form that lead nowhere."""
-    return [*_grids(root), *_figures(root), *_expect(root), *_positions(root), *_prompts(root), *_theme(root)]
+    return [*_grids(root), *_figures(root), *_expect(root), *_prompts(root), *_theme(root)]
 
 
 def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
@@ -67,20 +65,7 @@ def _expect(root: Node) -> list[Problem]:
             continue
         grid = grids.get(str(named.value))
         chosen = [str(item.value) for item in items(grid.node.get("positions"))] if grid is not None else []
-        position = cell.get("position")
-        if position is not None and isinstance(position.value, int) and not isinstance(position.value, bool):
-            continue  # made text by the full form, or reported as no text
-        found += _reference(position, "position", chosen or position_names(root))
-    return found
-
-
-def _positions(root: Node) -> list[Problem]:
-    found: list[Problem] = []
-    for item in items(root.get("positions")):
-        name = item.get("name")
-        if name is not None and isinstance(name.value, str) and not POSITION.fullmatch(name.value):
-            message = f"'{visible(name.value)}' is no name of a position; expected letters, digits, '_' and '-'"
-            found.append(Problem(name.place, message))
+        found += _reference(cell.get("position"), "position", chosen or position_names(root))
     return found
 
 

@@ -8,16 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, known
-from layergrid.spec.naming import Naming, find_resolver, known_names
+from layergrid.kinds import ChartKind, GridKind, Kind, Loader, known
+from layergrid.spec.naming import ORDER, Naming, find_resolver, known_names
 from layergrid.text import listed, nearest
 from layergrid.yamlsource import Entry, Node, Problem, scalar
 
-FIFTEEN = (
-    "last_q", "first_answer", "second_answer", "exact_answer_before_first", "exact_answer_first",
-    "exact_answer_last", "exact_answer_after_last", "-8..-1",
-)  # fmt: skip
-GRADE = {"kind": "numeric", "gold": "answer"}
+GRADER, GOLD = "numeric", "answer"  # where a data set names none
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]+):(.*)", re.DOTALL)  # two letters: C:\data.csv is a path
 
 
@@ -34,20 +30,25 @@ def items(node: Node | None) -> tuple[Node, ...]:
 def full(root: Node, name: str, problems: list[Problem]) -> Node:
     """The spec with every short form written out; `name` is the file's stem. Adds to `problems` what cannot be."""
     if root.get("title") is None:
-        words = re.sub(r"[-_.]+", " ", name).strip()
-        root = root.having("title", scalar(root.place, words[:1].upper() + words[1:] or name))
+        root = root.having("title", scalar(root.place, title_from(name)))
     root = _each(root, "models", _model)
     root = _each(root, "datasets", lambda node: _dataset(node, problems))
     root = _positions(root, problems)
     root = _each(root, "grids", lambda node: listing(wrapped(node, "kind"), GridKind))
     root = _each(root, "figures", lambda node: listing(wrapped(node, "kind"), ChartKind))
     root = _each(root, "grids", lambda node: _grid(node, root, problems))
-    root = _each(root, "expect", lambda node: _only(node, "grid", entries(root.get("grids"))))
+    root = _each(root, "expect", lambda node: _expectation(_only(node, "grid", entries(root.get("grids")))))
     for part in ("authors", "outputs"):
         value = root.get(part)
         if value is not None and isinstance(value.value, str):
             root = root.having(part, Node(value.place, (value,)))
     return root
+
+
+def title_from(name: str) -> str:
+    """A title made from a file's stem: "what-it-knows" becomes "What it knows"."""
+    words = re.sub(r"[-_.]+", " ", name).strip() or name
+    return words[:1].upper() + words[1:]
 
 
 def _each(root: Node, part: str, change: Callable[[Node], Node]) -> Node:
@@ -70,11 +71,19 @@ def wrapped(node: Node, key: str) -> Node:
     return Node(node.place, {key: Entry(node.place, node)})
 
 
+def texted(node: Node, key: str) -> Node:
+    """A mapping with the whole number under one key as text: a position -1 is named "-1"."""
+    value = node.get(key)
+    if value is None or not isinstance(value.value, int) or isinstance(value.value, bool):
+        return node
+    return node.having(key, scalar(value.place, str(value.value)))
+
+
 def listing(node: Node, base: type[Kind]) -> Node:
     """A kind's mapping with a bare text as a list of one wherever the kind takes a list of texts."""
-    kind = node.get("kind")
-    fields = known(base)[str(kind.value)].model_fields if kind is not None and kind.value in known(base) else {}
-    for name, field in fields.items():
+    named = node.get("kind")
+    kind = known(base).get(named.value) if named is not None and isinstance(named.value, str) else None
+    for name, field in (kind.model_fields if kind is not None else {}).items():
         value = node.get(field.alias or name)
         if field.annotation == tuple[str, ...] and value is not None and isinstance(value.value, str):
             node = node.having(field.alias or name, Node(value.place, (value,)))
@@ -105,11 +114,10 @@ def _dataset(node: Node, problems: list[Problem]) -> Node:
         if isinstance(source.value, Mapping):
             node = node.having("source", address or Node(source.place, None, broken=True))
     node = node.having("loader", loader)
-    grade = node.get("grade")
-    if grade is None:
-        made = {key: Entry(node.place, scalar(node.place, value)) for key, value in GRADE.items()}
-        return node.having("grade", Node(node.place, made)) if "numeric" in known(Grader) else node
-    return node.having("grade", wrapped(grade, "kind"))
+    grade = wrapped(node.get("grade") or scalar(node.place, GRADER), "kind")
+    if isinstance(grade.value, Mapping) and "gold" not in grade.value:
+        grade = grade.having("gold", scalar(grade.place, GOLD))
+    return node.having("grade", grade)
 
 
 def _loader(source: Node, problems: list[Problem]) -> Node:
@@ -143,7 +151,7 @@ def _loader_kind(address: Node, problems: list[Problem]) -> tuple[Node, str]:
         if not found and text.lower().endswith(suffix):
             return scalar(address.place, suffixes[suffix]), text
     what = f"scheme '{found[1]}:'" if found else f"the suffix of '{text}'"
-    ways = [f"{scheme}:NAME" for scheme in schemes] + [f"a file ending in {suffix}" for suffix in suffixes]
+    ways = [*(f"{scheme}:NAME" for scheme in schemes), f"a file ending in {listed(suffixes, 'or')}"]
     like = nearest(found[1], schemes) if found else nearest("." + text.rpartition(".")[2].lower(), suffixes)
     hint = f"; did you mean '{like}'?" if like else ""
     problems.append(Problem(address.place, f"no loader reads {what}; expected {listed(ways, 'or')}{hint}"))
@@ -153,7 +161,7 @@ def _loader_kind(address: Node, problems: list[Problem]) -> tuple[Node, str]:
 def _positions(root: Node, problems: list[Problem]) -> Node:
     node = root.get("positions")
     if node is None:
-        node = Node(root.place, tuple(scalar(root.place, name) for name in FIFTEEN))
+        node = Node(root.place, tuple(scalar(root.place, name) for name in ORDER))
     elif isinstance(node.value, str | int) and not isinstance(node.value, bool):
         node = Node(node.place, (node,))
     if not isinstance(node.value, tuple):
@@ -180,7 +188,7 @@ def _is_glob(item: Node) -> bool:
 def _position(item: Node, naming: Naming, problems: list[Problem]) -> Iterator[Node]:
     """The resolvers that one entry of `positions` stands for."""
     if not isinstance(item.value, str | int) or isinstance(item.value, bool):
-        yield item  # a mapping, or something whose type is reported later
+        yield texted(item, "name")  # a mapping, or something whose type is reported later
         return
     names = naming.expand(item, problems)
     for name in names:
@@ -222,6 +230,11 @@ def position_names(root: Node) -> tuple[str, ...]:
     """The names of the spec's positions, once their short forms are written out."""
     names = (item.get("name") for item in items(root.get("positions")))
     return tuple(name.value for name in names if name is not None and isinstance(name.value, str))
+
+
+def _expectation(node: Node) -> Node:
+    cell = node.get("cell")
+    return node if cell is None else node.having("cell", texted(cell, "position"))
 
 
 def _only(node: Node, key: str, choices: Mapping[str, Entry]) -> Node:

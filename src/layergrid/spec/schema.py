@@ -1,0 +1,151 @@
+"""The JSON Schema of what authors write, short forms included, for editors and for the reference in the README.
+
+It describes the models of this package and every known kind; it validates nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
+from layergrid.spec.fields import Spec
+from layergrid.spec.naming import known_names
+from layergrid.spec.sugar import GOLD
+
+Json = dict[str, Any]
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+INHERITED = {  # descriptions of the fields that kinds inherit from their base
+    "kind": "Which kind it is; the other keys are its parameters.",
+    "address": "Path of the file, relative to the spec, or the name after the scheme.",
+    "gold": "Column that holds the right answer.",
+    "name": "Name of the position, in figures and grids.",
+    "model": "Name of the model; may be left out where there is one.",
+    "dataset": "Name of the data set; may be left out where there is one.",
+    "positions": "Positions to read: names, ranges such as -8..-1 or globs among the spec's; left out: all of them.",
+    "grid": "Name of the grid that it draws; may be left out where there is one.",
+}
+TEXT: Json = {"type": "string"}
+TEXTS: Json = {"type": "array", "items": TEXT}
+WHOLE: Json = {"type": "integer"}
+NAMED: Json = {"anyOf": [TEXT, WHOLE]}  # a position: -1 is a whole number in YAML
+
+
+def schema() -> Json:
+    """The JSON Schema (draft 2020-12) of a spec."""
+    made: Json = _untitled(Spec.model_json_schema(mode="validation"))
+    parts, parents = made["$defs"], made["properties"]
+    made["required"] = ["models", "datasets", "grids"]
+    _models(parents["models"], parts["ModelSpec"])
+    parents["datasets"]["additionalProperties"] = False
+    _dataset(parts["DatasetSpec"])
+    _positions(parents["positions"])
+    _grids(parents["grids"])
+    _alternatives(parents["figures"]["items"], _kinds(parents["figures"]["items"], ChartKind))
+    parts["Expectation"]["required"] = []
+    parts["CellBound"]["properties"]["position"].update(anyOf=NAMED["anyOf"])
+    del parts["CellBound"]["properties"]["position"]["type"]
+    for name in ("authors", "outputs"):
+        _or_one(parents[name])
+    return {"$schema": DRAFT, "title": "layergrid spec", **made}
+
+
+def _untitled(node: Any) -> Any:
+    """The schema without the titles that pydantic makes from names."""
+    if isinstance(node, dict):
+        return {k: _untitled(v) for k, v in node.items() if not (k == "title" and isinstance(v, str))}
+    return [_untitled(item) for item in node] if isinstance(node, list) else node
+
+
+def _alternatives(node: Json, choices: list[Json]) -> None:
+    """Makes a schema admit these forms, whatever it admitted before; its description and default stay."""
+    for key in ("type", "items", "minItems", "minLength", "enum", "$ref", "anyOf"):
+        node.pop(key, None)
+    node["anyOf"] = choices
+
+
+def _or_one(node: Json) -> None:
+    """Lets one item stand instead of a list of one."""
+    items = node["items"]
+    _alternatives(node, [{key: node[key] for key in ("type", "items", "minItems") if key in node}, items])
+
+
+def _kinds(node: Json, base: type[Kind], change: Callable[[Json], None] | None = None) -> list[Json]:
+    """The forms of a kind: its name alone where it needs no parameters, or a mapping with a `kind`."""
+    forms: list[Json] = node["anyOf"]
+    for form in forms:
+        fields = form["properties"]
+        form["required"] = ["kind", *(name for name in form.get("required", []) if name != "kind")]
+        fields["kind"].pop("default", None)
+        for name, field in fields.items():
+            if name in INHERITED:
+                field.setdefault("description", INHERITED[name])
+            if field.get("type") == "array" and field.get("items") == TEXT:
+                _or_one(field)
+        if change is not None:
+            change(form)
+    bare = [name for name, kind in known(base).items() if not _needs_parameters(kind)]
+    return [{"type": "string", "enum": bare}, *forms] if bare else forms
+
+
+def _needs_parameters(kind: type[Kind]) -> bool:
+    return any(field.is_required() for field in kind.model_fields.values())
+
+
+def _models(node: Json, model: Json) -> None:
+    fields = model["properties"]
+    fields["id"] = {"type": "string", "minLength": 1, "description": "Another name of `address`."}
+    model["required"] = []
+    model["oneOf"] = [{"required": ["address"]}, {"required": ["id"]}]
+    address = {"type": "string", "minLength": 1, "description": fields["address"]["description"]}
+    for name, value in node["patternProperties"].items():
+        node["patternProperties"][name] = {"anyOf": [address, value]}
+    node["additionalProperties"] = False
+
+
+def _dataset(part: Json) -> None:
+    fields = part["properties"]
+    loaders = _kinds(fields.pop("loader"), Loader, _kind_from_address)
+    _alternatives(fields["source"], [{"type": "string", "minLength": 1}, *loaders])
+    _alternatives(
+        fields["grade"], [{"type": "string", "enum": sorted(known(Grader))}, *_kinds(fields["grade"], Grader, _gold)]
+    )
+    part["required"] = ["source", "prompt"]
+
+
+def _kind_from_address(form: Json) -> None:
+    form["required"].remove("kind")
+
+
+def _gold(form: Json) -> None:
+    form["required"].remove("gold")
+    form["properties"]["gold"]["default"] = GOLD
+
+
+def _positions(node: Json) -> None:
+    names = [name for name in known_names() if not name.startswith("-")]
+    bare: list[Json] = [
+        {"type": "string", "enum": names},
+        {"type": "string", "pattern": r"^-[0-9]+(\s*\.\.\s*-[0-9]+)?$", "description": "From the end: -1, or -8..-1."},
+        {"type": "string", "pattern": r"[*?\[]", "description": "A glob over the names."},
+        {"type": "integer", "maximum": -1, "description": "From the end: -1 is the last token."},
+    ]
+    item = {"anyOf": [*bare, *_kinds(node["items"], PositionResolver, _numbers_as_names)]}
+    _alternatives(node, [{"type": "array", "items": item, "minItems": 1}, *bare])
+
+
+def _numbers_as_names(form: Json) -> None:
+    """Lets a position be named by a whole number where its names look like one."""
+    name = form["properties"].get("name", {})
+    if str(name.get("pattern", "")).startswith("^-"):
+        text = {key: name.pop(key) for key in ("type", "pattern") if key in name}
+        name["anyOf"] = [text, {"type": "integer", "maximum": -1}]
+
+
+def _grids(node: Json) -> None:
+    def positions(form: Json) -> None:
+        _alternatives(form["properties"]["positions"], [{"type": "array", "items": NAMED}, *NAMED["anyOf"]])
+
+    for value in node["patternProperties"].values():
+        _alternatives(value, _kinds(value, GridKind, positions))
+    node["additionalProperties"] = False
