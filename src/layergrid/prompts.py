@@ -218,14 +218,13 @@ def _special_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
 
 
 def _closed(text: str, offsets: Ints) -> list[tuple[int, int]]:
-    """Offsets of a prompt without gaps of blanks; what covers nothing stands where the token before it ended."""
+    """Offsets of a prompt without gaps of blanks, and in order: what covers nothing stands where the last one ended."""
     spans: list[tuple[int, int]] = []
     end = 0
     for start, stop in offsets.tolist():
-        if stop <= start:
-            spans.append((end, end))
-            continue
-        spans.append((end if start > end and text[end:start].isspace() else start, stop))
+        if text[end:start].isspace():
+            start = end
+        spans.append((start, stop) if stop > start else (end, end))
         end = max(end, stop)
     return spans
 
@@ -263,18 +262,20 @@ def _in_windows(decode: Decode, context: list[int], ids: list[int]) -> tuple[str
 def _attribute(base: str, drafts: list[str]) -> tuple[str, list[tuple[int, int]]]:
     """What the last of growing drafts adds to `base`, and which characters of it each draft's last token covers.
 
-    Characters that a draft shares with the last one are settled; a draft that goes on after them ends inside the next.
+    Characters that a draft shares with the last one are settled, and stay so where byte fallback shows them as broken
+    for a while; a draft that goes on after them ends inside the next. A token that changes nothing after a replacement
+    character holds more of the same broken bytes.
     """
     if not drafts:
         return "", []
     final = drafts[-1]
     origin = _shared(base, final)
-    settled = [max(origin, _shared(draft, final)) for draft in drafts]
     spans, start = [], origin
     for k, draft in enumerate(drafts):
-        here = min(settled[k:])
+        here = max(start, _shared(draft, final))
         inside = len(draft) > here and here < len(final)
-        spans.append((start - origin, here + inside - origin))
+        broken = start == here > origin and not inside and draft.endswith(REPLACEMENT) and draft == drafts[k - 1]
+        spans.append((start - broken - origin, here + inside - origin))
         start = here
     return final[origin:], spans
 

@@ -28,7 +28,7 @@ class FromEndResolver(PositionResolver):
     names: ClassVar[tuple[str, ...]] = ("-8", "-7", "-6", "-5", "-4", "-3", "-2", "-1")  # and any other that fits
     pattern: ClassVar[str] = NAME
     kind: Literal["from_end"] = "from_end"
-    name: Annotated[str, BeforeValidator(_as_text), Field(pattern=f"^{NAME}$")]
+    name: Annotated[str, Field(pattern=f"^{NAME}$"), BeforeValidator(_as_text)]
 
     def resolve(self, sequences: Sequences, labels: Labels, examples: Examples) -> Positions:  # noqa: ARG002 - by ids alone
         """One position."""
