@@ -145,8 +145,11 @@ def _problem(group: Sequence[tuple[_Walk, ErrorDetails]], root: Node) -> Problem
         said = _said(details)
         if walk.path:
             said = said.removeprefix(f"{walk.path[-1]} ")
-        joined = f"{what} {said}" if said.startswith(("is ", "must ", "repeats ")) else f"{what}: {said}"
-        return Problem(_spoken_of(walk, said), joined if len(joined) <= LONGEST else joined[:LONGEST] + " ...")
+        if said.startswith(("is ", "must ", "repeats ")):
+            said = f"{what} {said}"
+        elif not said.startswith(("no ", "unknown ")):
+            said = f"{what}: {said}"
+        return Problem(_spoken_of(walk, said), said if len(said) <= LONGEST else said[:LONGEST] + " ...")
     wanted = listed(dict.fromkeys(expected), "or")
     return Problem(_value_place(walk), f"{what} is {describe(walk.node)}; expected {wanted}{_hint(walk.node, group)}")
 
