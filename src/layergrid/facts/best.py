@@ -9,9 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Baseline, Estimate, Selection
+from layergrid.artifacts import Baseline, CellStatus, Estimate, Selection
 from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
 from layergrid.facts.view import Index, View
+
+NAMED = 3  # baselines that a sentence names one by one
 
 
 def derive(view: View, ledger: Ledger) -> None:
@@ -27,16 +29,21 @@ def derive(view: View, ledger: Ledger) -> None:
 def _nested(view: View, selection: Selection, ledger: Ledger) -> None:
     e = selection.estimate
     cells = tuple(dict.fromkeys((w.layer, w.position) for w in selection.winners))
-    forms = estimate_forms(e, view.digits) | {"rows": text.plural(e.n, "row"), "n": f"n = {text.count(e.n)}"}
+    forms = estimate_forms(e, view.digits) | {"n": f"n = {text.count(e.n)}"}
+    forms |= {"the": "the nested best", "The": "The nested best"}
     ledger.add("nested", "nested", forms, cells=cells, value=e.value, low=e.low, high=e.high, n=e.n)
     chance = view.grid.quantity.chance
     if chance is not None:
         relation = against_zero(e.low - chance, e.high - chance)
         shown = text.trimmed(chance)
         forms = {"text": f"{relation} chance ({shown})", "short": f"{relation} chance"} if relation else {}
-        ledger.add(
-            "nested.chance", "relation", forms, value=e.value - chance, relation=relation, of=["nested", "chance"]
-        )
+        if relation and relation != "above":
+            forms["evidence"] = "no evidence"
+        if relation in {"above", "below"}:
+            size = difference_forms(e.value - chance, e.low - chance, e.high - chance, view.digits)["text"]
+            forms["full"] = f"{size} {relation} chance"
+        of = ["nested", "chance"]
+        ledger.add("nested.chance", "relation", forms, value=e.value - chance, relation=relation, of=of)
     if selection.winners:
         _winners(view, selection, ledger)
 
@@ -76,11 +83,14 @@ def _highest(view: View, ledger: Ledger) -> None:
     where = f"{shown} in {text.layers([layer])}"
     if len(view.peaks) > 1:
         where = f"{text.words(len(view.peaks))} cells"
+    the = "the highest cell" if len(view.peaks) == 1 else "the highest cells"
+    the = "the only cell" if view.ok.sum() == 1 else the
     forms = estimate_forms(e, view.digits) | {
         "where": where,
         "at": f"at {where}" if len(view.peaks) == 1 else f"at each of {where}",
-        "the": "the highest cell" if len(view.peaks) == 1 else "the highest cells",
-        "The": "The highest cell" if len(view.peaks) == 1 else "The highest cells",
+        "the": the,
+        "a": "a highest cell",
+        "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
         "superlative": f"{view.most} {view.grid.quantity.claim}" if view.named else "",
     }
@@ -88,7 +98,7 @@ def _highest(view: View, ledger: Ledger) -> None:
     if view.constant:
         value = text.number(e.value, view.digits)
         every = "both" if view.ok.sum() == 2 else f"all {text.words(int(view.ok.sum()))}"
-        clause = f"{every} cells hold the same value, {value}"
+        clause = f"{every} cells hold the same value, {value}, and none is singled out"
         ledger.add(
             "constant",
             "constant grid",
@@ -104,16 +114,23 @@ def _tied(view: View, ledger: Ledger) -> None:
     """Cells that a paired interval cannot tell from the highest, which does not count itself."""
     mask = view.grid.tied_with_best & view.ok
     first = view.peaks[0]
+    if view.grid.status[first] == CellStatus.BOUNDARY.value:
+        return  # no paired interval exists there, so that nothing could be told from it
     others = [(int(i), int(j)) for i, j in np.argwhere(mask) if (int(i), int(j)) != first]
     total = int(view.ok.sum()) - 1
     columns = sorted({j for _, j in others})
     noun = "cell" if len(others) == 1 else "cells"
+    where = {j: text.layers([view.grid.layers[i] for i, c in others if c == j]) for j in columns}
+    named = [f"{text.visible(view.grid.positions[j])} ({where[j]})" for j in columns]
+    spread = text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} positions"
+    full = ""
     if not others:
-        clause = "every other cell can be told from the highest"
+        clause = "every other cell can be told from the highest cell"
     elif len(others) == total:
-        clause = "no cell can be told from the highest"
+        clause = "no other cell can be told from the highest cell"
     else:
-        clause = f"{text.words(len(others))} other {noun} cannot be told from the highest"
+        clause = f"{text.words(len(others))} other {noun} cannot be told from the highest cell"
+        full = f"{text.words(len(others))} other {noun}, at {spread}, cannot be told from the highest cell"
     if others:
         ledger.add(
             "tied.count",
@@ -122,19 +139,16 @@ def _tied(view: View, ledger: Ledger) -> None:
             cells=view.points(others),
             value=len(others),
         )
-    where = {j: text.layers([view.grid.layers[i] for i, c in others if c == j]) for j in columns}
-    named = [f"{text.visible(view.grid.positions[j])} ({where[j]})" for j in columns]
     only = columns == [first[1]]
-    spread = text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} positions"
     run = text.layers([view.grid.layers[i] for i, _ in [*others, first]]) if only else ""
     forms = {
         "text": clause,
-        "Text": text.capital(clause),
-        "spread": f"at {spread}" if others else "",
+        "full": full or clause,
+        "Full": text.capital(full or clause),
         "run": run,
         "position": text.visible(view.grid.positions[first[1]]) if only else "",
         "relation": "cannot be told from" if others else "can be told from",
-        "with": f"{text.words(len(others))} {noun} beside it" if others else "",
+        "alone": "" if others else "every other cell can be told from it",
     }
     points = view.points([first, *others])
     ledger.add(
@@ -168,6 +182,7 @@ def _baselines(view: View, ledger: Ledger) -> None:
             "named": "the best baselines",
             "the": "the best baselines",
         }
+    forms |= {"Named": text.capital(forms["named"])}
     forms |= {"verb": "reaches" if len(best) == 1 else "reach", "The": text.capital(forms["the"])}
     forms |= estimate_forms(best[0].estimate, view.digits) if best[0].estimate else {}
     e = best[0].estimate
@@ -213,13 +228,11 @@ def _difference(view: View, key: str, d: Estimate, ledger: Ledger, of: Sequence[
     relation = against_zero(d.low, d.high)
     size = forms["text"]
     if relation in {"above", "below"}:
-        forms |= {
-            "relation": f"{size} {relation}",
-            "word": relation,
-            "better": "better" if relation == "above" else "worse",
-        }
+        forms |= {"relation": f"{size} {relation}", "word": relation}
+        if relation == "below":
+            forms["converse"] = f"better than the nested best, by {size}"
     elif relation:
-        forms |= {"relation": relation, "word": relation, "difference": f"difference {size}"}
+        forms |= {"relation": relation, "word": relation, "difference": f"difference is {size}"}
     else:
         forms |= {"difference": f"difference {forms['signed']}, without an interval"}
     if "range" in forms:
@@ -238,15 +251,15 @@ def _verdicts(valued: Sequence[Baseline], ledger: Ledger) -> None:
     for relation, labels in found.items():
         if not labels:
             continue
-        if len(labels) == len(valued):
-            only, both = "the only baseline", "both baselines"
-            whom = (
-                only if len(valued) == 1 else both if len(valued) == 2 else f"all {text.words(len(valued))} baselines"
-            )
+        n, k = len(valued), len(labels)
+        if k < n:
+            counted = f"{text.words(k)} of the {text.words(n)} baselines"
+            whom = text.listed(labels) if k <= NAMED else f"{counted} ({text.listed(labels)})"
+        elif n == 1:
+            whom = f"the only baseline, {labels[0]}"
         else:
-            whom = f"{text.words(len(labels))} of the {text.words(len(valued))} baselines"
-        if relation == "cannot be told from" and len(labels) == len(valued) > 1:
-            whom = "any baseline"
+            every = "both" if n == 2 else f"all {text.words(n)}"
+            whom = "any baseline" if relation == "cannot be told from" else f"{every} baselines"
         key = "over_all." + relation.split(" ", 1)[0]
-        forms = {"text": f"{relation} {whom}", "labels": text.listed(labels)}
+        forms = {"text": f"{relation} {whom}"}
         ledger.add(key, "paired differences", forms, value=len(labels), n=len(valued), relation=relation)

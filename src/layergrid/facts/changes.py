@@ -12,6 +12,7 @@ from layergrid.facts.ledger import Ledger, against_zero, difference_forms
 from layergrid.facts.view import Index, View
 
 TREND = 0.8  # rank correlation of value and layer from which on a trend is stated
+NO_TREND = "no clear trend in one direction"
 LAYERS = 5  # layers that a trend needs
 DEPARTURE = 6  # multiple of the median departure from which on a cell is called a departure
 CELLS = 8  # departures that the median needs
@@ -64,8 +65,8 @@ def _trends(view: View, ledger: Ledger) -> None:
         )
     if not judged:
         return
-    size = f"at least {text.trimmed(TREND)} in size"
-    rule = f"a rank correlation of value and layer of {size} and a range wider than half an interval"
+    size = f"whose size reaches {text.trimmed(TREND)}"
+    rule = f"a rank correlation of value and layer {size}, and a range wider than half an interval"
     ledger.add("trend.rule", "constant", {"text": text.trimmed(TREND), "rule": rule}, value=TREND)
     for key, columns, verb in (("rises", rising, "rises"), ("falls", falling, "falls")):
         if columns:
@@ -93,8 +94,8 @@ def _trends(view: View, ledger: Ledger) -> None:
 
 def _unclear(unclear: int, judged: int) -> str:
     if unclear == judged:
-        return "no clear trend at any position" if judged > 1 else "no clear trend"
-    return f"no clear trend at the other {'position' if unclear == 1 else f'{text.words(unclear)} positions'}"
+        return f"{NO_TREND} at any position" if judged > 1 else NO_TREND
+    return f"{NO_TREND} at the other {'position' if unclear == 1 else f'{text.words(unclear)} positions'}"
 
 
 def _columns(view: View, columns: list[int]) -> tuple[tuple[int, str], ...]:
@@ -124,7 +125,8 @@ def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> No
     forms = difference_forms(found.value, found.low, found.high, view.digits)
     a, b = (view.grid.layers[start[0]], view.grid.layers[to[0]])
     forms |= {
-        "span": f"from layer {a} to layer {b}",
+        "Span": f"From layer {a} to layer {b}",
+        "position": text.visible(view.grid.positions[to[1]]),
         "clause": f"{relation} by {forms['text']}",
         "full": f"{relation} by {forms['text']} from layer {a} to layer {b}",
     }
@@ -150,19 +152,15 @@ def _departures(view: View, ledger: Ledger) -> None:
     if median == 0:
         ledger.add("departure.rule", "anomaly rule", {"unjudged": "too few layers that differ"}, n=len(found))
         return
-    rule = f"at least {text.words(DEPARTURE)} times the median distance in the grid"
+    rule = f"{text.words(DEPARTURE)} times the median distance in the grid"
     threshold = DEPARTURE * median
-    digits = text.precision(threshold, least=2)
-    forms = {"text": rule, "threshold": text.number(threshold, digits), "median": text.number(median, digits + 1)}
+    shown = text.number(threshold, text.precision(threshold, least=2))
+    forms = {"text": rule, "threshold": shown, "both": f"{shown}, {rule}", "two": "the two neighbouring layers"}
     ledger.add("departure.rule", "anomaly rule", forms, value=DEPARTURE, high=threshold, n=len(found))
     hits = [c for c, (d, mean) in found.items() if abs(d) >= threshold and not grid.low[c] <= mean <= grid.high[c]]
     hits.sort(key=lambda c: -abs(found[c][0]))
-    clause = f"no cell departs from its neighbours by {text.number(threshold, digits)}"
-    if hits:
-        verb = "departs" if len(hits) == 1 else "depart"
-        clause = (
-            f"{text.counted(len(hits), 'cell')} {verb} from the neighbouring layers by {text.number(threshold, digits)}"
-        )
+    which = text.counted(len(hits), "cell") if hits else "no cell"
+    clause = f"{which} {'passes' if len(hits) <= 1 else 'pass'} the threshold"
     forms = {"text": clause, "Text": text.capital(clause)}
     ledger.add(
         "departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=len(found), of=["departure.rule"]
@@ -180,6 +178,7 @@ def _departure(view: View, c: Index, distance: float, mean: float, ledger: Ledge
         "text": text.estimate(value, low, high, view.digits),
         "mean": text.number(mean, view.digits),
         "relation": f"{text.number(abs(distance), view.digits)} {relation}",
+        "full": f"{text.number(abs(distance), view.digits)} {relation} their mean",
     }
     key = f"departure.{layer}.{text.slug(position)}"
     ledger.add(key, "anomaly", forms, cells=[view.point(c)], value=distance, relation=relation, of=["departure.rule"])

@@ -16,12 +16,23 @@ def derive(view: View, ledger: Ledger) -> None:
     _penalties(settings, ledger)
     level = text.percent(view.grid.level)
     ledger.add("level", "setting", {"text": level, "intervals": f"{level} intervals"}, value=view.grid.level)
+    forms = {"word": "cannot be told from", "text": f"the {level} interval of their paired difference holds zero"}
+    ledger.add("tie.rule", "constant", forms, value=0, relation="cannot be told from")
     statuses = [str(s) for s in settings.get("statuses", ())]
     if statuses:
-        ledger.add("statuses", "setting", {"text": text.listed(statuses, "or")})
+        forms = {"text": text.listed(statuses, "or"), "every": "every compared position"}
+        ledger.add("statuses", "setting", forms)
+    unconverged = int(settings.get("unconverged_fits", 0))
+    if unconverged:
+        verb = "does" if unconverged == 1 else "do"
+        clause = f"{text.counted(unconverged, 'fit')} {verb} not reach it"
+        ledger.add("unconverged", "count", {"text": clause}, value=unconverged)
+    signs = dict.fromkeys(str(s) for s in settings.get("baseline_signs", {}).values())
+    if signs:
+        ledger.add("signs", "setting", {"text": text.visible(text.listed(signs))})
     if "seed" in settings:
         ledger.add("seed", "setting", {"text": f"seed {settings['seed']}"}, value=int(settings["seed"]))
-    for key in ("scaling", "solver", "interval", "selection"):
+    for key in ("scaling", "solver", "tolerance", "interval", "test", "selection"):
         if isinstance(settings.get(key), str) and settings[key]:
             ledger.add(f"method.{key}", "setting", {"text": text.visible(str(settings[key]).rstrip("."))})
 

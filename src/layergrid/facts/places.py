@@ -31,7 +31,7 @@ def _cells(view: View, columns: Sequence[int]) -> list[Index]:
     return [(i, j) for i in range(len(view.grid.layers)) for j in columns]
 
 
-def _values(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> bool:
+def _values(view: View, columns: Sequence[int], key: str, label: str, ledger: Ledger) -> bool:
     """The range of some columns and their share above chance; False where they hold no value."""
     columns = list(columns)
     values = view.grid.value[:, columns][view.ok[:, columns]]
@@ -40,7 +40,7 @@ def _values(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> boo
     low, high = float(values.min()), float(values.max())
     ledger.add(f"{key}.range", "range", range_forms(low, high, view.digits), low=low, high=high, n=int(values.size))
     if view.tested:
-        write_share(view, ledger, f"{key}.above", _cells(view, columns))
+        write_share(view, ledger, f"{key}.above", _cells(view, columns), text.visible(label))
     return True
 
 
@@ -62,6 +62,8 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
         "position": position,
         "layers": layers,
         "where": f"{position} in {layers}",
+        "the": "the only cell" if int(view.ok[:, columns].sum()) == 1 else "the highest cell",
+        "The": "The only cell" if int(view.ok[:, columns].sum()) == 1 else "The highest cell",
         "value_in": f"{text.number(e.value, view.digits)} in {layers}",
     }
     ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
@@ -70,7 +72,7 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
 
 def _position(view: View, j: int, key: str, ledger: Ledger) -> None:
     ledger.name(key, name=view.grid.positions[j])
-    if not _values(view, [j], key, ledger):
+    if not _values(view, [j], key, view.grid.positions[j], ledger):
         return
     index = _peak(view, [j], key, ledger)
     if index is not None and len(view.column(j)) > 1:
@@ -107,8 +109,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
 def _cannot_tell(view: View, a: Index, b: Index) -> bool:
     """Whether the paired interval of two cells holds zero; equal scores cannot be told apart either.
 
-    Cells whose distance exceeds the sum of their own half-widths are told apart without the paired interval, which is
-    never wider than that.
+    Cells whose distance exceeds the widths of their own intervals together are told apart without the paired interval.
     """
     grid = view.grid
     gap = abs(float(grid.value[a] - grid.value[b]))
@@ -132,7 +133,7 @@ def _group(view: View, group: Group, key: str, ledger: Ledger) -> None:
         {"text": text.counted(size, "position"), "cells": text.plural(len(_cells(view, group.columns)), "cell")},
         value=size,
     )
-    if _values(view, group.columns, key, ledger):
+    if _values(view, group.columns, key, group.label, ledger):
         _peak(view, group.columns, key, ledger)
 
 
@@ -158,8 +159,8 @@ def _gap(view: View, key: str, a: Index, b: Index, ledger: Ledger) -> None:
         return
     forms = difference_forms(found.value, found.low, found.high, view.digits)
     relation = against_zero(found.low, found.high)
-    clause = f"{forms['text']} {relation}" if relation != "cannot be told from" else "which cannot be told from it"
-    forms |= {"clause": clause, "word": relation}
+    clause = f"{forms['text']} {relation} it" if relation != "cannot be told from" else "cannot be told from it"
+    forms |= {"clause": clause, "word": relation, "relation": f"{forms['text']} {relation}"}
     cells = view.points([a, b])
     ledger.add(
         key,

@@ -51,6 +51,7 @@ def _quantity(quantity: Quantity, ledger: Ledger) -> None:
         Subject=text.capital(quantity.subject),
         claim=quantity.claim,
         positive=quantity.positive,
+        Positive=text.capital(quantity.positive),
         sentence=quantity.sentence.rstrip("."),
     )
     if quantity.chance is not None:
@@ -78,18 +79,15 @@ def _size(view: View, ledger: Ledger) -> None:
             "layers", "size", {"text": text.layers(grid.layers), "count": text.plural(layers, "layer")}, value=layers
         )
         ledger.add("layers.first", "layer", {"text": text.layers(grid.layers[:1])}, value=grid.layers[0])
-    ledger.add(
-        "positions",
-        "size",
-        {
-            "count": text.plural(positions, "position"),
-            "text": text.visible(text.listed(grid.positions)),
-            "end": text.visible(
-                text.listed(grid.positions[j] for g in view.groups if g.key == "from.end" for j in g.columns)
-            ),
-        },
-        value=positions,
-    )
+    end = [grid.positions[j] for g in view.groups if g.key == "from.end" for j in g.columns]
+    forms = {
+        "count": text.plural(positions, "position"),
+        "text": text.visible(text.listed(grid.positions)),
+        "run": text.visible(f"{end[0]} to {end[-1]}" if len(end) > 2 else text.listed(end)),
+        "Counts": "" if not end else "The name" if len(end) == 1 else "The names",
+        "counts": "" if not end else "counts" if len(end) == 1 else "count",
+    }
+    ledger.add("positions", "size", forms, value=positions)
     left_out = [str(name) for name in grid.settings.get("positions_left_out", ())]
     if left_out:
         shown = text.visible(text.listed(left_out))
@@ -98,7 +96,7 @@ def _size(view: View, ledger: Ledger) -> None:
             if len(left_out) == 1
             else "are left out, because no example has them"
         )
-        ledger.add("left_out", "size", {"text": shown, "clause": f"{shown} {verb}"}, value=len(left_out))
+        ledger.add("left_out", "size", {"text": shown, "Clause": text.capital(f"{shown} {verb}")}, value=len(left_out))
 
 
 def _rows(view: View, ledger: Ledger) -> None:
@@ -118,6 +116,10 @@ def _rows(view: View, ledger: Ledger) -> None:
     if "dropped_correct" in settings and "dropped_wrong" in settings:
         right, wrong = int(settings["dropped_correct"]), int(settings["dropped_wrong"])
         total = right + wrong
+        kept = _kept_wrong(view)
+        shares = f"{text.percent(wrong / total)} of the rows left out are wrong" if total else ""
+        if shares and kept is not None:
+            shares += f", against {text.percent(kept)} of the rows kept"
         ledger.add(
             "dropped",
             "by label",
@@ -127,6 +129,8 @@ def _rows(view: View, ledger: Ledger) -> None:
                 "count": text.count(total),
                 "split": by_label(right, wrong),
                 "percent": text.percent(wrong / total) if total else "",
+                "of": f"{text.count(total)} of {text.plural(int(settings.get('rows_in_all', 0)), 'row')}",
+                "shares": shares,
                 "is": "is" if total == 1 else "are",
             },
             value=total,
@@ -135,6 +139,20 @@ def _rows(view: View, ledger: Ledger) -> None:
     if "rows_in_all" in settings:
         every = int(settings["rows_in_all"])
         ledger.add("rows.all", "size", {"text": text.plural(every, "row"), "count": text.count(every)}, value=every)
+
+
+def _lead(k: int, n: int) -> str:
+    return f"of {text.plural(n, 'cell')}, {text.words(k)} {'is' if k == 1 else 'are'} above chance"
+
+
+def _kept_wrong(view: View) -> float | None:
+    """The share of wrong answers among the rows that are compared, where the setting `predict` tells the classes."""
+    n, positive = view.grid.n[view.ok], view.grid.n_positive[view.ok]
+    predict = view.grid.settings.get("predict")
+    if not n.size or n.min() != n.max() or positive.min() != positive.max() or predict not in {"error", "correct"}:
+        return None
+    share = float(positive[0] / n[0])
+    return share if predict == "error" else 1 - share
 
 
 def _empty(view: View, ledger: Ledger) -> None:
@@ -147,13 +165,18 @@ def _empty(view: View, ledger: Ledger) -> None:
             forms = {"text": f"{text.counted(len(cells), 'cell')} ({why}{where})", "why": why}
             ledger.add(f"empty.{kind.value}", "no value", forms, cells=view.points(cells), value=len(cells))
     lost = int((~view.ok).sum())
-    clause = text.share(lost, total, "cell", "without a value") if total else ""
+    clause = text.share(lost, total, "cell", "without a value") if lost else "every cell holds a value"
+    clause = clause if total else "the grid has no cells"
     forms = {"text": clause, "Text": text.capital(clause), "count": text.count(lost)}
+    forms["lost"] = f"{text.counted(lost, 'cell')} without a value" if lost else ""
     ledger.add("empty", "no value", forms, value=lost, n=total)
     held = int((status == CellStatus.BOUNDARY.value).sum())
     if held:
         cells = [(int(i), int(j)) for i, j in np.argwhere(status == CellStatus.BOUNDARY.value)]
-        forms = {"text": text.counted(held, "cell"), "Text": text.capital(text.counted(held, "cell"))}
+        verb = "has" if held == 1 else "have"
+        shown = text.counted(held, "cell")
+        clause = text.capital(f"{shown} {verb} a fold at the end of the scale, and so a bound on one side only")
+        forms = {"text": shown, "clause": clause}
         ledger.add("boundary", "one-sided", forms, cells=view.points(cells), value=held)
 
 
@@ -192,17 +215,23 @@ def _above(view: View, ledger: Ledger) -> None:
     correction = str(view.grid.settings.get("correction", ""))
     corrected = f"after {correction} correction" if correction else "after correction"
     tests = int(view.grid.settings.get("cells_tested", np.isfinite(view.grid.p_adjusted).sum()))
-    over = f"{corrected} over {text.plural(tests, 'cell')}"
+    whole = tests == int(view.ok.sum())
+    over = corrected if whole else f"{corrected} over {text.plural(tests, 'cell')}"
     ledger.add(
         "correction",
         "setting",
-        {"text": corrected, "over": over, "name": correction, "tests": text.plural(tests, "test")},
+        {
+            "text": corrected,
+            "over": over,
+            "name": correction,
+            "tests": f"{text.plural(tests, 'one-sided test')} against chance",
+        },
         value=tests,
     )
     write_share(view, ledger, "above", [(i, j) for i in range(view.ok.shape[0]) for j in range(view.ok.shape[1])])
 
 
-def write_share(view: View, ledger: Ledger, key: str, cells: Sequence[tuple[int, int]]) -> None:
+def write_share(view: View, ledger: Ledger, key: str, cells: Sequence[tuple[int, int]], label: str = "") -> None:
     """How many of some cells are above chance after correction, and from which layer on."""
     ok = [c for c in cells if view.ok[c]]
     hits = [c for c in ok if view.above[c]]
@@ -213,7 +242,14 @@ def write_share(view: View, ledger: Ledger, key: str, cells: Sequence[tuple[int,
         "text": f"{clause} after correction",
         "Text": text.capital(f"{clause} after correction"),
         "clause": clause,
-        "none": "" if hits else f"none of its {text.plural(len(ok), 'cell')}",
+        "lead": text.capital(clause if len(hits) in {0, len(ok)} else _lead(len(hits), len(ok))),
+        "of": f"{text.count(len(hits))} of {text.count(len(ok))}",
+        "relation": "above",
+        "not": "not above chance" if len(hits) < len(ok) else "",
+        "at": label,
+        "zero": "" if hits else "no cell is above chance" if len(ok) > 1 else "the only cell is not above chance",
+        "none": f"none of them at {label}" if label and not hits else "",
+        "nor": f"none at {label}" if label and not hits else "",
     }
     ledger.add(key, "share", forms, cells=view.points(hits), value=len(hits), n=len(ok), relation="above")
     rows = sorted({i for i, _ in hits})
@@ -221,7 +257,11 @@ def write_share(view: View, ledger: Ledger, key: str, cells: Sequence[tuple[int,
     if hits and rows[0] > first:
         layer = text.layers([view.grid.layers[rows[0]]])
         one = len(hits) == 1
-        forms = {"text": layer, "clause": f"in {layer}" if one else f"none of them before {layer}"}
+        forms = {
+            "text": layer,
+            "clause": f"in {layer}" if one else f"none of them before {layer}",
+            "silent": f"no cell before {layer} is above chance",
+        }
         earliest = view.points([c for c in hits if c[0] == rows[0]])
         ledger.add(
             f"{key}.earliest",

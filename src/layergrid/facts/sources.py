@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from layergrid import text
-from layergrid.artifacts import DataCard, ExpectationResult, ModelCard, Results
+from layergrid.artifacts import DataCard, ExpectationResult, Illustration, ModelCard, Results
 from layergrid.facts.ledger import Ledger
 
 
@@ -17,6 +17,8 @@ def derive(results: Results, ledger: Ledger) -> None:
         _data(data, ledger)
     for i, expectation in enumerate(results.expectations):
         _expectation(i, expectation, ledger)
+    for i, shown in enumerate(results.illustrations):
+        _illustration(i, shown, ledger)
     if results.expectations:
         _expectations(results.expectations, ledger)
     versions = text.listed(f"{name} {version}" for name, version in results.versions.items())
@@ -111,16 +113,16 @@ def _lost(key: str, card: DataCard, ledger: Ledger) -> None:
                 "count": text.count(total),
                 "text": text.counted(total, "completion"),
                 "split": by_label(right, wrong),
-                "cut": _cut(total, card.max_new_tokens),
+                "whole": "every completion" if not total else "",
+                "cut": _cut(total),
             },
             value=total,
             n=card.n,
         )
 
 
-def _cut(total: int, limit: int) -> str:
-    verb = "is" if total <= 1 else "are"
-    return f"{text.counted(total, 'completion') if total else 'no completion'} {verb} cut at {limit} new tokens"
+def _cut(total: int) -> str:
+    return f"{text.words(total) if total else 'none'} {'is' if total <= 1 else 'are'} cut there"
 
 
 def by_label(right: int, wrong: int) -> str:
@@ -162,3 +164,16 @@ def _expectations(all_of: tuple[ExpectationResult, ...], ledger: Ledger) -> None
         clause = f"{text.words(met)} of the {text.words(len(all_of))} expectations of the spec {verb} met"
     forms = {"text": clause, "Text": text.capital(clause)}
     ledger.add("expectations", "count", forms, value=met, n=len(all_of))
+
+
+def _illustration(i: int, shown: Illustration, ledger: Ledger) -> None:
+    verdict = "right" if shown.correct else "wrong"
+    answer = f"the answer {shown.answer} is {verdict}" if shown.answer else "the rule finds no exact answer"
+    if shown.answer and not shown.correct:
+        answer = f"{answer}; {shown.gold} is right"
+    ledger.name(f"illustration.{i}", dataset=shown.dataset, id=shown.example_id, answer=answer)
+    absent = [name for name, start, _, status in shown.positions if start < 0 or status != "ok"]
+    if absent:
+        verb = "has" if len(absent) == 1 else "have"
+        forms = {"text": text.visible(f"{text.listed(absent)} {verb} no counting token in this example")}
+        ledger.add(f"illustration.{i}.absent", "count", forms, value=len(absent))

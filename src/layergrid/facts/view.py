@@ -58,7 +58,7 @@ class View:
         """Cells above chance after correction, bool [L, P]."""
         p = np.where(self.ok, self.grid.p_adjusted, np.nan)
         with np.errstate(invalid="ignore"):
-            return np.asarray(p <= 1 - self.grid.level) & self.tested
+            return np.asarray(p < 1 - self.grid.level - 1e-12) & self.tested  # as the heatmap marks them
 
     @cached_property
     def constant(self) -> bool:

@@ -1,0 +1,123 @@
+"""Captions and alternative texts of figures and tables, each able to stand alone; they know no chart."""
+
+from __future__ import annotations
+
+from layergrid import text
+from layergrid.artifacts import Paragraph, Results, Sentence
+from layergrid.facts.sources import data_key
+from layergrid.prose.sections import trends
+from layergrid.prose.voice import Voice
+
+BLANK, BREAK = text.token(" "), text.token("\n")
+
+
+def of_sources(results: Results, whole: Voice) -> dict[str, Paragraph]:
+    """Captions of what stands beside the grids: the token strip, the status table, the balance, the expectations."""
+    found: dict[str, Paragraph] = {}
+    if results.illustrations:
+        found["tokens"] = _tokens(whole)
+        line = "Tokens of an example of {i|dataset} ({i|id}), prompt and answer, with positions marked; {i|answer}."
+        found["tokens.alternative"] = (whole.say(line, i="illustration.0"),)
+    found["positions"] = (whole.say("Status of each token position in the examples, by label of the answer."),)
+    found["balance"] = tuple(_balance(whole, data_key(c.name, c.model)) for c in results.data)
+    if results.expectations:
+        found["expectations"] = (whole.say("{expectations|Text}."),)
+    return found
+
+
+def _tokens(whole: Voice) -> Paragraph:
+    said = [
+        whole.say("An example of {i|dataset} ({i|id}) as the model saw it; {i|answer}.", i="illustration.0"),
+        whole.say(f"Coloured tokens are positions of the grid; {BLANK} is a blank, {BREAK} a line break."),
+    ]
+    if whole.has("illustration.0.absent"):
+        said.append(whole.say("In this example {a}.", a="illustration.0.absent"))
+    return tuple(said)
+
+
+def _balance(whole: Voice, key: str) -> Sentence:
+    keys = {"d": key, "n": f"{key}.n", "right": f"{key}.right", "wrong": f"{key}.wrong"}
+    line = "Answers of {d|model} to {n} of {d|name}"
+    if whole.has(keys["right"], "percent"):
+        line += ": {right} ({right|percent}) and {wrong} ({wrong|percent})"
+    return whole.say(f"{line}.", **keys)
+
+
+def of_grid(voice: Voice, name: str) -> dict[str, Paragraph]:
+    """Captions of one grid's figures and tables, and alternative texts under "<figure>.alternative"."""
+    found = {
+        f"{name}.heatmap": _heatmap(voice),
+        f"{name}.heatmap.alternative": _heatmap_alternative(voice),
+        f"{name}.profile": _profile(voice),
+        f"{name}.profile.alternative": _profile_alternative(voice),
+        f"{name}.tied": _tied(voice),
+        f"{name}.baselines": _baselines(voice),
+        f"{name}.winners": _winners(voice),
+    }
+    return {key: paragraph for key, paragraph in found.items() if paragraph}
+
+
+def _heatmap(voice: Voice) -> Paragraph:
+    rows = ", on {rows}" if voice.has("rows") else ""
+    if rows and voice.has("quantity", "positive"):
+        rows += ", {rows.positive} of them {quantity|positive}"
+    head = "{quantity|name} by layer and token position for {grid|model} on {grid|dataset}"
+    said = [voice.say(f"{head}{rows}.")]
+    if voice.has("above", "not"):
+        said.append(voice.say("Dots: cells that are {above|not} {correction|over}."))
+    if voice.has("highest", "superlative") and not voice.has("constant"):
+        nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
+        said.append(voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}."))
+    if voice.number("empty") > 0:
+        said.append(voice.say("Grey, hatched: {empty|lost}."))
+    return tuple(said)
+
+
+def _heatmap_alternative(voice: Voice) -> Paragraph:
+    said = [voice.say("Heatmap of {quantity|name}, {shape}.")]
+    if voice.has("constant"):
+        said.append(voice.say("{constant|Text}."))
+    elif voice.has("range"):
+        said.append(voice.say("Values lie {range}."))
+        if voice.has("highest", "superlative"):
+            said.append(voice.say("{highest|The}, {highest|where}, {highest|reads} {highest}."))
+    if voice.has("above", "Text"):
+        said.append(voice.say("{above|Text}."))
+    if voice.number("empty") > 0:
+        said.append(voice.say("{empty|Text}."))
+    return tuple(said)
+
+
+def _profile(voice: Voice) -> Paragraph:
+    bands = " with {level|intervals}, pointwise" if voice.has("level", "intervals") else ""
+    said = [voice.say(f"{{quantity|name}} by layer, a line for each token position shown{bands}.")]
+    if voice.has("chance"):
+        said.append(voice.say("The thin line marks {chance|named}."))
+    return tuple(said)
+
+
+def _profile_alternative(voice: Voice) -> Paragraph:
+    line = "Lines of {quantity|name} across {layers}." if voice.has("layers") else "Empty axes."
+    return (voice.say(line), *trends(voice))
+
+
+def _tied(voice: Voice) -> Paragraph:
+    if not voice.has("tied"):
+        return ()
+    if voice.number("tied") == 0:
+        return (voice.say("{tied|Text}."),)
+    return (voice.say("{highest|The}, {highest|where}, and the cells that {tied|relation} it: {tie.rule}."),)
+
+
+def _winners(voice: Voice) -> Paragraph:
+    if not voice.has("winners"):
+        return ()
+    line = "The cell that each fold chooses inside its training part, with its {quantity|name} on the fold left out."
+    return (voice.say(line),)
+
+
+def _baselines(voice: Voice) -> Paragraph:
+    if not (voice.has("best_baseline") and voice.has("nested")):
+        return ()
+    line = "Baselines on the rows and folds of the grid, and {nested|the} minus each of them, paired"
+    return (voice.say(f"{line}, with {{level|intervals}}."), voice.say("{nested|The} is {nested}."))

@@ -1,0 +1,91 @@
+"""The methods, in words that a paper could print: from the settings of a grid, never from its values."""
+
+from __future__ import annotations
+
+from layergrid.artifacts import Grid, Paragraph
+from layergrid.prose.voice import Voice
+
+
+def methods(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
+    """Answers and rows, folds and choices, values and intervals, corrections and ties, baselines."""
+    return [p for p in (_answers(voice, data), _rows(voice), _fits(voice), _values(voice, grid), _many(voice)) if p]
+
+
+def _answers(voice: Voice, data: str) -> Paragraph:
+    """How completions were made and graded, and how many bear no exact answer."""
+    said = []
+    if voice.has(f"{data}.max_new_tokens"):
+        cut = "; {cut|cut}" if voice.has(f"{data}.truncated", "cut") else ""
+        split = " ({cut|split})" if voice.has(f"{data}.truncated", "split") else ""
+        line = f"Completions are limited to {{limit}}{cut}{split}."
+        said.append(voice.say(line, limit=f"{data}.max_new_tokens", cut=f"{data}.truncated"))
+    if voice.has(data, "rule"):
+        said.append(voice.say("An answer is graded by its exact answer: {d|rule}.", d=data))
+    if voice.number(f"{data}.not_found") > 0:
+        said.append(voice.say("The rule finds nothing in {lost} ({lost|split}).", lost=f"{data}.not_found"))
+    elif voice.has(f"{data}.not_found", "whole"):
+        said.append(voice.say("The rule finds an answer in {lost|whole}.", lost=f"{data}.not_found"))
+    return tuple(said)
+
+
+def _rows(voice: Voice) -> Paragraph:
+    said = []
+    if voice.has("statuses", "every"):
+        kept = " ({rows} of {rows.all|count})" if voice.has("rows") and voice.has("rows.all") else ""
+        said.append(voice.say(f"A row is compared where {{statuses|every}} has the status {{statuses}}{kept}."))
+    if voice.has("groups", "column"):
+        line = "Rows that share a value of {groups|column} stay together in each split ({groups|count})."
+        said.append(voice.say(line))
+    return tuple(said)
+
+
+def _fits(voice: Voice) -> Paragraph:
+    said = []
+    if voice.has("folds"):
+        line = "Rows are split into {folds}, by classes and groups"
+        if voice.has("nested"):
+            inner = "{inner_folds} of each training part" if voice.has("inner_folds") else "the training part"
+            penalties = " ({penalties})" if voice.has("penalties") else ""
+            line += f"; layer, position and penalty{penalties} are chosen on {inner}"
+            line += ", and the chosen cell is scored on the fold left out"
+        said.append(voice.say(f"{line}."))
+    for key, head in (("scaling", "Scaling"), ("solver", "Solver"), ("tolerance", "Tolerance")):
+        if voice.has(f"method.{key}"):
+            end = "; {unconverged}" if key == "tolerance" and voice.has("unconverged") else ""
+            said.append(voice.say(f"{head}: {{m}}{end}.", m=f"method.{key}"))
+    return tuple(said)
+
+
+def _values(voice: Voice, grid: Grid) -> Paragraph:
+    said = []
+    if voice.has("method.interval"):
+        said.append(voice.say("Values and {level|intervals}: {m}.", m="method.interval"))
+    if voice.has("method.test"):
+        said.append(voice.say("Test: {m}.", m="method.test"))
+    if grid.quantity.positive:
+        said.append(voice.say("{quantity|Positive} are the positive class."))
+    return tuple(said)
+
+
+def _many(voice: Voice) -> Paragraph:
+    said = []
+    if voice.has("correction", "tests"):
+        by = ", corrected by the method of {correction|name}" if voice.has("correction", "name") else ", corrected"
+        said.append(voice.say(f"The grid makes {{correction|tests}}{by}."))
+    if voice.has("tied"):
+        said.append(voice.say("A cell {tie.rule|word} another where {tie.rule}."))
+    if voice.has("best_baseline"):
+        signs = "; signs are fixed in advance ({signs})" if voice.has("signs") else ""
+        said.append(voice.say(f"Baselines are scored on the rows and folds of the grid{signs}."))
+    return tuple(said)
+
+
+def provenance(whole: Voice) -> Paragraph:
+    """The spec, the seed and the libraries that decide the numbers."""
+    said = []
+    if whole.has("spec", "name"):
+        digest = " ({spec|digest})" if whole.has("spec", "digest") else ""
+        said.append(whole.say(f"Built from the spec {{spec|name}}{digest} with {{seed}}."))
+    if whole.has("versions"):
+        said.append(whole.say("Libraries: {versions}."))
+    return tuple(said)

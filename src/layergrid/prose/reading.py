@@ -1,0 +1,212 @@
+"""The sections that weigh: observations, interpretation, anomaly, conclusion; they know no kind of grid."""
+
+from __future__ import annotations
+
+from layergrid.artifacts import Fact, Grid, Paragraph, Sentence
+from layergrid.facts.view import View
+from layergrid.prose.first_page import extent, without_values
+from layergrid.prose.voice import Voice, chained, joined
+
+MOST = 5  # observations, and departures that are named one by one
+
+
+# ---------------------------------------------------------------- key observations
+
+
+def observations(voice: Voice, view: View) -> list[Paragraph]:
+    """Up to five facts, those with intervals first, by the size of the effect in half-widths of its interval."""
+    if not voice.has("range"):
+        return [(without_values(voice),)]
+    if voice.has("constant"):
+        return [(voice.say("{constant|Text}."),)]
+    ranked = [*_headline(voice), *_gaps(voice, view), *_largest_fall(voice)]
+    ranked.sort(key=lambda pair: -pair[0])
+    lines = [line for _, line in ranked]
+    lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
+    if not lines:
+        lines.append(voice.say("The values of the grid lie {range}."))
+    return [(line,) for line in lines[:MOST]]
+
+
+def _size(fact: Fact, value: float | None = None) -> float:
+    """An effect in half-widths of its interval; 0 where there is none."""
+    found = fact.value if value is None else value
+    if fact.low is None or fact.high is None or not isinstance(found, int | float) or fact.high <= fact.low:
+        return 0.0
+    return abs(found) / ((fact.high - fact.low) / 2)
+
+
+def _headline(voice: Voice) -> list[tuple[float, Sentence]]:
+    """The nested best against chance, and against the baselines."""
+    nested = voice.get("nested")
+    if nested is None:
+        return []
+    found = []
+    if voice.has("nested.chance", "full"):
+        line = voice.say("The nested {quantity|name} stands {nested.chance|full}.")
+        found.append((_size(nested, voice.number("nested.chance")), line))
+    items = []
+    for key in ("above", "cannot", "below"):
+        if voice.has(f"over_all.{key}"):
+            verb = "" if key == "cannot" else "stands "
+            items.append(voice.say(f"{verb}{{v}}", v=f"over_all.{key}"))
+    gain = voice.get("gain")
+    if items:
+        line = joined([*voice.say("{nested|The} ").parts, *chained(items, ", ", ", and "), "."])
+        found.append((_size(gain) if gain else 0.0, line))
+    return found
+
+
+def _gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
+    """Each group beside the group that holds the highest cell."""
+    home = next((g for g in view.groups if view.peaks and view.peaks[0][1] in g.columns), None)
+    found = []
+    for group in view.groups:
+        key = f"group.{group.key}"
+        fact = voice.get(f"{key}.gap")
+        if fact is None or home is None or group is home:
+            continue
+        keys = {"g": key, "p": f"{key}.peak", "gap": f"{key}.gap", "home": f"group.{home.key}"}
+        verb = "{gap|word}" if fact.relation == "cannot be told from" else "stands {gap|relation}"
+        line = voice.say(f"{{p|The}} of {{g|label}}, {{p|where}}, {verb} that of {{home|label}}.", **keys)
+        found.append((_size(fact), line))
+    return sorted(found, key=lambda pair: -pair[0])[:2]
+
+
+def _largest_fall(voice: Voice) -> list[tuple[float, Sentence]]:
+    """The fall behind a highest layer that is largest for its interval."""
+    falls = [f for k, f in voice.facts.items() if k.startswith(voice.identifier("at.")) and k.endswith(".fall")]
+    if not falls:
+        return []
+    fact = max(falls, key=_size)
+    return [(_size(fact), voice.say("{c|Span} {quantity|name} {c|clause} at {c|position}.", c=f"/{fact.id}"))]
+
+
+def _ties(voice: Voice) -> Sentence | None:
+    return voice.say("{tied|Full}.") if voice.has("tied", "Full") else None
+
+
+def _share(voice: Voice, view: View) -> Sentence | None:
+    """The share of each group above chance, side by side, or of the whole grid where there is one group."""
+    groups = [g for g in view.groups if voice.has(f"group.{g.key}.above", "of")]
+    if len(groups) < 2 or not voice.number("above") > 0:
+        return extent(voice, ())
+    items = [voice.say("{a|of} at {g|label}", a=f"group.{g.key}.above", g=f"group.{g.key}") for g in groups]
+    head = voice.say("Cells {above|relation} chance {correction}: ").parts
+    return joined([*head, *chained(items), "."])
+
+
+# ---------------------------------------------------------------- interpretation
+
+
+def interpretation(voice: Voice, grid: Grid) -> list[Paragraph]:
+    """What may be read from the grid and what may not, hedged; the author's own text stands apart."""
+    if not voice.has("nested") or voice.relation("nested.chance") != "above":
+        return [_unsupported(voice)]
+    said = []
+    if grid.quantity.claim and grid.quantity.higher_is == "more":
+        line = "That {quantity|subject} are {quantity|claim} from {grid|site} says what a read-out can find there"
+        said.append(voice.say(f"{line}, not that the model makes use of it."))
+    beside = _beside(voice)
+    if beside is not None:
+        said.append(beside)
+    if voice.has("above.earliest"):
+        line = "That {above.earliest|silent} depends on the read-out and the number of rows"
+        said.append(voice.say(f"{line}; it does not date a computation."))
+    if not said:
+        said.append(
+            voice.say("The values say what a read-out can find in {grid|site}, not what the model makes of it.")
+        )
+    return [tuple(said)]
+
+
+def _unsupported(voice: Voice) -> Paragraph:
+    if not voice.has("range"):
+        return (voice.say("The grid holds nothing to interpret."),)
+    if voice.has("nested", "range"):
+        line = "The grid does not show that {quantity|subject} are absent from {grid|site}"
+        return (voice.say(f"{line}: values in the interval {{nested|range}} remain compatible with these rows."),)
+    return (voice.say("The values describe these rows and are not an estimate for others."),)
+
+
+def _beside(voice: Voice) -> Sentence | None:
+    """What the best baseline lets one say of the nested best."""
+    relation = voice.relation("gain")
+    name = "{best_baseline|the}, {best_baseline|label},"
+    if relation == "above":
+        head = "{best_baseline|The}, {best_baseline|label}, does not account for it by itself"
+        return voice.say(f"{head}: {{nested|the}} stands {{gain|relation}} it.")
+    if relation == "below":
+        head = "{best_baseline|The}, {best_baseline|label}, orders the rows {gain|converse}"
+        return voice.say(f"{head}; whether the activations add to it is not tested here.")
+    if relation:
+        head = f"Whether the activations add anything to {name} is left open"
+        return voice.say(f"{head}: {{nested|the}} {{gain|word}} it.")
+    return None
+
+
+# ---------------------------------------------------------------- notable anomaly
+
+
+def anomaly(voice: Voice) -> list[Paragraph]:
+    """The rule with its threshold, then the cells that pass it, or that none does."""
+    if not voice.has("departure.rule") or not voice.has("departures", "Text"):
+        return [(voice.say("The rule for departures needs neighbouring layers that differ; it is not applied here."),)]
+    line = "A cell counts as a departure where its distance from the mean of {departure.rule|two} reaches"
+    said = [
+        voice.say(f"{line} {{departure.rule|both}}, and its interval leaves that mean out."),
+        voice.say("{departures|Text}."),
+    ]
+    hits = [k for k in voice.facts if k.startswith(voice.identifier("departure.")) and not k.endswith(".rule")]
+    said.extend(voice.say("The cell {d|where} reads {d}, {d|full} ({d|mean}).", d=f"/{key}") for key in hits[:MOST])
+    return [tuple(said)]
+
+
+# ---------------------------------------------------------------- conclusion
+
+
+def conclusion(voice: Voice, grid: Grid) -> list[Paragraph]:
+    """The result once more beside its baseline, then what it does not show."""
+    return [p for p in (_result(voice), _limits(voice, grid)) if p]
+
+
+def _result(voice: Voice) -> Paragraph:
+    if not voice.has("nested"):
+        return (voice.say("The grid describes these rows and does not speak of others."),)
+    clauses = []
+    relation = voice.relation("nested.chance")
+    if relation:
+        clauses.append(voice.say("{nested.chance}" if relation == "cannot be told from" else "stands {nested.chance}"))
+    relation = voice.relation("gain")
+    if relation:
+        verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
+        clauses.append(voice.say(f"{verb} {{best_baseline|the}}"))
+    if not clauses:
+        return (voice.say("The nested {quantity|name} is {nested}."),)
+    return (joined([*voice.say("The nested {quantity|name}, {nested}, ").parts, *chained(clauses), "."]),)
+
+
+def expectations(whole: Voice, count: int) -> Paragraph:
+    """Which bounds of the spec are met."""
+    if not count:
+        return ()
+    items = [whole.say("{e|full}", e=f"expectation.{i}") for i in range(count)]
+    return (joined([*whole.say("{expectations|Text}: ").parts, *chained(items, "; ", "; "), "."]),)
+
+
+def _limits(voice: Voice, grid: Grid) -> Paragraph:
+    said = []
+    if grid.quantity.claim:
+        said.append(voice.say("The grid is correlational: what is {quantity|claim} need not be used by the model."))
+    if voice.has("folds"):
+        seed = " ({seed})" if voice.has("seed") else ""
+        said.append(voice.say(f"The numbers rest on a single assignment of rows to {{folds}}{seed}."))
+    if voice.number("dropped") > 0 and voice.has("rows"):
+        shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
+        said.append(voice.say(f"They are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
+    if voice.has("level", "intervals") and voice.has("range"):
+        said.append(voice.say("The {level|intervals} of single cells are pointwise, and ties are judged pair by pair."))
+    if voice.has("tied") or (voice.has("highest", "superlative") and not voice.has("highest", "lone")):
+        line = "Differences that start from {highest|a} are optimistic, because these rows choose it."
+        said.append(voice.say(line))
+    return tuple(said)

@@ -1,0 +1,207 @@
+"""The descriptive sections: overview, components and axes, detailed analysis; they know no kind of grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layergrid import text
+from layergrid.artifacts import Cite, Grid, Paragraph, Sentence
+from layergrid.facts.view import Group, View
+from layergrid.prose.first_page import without_values
+from layergrid.prose.voice import Voice, chained, joined
+
+# ---------------------------------------------------------------- overview
+
+
+def overview(voice: Voice, grid: Grid, data: str, model: str) -> list[Paragraph]:
+    """Model, data set, rows, grid, best cell and baseline."""
+    return [p for p in (_sources(voice, data, model), _measured(voice, grid), _bests(voice)) if p]
+
+
+def _sources(voice: Voice, data: str, model: str) -> Paragraph:
+    keys = {"m": model, "shape": f"{model}.shape", "d": data, "n": f"{data}.n", "right": f"{data}.right"}
+    if not (voice.has(keys["shape"], "long") and voice.has(keys["n"])):
+        return ()
+    share = ", {right|percent} of them rightly" if voice.has(keys["right"], "percent") else ""
+    line = "The model {m|name} ({shape|long}) answers {n} of {d|name} ({d|source})"
+    return (voice.say(f"{line}{share}.", **keys),)
+
+
+def _measured(voice: Voice, grid: Grid) -> Paragraph:
+    said = [voice.say("The grid holds {quantity|name} for {shape}, {shape|cells}.")]
+    if voice.has("rows"):
+        positive = ", {rows.positive} of them {quantity|positive}" if grid.quantity.positive else ""
+        share = " ({rows.positive|percent})" if positive and voice.has("rows.positive", "percent") else ""
+        lost = "; {dropped} {dropped|is} left out" if voice.number("dropped") > 0 else ""
+        split = " ({dropped|split})" if lost and voice.has("dropped", "split") else ""
+        said.append(voice.say(f"Cells are compared on {{rows}}{positive}{share}{lost}{split}."))
+    if voice.has("constant"):
+        said.append(voice.say("{constant|Text}."))
+    elif voice.has("range"):
+        said.append(voice.say("Its values lie {range}."))
+    elif grid.value.size:
+        said.append(without_values(voice))
+    return tuple(said)
+
+
+def _bests(voice: Voice) -> Paragraph:
+    said = []
+    if voice.has("nested"):
+        against = ", {nested.chance}" if voice.has("nested.chance") else ""
+        said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}."))
+    if voice.has("highest", "superlative") and not voice.has("constant"):
+        line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
+        why = "; it was chosen on the rows that score it, so that its value is optimistic"
+        said.append(voice.say(f"{line}{'' if voice.has('highest', 'lone') else why}."))
+    if voice.has("best_baseline"):
+        said.append(voice.say("{best_baseline|Named}, {best_baseline|label}, {best_baseline|verb} {best_baseline}."))
+    return tuple(said)
+
+
+# ---------------------------------------------------------------- components and axes
+
+
+def components(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
+    """What a cell is, how layers and positions are counted, the scale, and cells without a value."""
+    return [p for p in (_scale(voice), _axes(voice, grid, data), _cells(voice)) if p]
+
+
+def _scale(voice: Voice) -> Paragraph:
+    said = [voice.say("{quantity|sentence}.")]
+    if voice.has("bounds") and voice.has("chance"):
+        said.append(voice.say("Values run from {bounds}, and chance is {chance}."))
+    elif voice.has("chance"):
+        said.append(voice.say("Chance is {chance}."))
+    elif voice.has("bounds"):
+        said.append(voice.say("Values run from {bounds}."))
+    return tuple(said)
+
+
+def _axes(voice: Voice, grid: Grid, data: str) -> Paragraph:
+    said = []
+    if grid.layers:
+        zero = "; {layers.first} is the output of the embedding" if grid.layers[0] == 0 else ""
+        said.append(voice.say(f"The vertical axis holds {{layers}}, numbered as the blocks of the model{zero}."))
+    if grid.positions:
+        noun = "positions" if len(grid.positions) > 1 else "position"
+        said.append(voice.say(f"The horizontal axis holds the token {noun} {{positions}}."))
+    if voice.has("positions", "run"):
+        line = (
+            "{positions|Counts} {positions|run} {positions|counts} from the end of the sequence, stop token included."
+        )
+        said.append(voice.say(line))
+    said.append(voice.say("Positions are found in the token ids that the model saw, not by tokenising its text anew."))
+    if voice.has(data, "rule"):
+        line = "The exact answer is {d|rule}; the rule does not see the gold answer or the label."
+        said.append(voice.say(line, d=data))
+    if voice.has("left_out", "Clause"):
+        said.append(voice.say("{left_out|Clause}."))
+    return tuple(said)
+
+
+def _cells(voice: Voice) -> Paragraph:
+    said = []
+    if voice.number("empty") > 0:
+        said.append(without_values(voice))
+    elif voice.has("empty"):
+        said.append(voice.say("{empty|Text}."))
+    if voice.number("below_chance") > 0:
+        said.append(voice.say("{below_chance}; a colour scale that starts at chance does not tell them from chance."))
+    if voice.has("boundary"):
+        said.append(voice.say("{boundary|clause}."))
+    return tuple(said)
+
+
+# ---------------------------------------------------------------- detailed analysis
+
+
+def analysis(voice: Voice, grid: Grid, view: View) -> list[Paragraph]:
+    """A paragraph for each group of positions, those with the highest cells first, then trends over layers."""
+    if not voice.has("range"):
+        return [(voice.say("The grid holds nothing to analyse."),)]
+    if voice.has("constant"):
+        return [(voice.say("{constant|Text}."),)]
+    loud = [g for g in view.groups if voice.has(f"group.{g.key}.peak")]
+    loud.sort(key=lambda g: -voice.number(f"group.{g.key}.peak"))
+    quiet = [g for g in view.groups if g not in loud and voice.has(f"group.{g.key}.range")]
+    paragraphs = [_loud(voice, grid, g) for g in loud] + [_quiet(voice, g) for g in quiet]
+    return [p for p in (*paragraphs, trends(voice)) if p]
+
+
+def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
+    key = f"group.{group.key}"
+    top = _key(voice.facts[voice.identifier(f"{key}.peak")].cells[0][1])
+    said = [_top(voice, key, top, len(group.columns))]
+    said.extend(_followers(voice, [k for k in (_key(grid.positions[j]) for j in group.columns) if k != top]))
+    if voice.has(f"{key}.above", "Text") and len(grid.layers) * len(group.columns) > 1:
+        early = ", {early|clause}" if voice.has(f"{key}.above.earliest") else ""
+        keys = {"above": f"{key}.above", "early": f"{key}.above.earliest"}
+        said.append(voice.say(f"{{above|Text}}{early}.", **keys))
+    change = _change(voice, top)
+    return (*said, change) if change else tuple(said)
+
+
+def _key(position: str) -> str:
+    return f"at.{text.slug(position)}"
+
+
+def _top(voice: Voice, key: str, top: str, members: int) -> Sentence:
+    """The group's highest cell, as a superlative of the claim only where no other position ties with it."""
+    peak = voice.facts[voice.identifier(f"{key}.peak")]
+    best = voice.get("highest")
+    unique = voice.has("tied", "position") and best is not None and best.cells[:1] == peak.cells[:1]
+    band = ", and {band}" if voice.has(f"{top}.band") else ""
+    keys = {"p": f"{key}.peak", "band": f"{top}.band", "g": key}
+    if unique and voice.has("highest", "superlative"):
+        head = "{quantity|Subject} are {highest|superlative} at {p|position}: {p} in {p|layers}"
+    elif members > 1:
+        head = "Of {g|label}, {p|position} holds {p|the}: {p} in {p|layers}"
+    else:
+        head = "At {p|position} {p|the} stands in {p|layers}: {p}"
+    return voice.say(f"{head}{band}.", **keys)
+
+
+def _followers(voice: Voice, others: Sequence[str]) -> list[Sentence]:
+    """The other positions of a group: those with a peak in order of it, then those without a cell above chance."""
+    ranked = sorted((k for k in others if voice.has(f"{k}.peak")), key=lambda k: -voice.number(f"{k}.peak"))
+    said = []
+    if ranked:
+        items = []
+        for k in ranked:
+            gap = "; {gap|clause}" if voice.has(f"{k}.gap", "clause") else ""
+            items.append(voice.say(f"{{p|position}} ({{p|value_in}}{gap})", p=f"{k}.peak", gap=f"{k}.gap"))
+        said.append(joined([f"Then {'comes' if len(items) == 1 else 'come'} ", *chained(items), "."]))
+    silent = [k for k in others if voice.has(f"{k}.above") and not voice.number(f"{k}.above")]
+    if silent:
+        names = chained(voice.say("{a|at}", a=f"{k}.above") for k in silent)
+        said.append(joined(["At ", *names, *voice.say(" {a|zero} {correction}.", a=f"{silent[0]}.above").parts]))
+    return said
+
+
+def _change(voice: Voice, top: str) -> Sentence | None:
+    has = [name for name in ("rise", "fall") if voice.has(f"{top}.{name}", "full")]
+    if not has:
+        return None
+    parts = chained(voice.say("{c|full}", c=f"{top}.{name}") for name in has)
+    return joined([*voice.say("At {p|position} {quantity|name} ", p=f"{top}.peak").parts, *parts, "."])
+
+
+def _quiet(voice: Voice, group: Group) -> Paragraph:
+    """A group without a cell above chance, or one of a grid that was not tested and has no highest cell."""
+    key = f"group.{group.key}"
+    keys = {"g": key, "r": f"{key}.range", "a": f"{key}.above"}
+    head = "At {g|label} {quantity|name} {r|stays}"
+    if voice.has(f"{key}.above", "clause"):
+        return (voice.say(f"{head}, and {{a|clause}} {{correction}}.", **keys),)
+    return (voice.say(f"{head}.", **keys),)
+
+
+def trends(voice: Voice) -> Paragraph:
+    """Which positions rise or fall with depth by the declared rule."""
+    if not voice.has("trend.rule", "rule"):
+        return ()
+    found = [voice.say(f"{{trend.{key}}}") for key in ("rises", "falls") if voice.has(f"trend.{key}")]
+    if voice.has("trend.unclear"):
+        found.append(voice.say("shows {trend.unclear}"))
+    parts: list[str | Cite] = [*voice.say("Across layers {quantity|name} ").parts, *chained(found)]
+    return (joined([*parts, *voice.say("; a trend is stated for {trend.rule|rule}.").parts]),)
