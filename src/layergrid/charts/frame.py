@@ -16,7 +16,7 @@ from layergrid.artifacts import Grid, GridResult, Results
 from layergrid.kinds import BadInput
 from layergrid.theme import Theme, faces
 
-WIDTH = 640  # pixels at 96 dpi: the column of an A4 page
+WIDTH = 634  # pixels at 96 dpi: the column of an A4 page
 TOP = 26  # above the plot: the colour bar's title
 LEFT = 42  # layer numbers and their title
 BAR_GAP, BAR, BAR_LABELS = 14, 11, 32
@@ -154,7 +154,7 @@ def frame(grid: Grid, theme: Theme, layers_from: int, layer_order: Order, tick: 
 
 
 def peak(grid: Grid) -> tuple[int, int] | None:
-    """Indices of the cell of most claim: the highest, or the lowest where less is more; None where no cell has a value."""
+    """Indices of the cell of most claim: the highest, or the lowest where less is more; None where none has a value."""
     if not grid.has_value.any():
         return None
     sign = 1.0 if grid.quantity.higher_is == "more" else -1.0

@@ -34,7 +34,7 @@ WORDS = {
 
 
 class Heatmap(ChartKind):
-    """A map of one grid: colour is value; a box around a group, a diamond at the highest cell, dots inside the noise."""
+    """A map of one grid: colour is value; a box around a group, a diamond at the highest, dots inside the noise."""
 
     kind: Literal["heatmap"] = "heatmap"
     scheme: str = Field("blues", description="a colour scheme of the theme")
@@ -79,7 +79,12 @@ class Heatmap(ChartKind):
             *_legend(notes, theme, sizes.height + max(depth, title_down + 8) + 10),
         ]  # fmt: skip
         right = BAR_GAP + BAR + BAR_LABELS
-        spec = {**shared.outer(theme, sizes.width, sizes.height, (LEFT, TOP, right, bottom)), "layer": layers}
+        where = {"order": sizes.rows, "step": sizes.step, "row": sizes.row}
+        spec = {
+            "usermeta": {"layergrid": where},
+            **shared.outer(theme, sizes.width, sizes.height, (LEFT, TOP, right, bottom)),
+            "layer": layers,
+        }
         return Figure(
             name=f"{grid.name}.heatmap",
             grid=grid.name,

@@ -43,10 +43,11 @@ class Profile(ChartKind):
         width = _plot_width(sizes)
         domain = self.domain or _domain(grid, chosen)
         colours = _colours(grid, chosen, theme)
+        axes = _encodings(grid, sizes, theme, domain, width)
         layers = [
-            _axes(grid, sizes, theme, domain, width),
+            _empty(*axes, domain),
             *_chance(grid, sizes, theme, domain, width),
-            *_lines(grid, sizes, chosen, colours, domain),
+            *_lines(grid, sizes, chosen, colours, axes),
             *_names(grid, sizes, theme, chosen, colours, domain, width),
         ]
         spec = {**shared.outer(theme, width, sizes.height, (AXIS, TOP, RIGHT, BELOW)), "layer": layers}
@@ -120,39 +121,34 @@ def _colours(grid: Grid, chosen: list[int], theme: Theme) -> list[str]:
     return colours
 
 
-def _scales(sizes: Frame, domain: tuple[float, float]) -> tuple[dict[str, Any], dict[str, Any]]:
-    n = len(sizes.grid.layers)
+def _encodings(
+    grid: Grid, sizes: Frame, theme: Theme, domain: tuple[float, float], width: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Value across and layer down, with their axes; layer numbers stand where the map has them."""
+    n = len(grid.layers)
+    values = colourbar.ticks(domain, max(2, min(6, width // 22)))
+    every = {"labelFlush": False, "labelOverlap": False}
+    axis_x = {
+        "title": text.visible(grid.quantity.name), "values": values, "format": f",.{colourbar.digits(values)}f",
+        "grid": True, "gridColor": theme.colour("grid"), "gridWidth": 0.7, "ticks": False, "labelPadding": 5,
+        "titleX": width / 2, "titleY": 26, "titleAnchor": "middle", "titleBaseline": "middle", "orient": "bottom",
+        **every,
+    }  # fmt: skip
+    numbers = "[" + ",".join(f"'{number}'" for number in sizes.numbers) + "]"
+    axis_y = {"title": None, "values": sizes.ticks, "labelExpr": f"{numbers}[datum.value]", "labelPadding": 3, **every}
     across = {"domain": list(domain), "nice": False, "zero": False, "clamp": True}
     down = {"domain": [-0.5, n - 0.5], "reverse": sizes.layer_order == "top", "nice": False, "zero": False}
-    return across, down
+    x = {"field": "value", "type": "quantitative", "scale": across, "axis": axis_x}
+    y = {"field": "row", "type": "quantitative", "scale": down, "axis": axis_y}
+    return x, y
 
 
-def _axes(grid: Grid, sizes: Frame, theme: Theme, domain: tuple[float, float], width: int) -> dict[str, Any]:
-    """The two axes, carried by an empty mark; layer numbers stand where the map has them."""
-    across, down = _scales(sizes, domain)
-    values = colourbar.ticks(domain, max(2, min(6, width // 22)))
-    digits = colourbar.digits(values)
-    axis_x = {"title": text.visible(grid.quantity.name), "values": values, "format": f",.{digits}f", "grid": True,
-              "gridColor": theme.colour("grid"), "gridWidth": 0.7, "ticks": False, "labelPadding": 5, "labelFlush": False, "labelOverlap": False,
-              "titleX": width / 2, "titleY": 26, "titleAnchor": "middle", "titleBaseline": "middle",
-              "orient": "bottom"}  # fmt: skip
-    numbers = "[" + ",".join(f"'{n}'" for n in sizes.numbers) + "]"
-    axis_y = {
-        "title": None,
-        "values": sizes.ticks,
-        "labelExpr": f"{numbers}[datum.value]",
-        "labelPadding": 3,
-        "labelFlush": False,
-        "labelOverlap": False,
-    }
-    middle = sum(domain) / 2
+def _empty(x: dict[str, Any], y: dict[str, Any], domain: tuple[float, float]) -> dict[str, Any]:
+    """An unseen mark that carries the axes, so that they stand even where no position has a value."""
     return {
-        "data": {"values": [{"value": middle, "row": 0}]},
+        "data": {"values": [{"value": sum(domain) / 2, "row": 0}]},
         "mark": {"type": "point", "opacity": 0, "tooltip": None},
-        "encoding": {
-            "x": {"field": "value", "type": "quantitative", "scale": across, "axis": axis_x},
-            "y": {"field": "row", "type": "quantitative", "scale": down, "axis": axis_y},
-        },
+        "encoding": {"x": x, "y": y},
     }
 
 
@@ -174,18 +170,16 @@ def _chance(grid: Grid, sizes: Frame, theme: Theme, domain: tuple[float, float],
 
 
 def _lines(
-    grid: Grid, sizes: Frame, chosen: list[int], colours: list[str], domain: tuple[float, float]
+    grid: Grid, sizes: Frame, chosen: list[int], colours: list[str], axes: tuple[dict[str, Any], dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Faint interval bands below, lines above them, the first position on top; lone layers become points."""
     if not chosen:
         return []
-    across, down = _scales(sizes, domain)
     data, transform = _data(grid, sizes, chosen)
     names = [sizes.names[j] for j in chosen]
     backwards = {"domain": names[::-1], "range": colours[::-1]}
     colour = {"field": "position", "type": "nominal", "scale": backwards, "legend": None}
-    y = {"field": "row", "type": "quantitative", "scale": down}
-    value = {"field": "value", "type": "quantitative", "scale": across}
+    value, y = axes
     percent = f"{text.visible(grid.quantity.name)}, {round(100 * grid.level)} % interval"
     fields = (("position", "position"), ("layer", "layer"), ("shown", percent), ("n", "n"))
     band = {

@@ -162,3 +162,8 @@ def _colours(value: object, where: str, n: int | None = None) -> tuple[str, ...]
     if not isinstance(value, list) or not good or (n is not None and len(value) != n):
         raise BadInput(f'{where}: expected {n or "two or more"} colours such as "#1a1f26" in a list, in small letters')
     return tuple(value)
+
+
+def font_files() -> list[Path]:
+    """The bundled faces, one TTF each."""
+    return sorted((Path(__file__).parent / "fonts").glob("*.ttf"))

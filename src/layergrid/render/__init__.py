@@ -1,0 +1,126 @@
+"""Results, facts and words become one HTML file, one PDF and one Markdown file; it computes nothing and loads no model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from layergrid import resources, theme
+from layergrid.artifacts import Fact, Results, Summary
+from layergrid.kinds import BuildError
+from layergrid.render import figures, markdown, page, printing
+from layergrid.render.content import Content
+
+PRESENTATION = Path("results") / "presentation.json"
+AFTER_THE_WAIST = ("artifacts.py", "text.py", "facts", "prose", "charts", "theme", "render")
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a report is shown: what a spec says beyond its numbers. Saved beside the results, so they can be drawn again."""
+
+    theme: str = "paper"
+    paper: Literal["A4", "Letter"] = "A4"
+    outputs: tuple[str, ...] = ("html", "pdf", "md")
+    figures: tuple[dict[str, Any], ...] = ()  # chart kinds as mappings with the fields that were written
+    layers_from: Literal[0, 1] = 0
+    layer_order: Literal["top", "bottom"] = "top"
+
+    @classmethod
+    def of(cls, spec: Any) -> Presentation:
+        """The presentation that a spec asks for."""
+        asked = tuple({"kind": f.kind, **f.model_dump(mode="json", exclude_unset=True)} for f in spec.figures)
+        outputs = tuple(spec.outputs)
+        return cls(spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The finished documents; one that was not asked for is None."""
+
+    html: str | None = None
+    pdf: bytes | None = None
+    md: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Writes report.html, report.pdf and report.md into a folder."""
+        if self.html is not None:
+            (folder / "report.html").write_text(self.html, encoding="utf-8", newline="\n")
+        if self.md is not None:
+            (folder / "report.md").write_text(self.md, encoding="utf-8", newline="\n")
+        if self.pdf is not None:
+            (folder / "report.pdf").write_bytes(self.pdf)
+
+
+def render(
+    results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation | None = None
+) -> Documents:
+    """All documents that the presentation asks for; the same arguments give the same bytes on every machine."""
+    shown = presentation or Presentation()
+    content = prepare(results, facts, summary, shown)
+    return Documents(
+        html=page.html(content) if "html" in shown.outputs else None,
+        pdf=printing.pdf(content, shown.paper) if "pdf" in shown.outputs else None,
+        md=markdown.md(content) if "md" in shown.outputs else None,
+    )
+
+
+def rerender(
+    results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation | None = None
+) -> dict[str, str]:
+    """The text documents by file name, drawn anew, to hold against the saved ones."""
+    shown = presentation or Presentation()
+    content = prepare(results, facts, summary, shown)
+    made = {}
+    if "html" in shown.outputs:
+        made["report.html"] = page.html(content)
+    if "md" in shown.outputs:
+        made["report.md"] = markdown.md(content)
+    return made
+
+
+def prepare(results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation) -> Content:
+    """Everything that the documents show, figures drawn once."""
+    look = theme.load(presentation.theme)
+    kinds = figures.chosen(results, presentation.figures, presentation.layers_from, presentation.layer_order)
+    drawn = figures.draw(kinds, results, look)
+    blocks = figures.arrange(drawn, summary)
+    return Content(results, facts, summary, look, blocks)
+
+
+def write_presentation(presentation: Presentation, folder: Path) -> None:
+    """Saves how a report is shown as results/presentation.json."""
+    (folder / PRESENTATION).parent.mkdir(parents=True, exist_ok=True)
+    saved = json.dumps({"format": 1, **asdict(presentation)}, indent=2, sort_keys=True, ensure_ascii=True)
+    (folder / PRESENTATION).write_text(saved + "\n", encoding="utf-8")
+
+
+def read_presentation(folder: Path) -> Presentation:
+    """How a saved report is shown; raises BuildError where the file cannot be read."""
+    path = folder / PRESENTATION
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        if saved.pop("format") != 1:
+            raise ValueError("another format")
+        lists = {key: tuple(saved[key]) for key in ("outputs", "figures")}
+        return Presentation(**{**saved, **lists})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError(f"{path}: cannot be read ({error}); build the report again") from error
+
+
+def fingerprint(name: str) -> str:
+    """A digest of everything after the waist that decides the documents: code, templates, fonts and a theme."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
+    files = [p for p in resources.folder("templates").rglob("*") if p.is_file()]
+    for part in AFTER_THE_WAIST:
+        here = resources.PACKAGE / part
+        files += [here] if here.is_file() else [p for p in here.rglob("*") if p.suffix in {".py", ".ttf", ".woff2"}]
+    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        files.append(Path(name))
+    for file in sorted(files):
+        digest.update(file.name.encode("utf-8"))
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,128 @@
+"""Which figures a report has, and which of them stand together under one caption; it knows the registry, not the kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from layergrid import text
+from layergrid.artifacts import Figure, Paragraph, Results, Summary
+from layergrid.kinds import BadInput, ChartKind, known
+from layergrid.theme import Theme
+
+BOXED = "exact_answer_*"  # the group that a map boxes where the spec names none
+
+
+@dataclass(frozen=True)
+class Block:
+    """Figures that stand side by side under one number and one caption."""
+
+    number: int
+    figures: tuple[Figure, ...]
+    caption: Paragraph
+    alternatives: tuple[str, ...]  # one a figure
+
+    @property
+    def anchor(self) -> str:
+        """The address of the block inside the page."""
+        return f"figure-{self.number}"
+
+
+def default_figures(results: Results, layers_from: int = 0, layer_order: str = "top") -> list[ChartKind]:
+    """An example's tokens, then for every grid its map and the profile beside it."""
+    axis = {"layers_from": layers_from, "layer_order": layer_order}
+    found = [_made({"kind": "tokens", "dataset": one.dataset}) for one in results.illustrations[:1]]
+    for one in results.grids:
+        boxed = any(name.startswith("exact_answer_") for name in one.grid.positions)
+        box = {"box": (BOXED,)} if boxed else {}
+        found.append(_made({"kind": "heatmap", "grid": one.grid.name, **box, **axis}))
+        found.append(_made({"kind": "profile", "grid": one.grid.name, **axis}))
+    return found
+
+
+def chosen(results: Results, asked: Sequence[Mapping[str, Any]], layers_from: int, layer_order: str) -> list[ChartKind]:
+    """The default figures, each replaced by the first that the spec asks for in its place; the others follow."""
+    found = default_figures(results, layers_from, layer_order)
+    taken: set[int] = set()
+    for fields in asked:
+        one = _named(_made(fields), results)
+        axis = {"layers_from": layers_from, "layer_order": layer_order}
+        missing = {k: v for k, v in axis.items() if k in type(one).model_fields and k not in one.model_fields_set}
+        one = one.model_copy(update=missing)
+        same = [i for i, f in enumerate(found) if (f.kind, f.grid) == (one.kind, one.grid) and i not in taken]
+        if same and same[0] < len(found):
+            found[same[0]] = one
+            taken.add(same[0])
+        else:
+            found.append(one)
+            taken.add(len(found) - 1)
+    return found
+
+
+def _made(fields: Mapping[str, Any]) -> ChartKind:
+    kinds = known(ChartKind)
+    name = str(fields.get("kind", ""))
+    if name not in kinds:
+        near = text.nearest(name, kinds)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise BadInput(f"figures: unknown kind {name!r}, known are {text.listed(sorted(kinds))}{hint}")
+    try:
+        return kinds[name].model_validate(dict(fields))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"figures: {name}: {where}: {first['msg']}") from error
+
+
+def _named(kind: ChartKind, results: Results) -> ChartKind:
+    """The kind with its grid written out where there is only one."""
+    needs = "grid" in type(kind).model_fields and kind.kind != "tokens"
+    if needs and not kind.grid and len(results.grids) == 1:
+        return kind.model_copy(update={"grid": results.grids[0].grid.name})
+    return kind
+
+
+def draw(kinds: Sequence[ChartKind], results: Results, theme: Theme) -> list[Figure]:
+    """The figures, each with a name of its own."""
+    found: list[Figure] = []
+    for kind in kinds:
+        figure: Figure = kind.draw(results, theme)
+        name, k = figure.name, 2
+        while name in {f.name for f in found}:
+            name, k = f"{figure.name}.{k}", k + 1
+        found.append(replace(figure, name=name))
+    return found
+
+
+def arrange(figures: Sequence[Figure], summary: Summary) -> tuple[Block, ...]:
+    """Numbered blocks: a map and the profile that follows it stand together, every other figure alone."""
+    groups: list[list[Figure]] = []
+    for figure in figures:
+        last = groups[-1] if groups else []
+        pair = len(last) == 1 and last[0].grid == figure.grid != "" and last[0].spec and figure.spec
+        if pair and last[0].name.endswith(".heatmap") and figure.name.endswith(".profile"):
+            last.append(figure)
+        else:
+            groups.append([figure])
+    blocks = []
+    for number, group in enumerate(groups, 1):
+        caption = tuple(s for figure in group for s in _words(summary, figure.name))
+        alternatives = tuple(_alternative(summary, figure) for figure in group)
+        blocks.append(Block(number, tuple(group), caption, alternatives))
+    return tuple(blocks)
+
+
+def _words(summary: Summary, name: str) -> Paragraph:
+    """A figure's caption; a second figure of the same kind and grid has that of the first."""
+    found = summary.captions.get(name)
+    if found is None and name.rpartition(".")[2].isdigit():
+        found = summary.captions.get(name.rpartition(".")[0])
+    return found or ()
+
+
+def _alternative(summary: Summary, figure: Figure) -> str:
+    found = summary.captions.get(f"{figure.name}.alternative")
+    return " ".join(s.text for s in found) if found else figure.alternative

@@ -1,0 +1,25 @@
+"""The Markdown report for a pull request: its own environment, where nothing of the user's text is markup."""
+
+from __future__ import annotations
+
+import re
+
+from layergrid.artifacts import Paragraph, Sentence
+from layergrid.render.content import Content
+from layergrid.render.environment import environment
+from layergrid.render.words import authored, markdown
+
+
+def md(content: Content) -> str:
+    """The report as GitHub-flavoured Markdown, without figures."""
+    env = environment(False, plain=markdown, sentence=_sentence, paragraph=_paragraph, authored=authored)
+    made = env.get_template("report.md.j2").render(content=content)
+    return re.sub(r"\n{3,}", "\n\n", made).strip() + "\n"
+
+
+def _sentence(sentence: Sentence) -> str:
+    return markdown(sentence.text)
+
+
+def _paragraph(paragraph: Paragraph) -> str:
+    return " ".join(_sentence(one) for one in paragraph)

@@ -1,0 +1,88 @@
+"""Sentences and user text as HTML, print and Markdown: shown, never run; it knows no page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from html import escape
+
+from markupsafe import Markup
+
+from layergrid import text
+from layergrid.artifacts import Paragraph, Sentence
+from layergrid.theme import faces
+
+NUMBER = r"\[?[+\u2212]?\d[\d.,]*\d?(?:[\u2013\u2212]\d[\d.,]*)?(?:, [+\u2212]?\d[\d.]*\])?(?:\u00a0%)?"
+UNDERSCORED = r"\w+(?:_\w+)+"
+
+
+class Hypertext:
+    """Writes HTML; `show` makes characters safe (visible on screen, only bundled glyphs in print)."""
+
+    def __init__(self, names: Iterable[str], show: Callable[[str], str] = text.visible) -> None:
+        known = sorted({show(name) for name in names}, key=len, reverse=True)
+        names_first = "|".join(rf"(?<![\w.\u2212-]){re.escape(name)}(?![\w.])" for name in known if name)
+        self.show = show
+        self.whole = re.compile(
+            f"(?P<name>{names_first + '|' if names_first else ''}{UNDERSCORED})|(?P<number>{NUMBER})"
+        )
+
+    def words(self, string: str) -> Markup:
+        """Text in which no line breaks, and no hyphen comes, inside a position's name or a number."""
+        string = self.show(string)
+        found, at = [], 0
+        for match in self.whole.finditer(string):
+            found.append(escape(string[at : match.start()]))
+            kind = "name" if match.lastgroup == "name" else "nb"
+            inner = escape(match.group())
+            found.append(f'<span class="{kind}">{_breakable(inner) if kind == "name" else inner}</span>')
+            at = match.end()
+        found.append(escape(string[at:]))
+        return Markup("".join(found))  # noqa: S704 - every part is escaped above
+
+    def sentence(self, sentence: Sentence) -> Markup:
+        """A sentence with its facts marked."""
+        inner = []
+        for part in sentence.parts:
+            if isinstance(part, str):
+                inner.append(str(self.words(part)))
+            else:
+                inner.append(f'<span class="fact" data-fact="{escape(part.fact)}">{self.words(part.text)}</span>')
+        facts = escape(" ".join(sentence.facts))
+        attribute = f' data-facts="{facts}"' if facts else ""
+        return Markup(f'<span class="sentence"{attribute}>{"".join(inner)}</span>')  # noqa: S704 - escaped above
+
+    def paragraph(self, paragraph: Paragraph) -> Markup:
+        """Sentences in a row."""
+        return Markup(" ").join(self.sentence(one) for one in paragraph)
+
+
+def _breakable(name: str) -> str:
+    """A long name may break after an underscore, without a hyphen."""
+    return name.replace("_", "_<wbr>") if len(name) > 24 else name
+
+
+def printed(string: str) -> str:
+    """Text for print: what no bundled face has stands as an escape."""
+    return faces.printable(string)
+
+
+def authored(string: str) -> list[str]:
+    """The author's own text as paragraphs, which blank lines part."""
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", string) if part.strip()]
+
+
+def markdown(string: str) -> str:
+    """Text that Markdown shows as it stands: no emphasis, code, link, image, heading, table, HTML, formula or mention."""
+    shown = " ".join(text.visible(string.replace("\n", " ")).split(" "))
+    shown = shown.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = re.sub(r"([`*~$|])", r"\\\1", shown)
+    shown = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", shown)
+    shown = re.sub(r"\](?=[(\[:])", r"\\]", shown)
+    shown = shown.replace("![", "!\\[").replace("@", "&#64;").replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
+    return re.sub(r"^(\s*)([#+=-]|\d+[.)])(?=\s|$|[=-])", lambda m: f"{m[1]}{_kept(m[2])}", shown)
+
+
+def _kept(start: str) -> str:
+    """The start of a line that would make a heading, a list or a rule."""
+    return f"{start[:-1]}\\{start[-1]}"
