@@ -166,6 +166,9 @@ ONE_ERROR = [
     (", nested_best: {at_least: 0.6}", "",
      "t.yaml:21:5: an item of 'expect': exactly one of 'nested_best' and 'cell' is expected here\n"
      "      - {grid: errors}\n        ^"),
+    ("grid: errors, tick: 2", "grid: errors, tick: 2}\n  - {kind: tokens, dataset: sms",
+     "t.yaml:20:29: no data set 'sms'; known: sums; did you mean 'sums'?\n"
+     "      - {kind: tokens, dataset: sms}\n" + " " * 32 + "^"),
     # prompts
     ("{{ question }}", "{{ question }",
      "t.yaml:9:13: the prompt is no Jinja template: unexpected '}'\n"
@@ -188,6 +191,12 @@ def test_several_models_or_data_sets_and_a_grid_that_names_none_is_an_error_at_t
         "      errors: probe\n      ^"
     )
     assert read(text.replace("probe", "{kind: probe, model: other}")).grids["errors"].model == "other"
+
+
+def test_a_prompt_that_would_take_for_ever_or_too_deep_is_only_parsed() -> None:
+    assert "nested too deep" in error(changed("question", "(" * 30_000))
+    assert read(changed("{{ question }}", "{{ 9 ** 9 ** 9 ** 9 }} {{ question }}")).datasets["sums"].prompt
+    assert "names no column" in error(changed("{{ question }}", "{{ 9 ** 9 ** 9 ** 9 }}"))
 
 
 def test_all_errors_come_at_once_in_the_order_of_the_file() -> None:

@@ -5,7 +5,6 @@ It works on the full form as nodes, so that wrong references are reported beside
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from layergrid import resources
@@ -44,12 +43,13 @@ def _grids(root: Node) -> list[Problem]:
 
 
 def _figures(root: Node) -> list[Problem]:
-    grids = list(entries(root.get("grids")))
+    grids, datasets = list(entries(root.get("grids"))), list(entries(root.get("datasets")))
     found: list[Problem] = []
     for figure in items(root.get("figures")):
-        grid = figure.get("grid")
-        if grid is not None and grid.value != "":
-            found += _reference(grid, "grid", grids)
+        for key, what, known in (("grid", "grid", grids), ("dataset", "data set", datasets)):
+            named = figure.get(key)
+            if named is not None and named.value != "":  # empty: the only one, or none
+                found += _reference(named, what, known)
     return found
 
 
@@ -72,7 +72,7 @@ def _expect(root: Node) -> list[Problem]:
 def _prompts(root: Node) -> list[Problem]:
     """Templates that Jinja cannot read, and prompts that are the same for every example."""
     import jinja2
-    import jinja2.meta
+    import jinja2.nodes
 
     found: list[Problem] = []
     for entry in entries(root.get("datasets")).values():
@@ -86,7 +86,11 @@ def _prompts(root: Node) -> list[Problem]:
             message = f"the prompt is no Jinja template: {visible(str(error.message))}"
             found.append(Problem(prompt.place, message))
             continue
-        if not jinja2.meta.find_undeclared_variables(tree):
+        except RecursionError:
+            found.append(Problem(prompt.place, "the prompt is no Jinja template: brackets are nested too deep"))
+            continue
+        # Names in the tree, not jinja2.meta: that one generates code, and works out constants such as 9**9**9 for it.
+        if not any(name.ctx == "load" for name in tree.find_all(jinja2.nodes.Name)):
             message = "the prompt names no column, so that all prompts are equal; write {{ question }} for a column"
             found.append(Problem(prompt.place, message))
     return found
@@ -94,7 +98,7 @@ def _prompts(root: Node) -> list[Problem]:
 
 def _theme(root: Node) -> list[Problem]:
     theme = root.get("theme")
-    if theme is None or not isinstance(theme.value, str) or re.search(r"[/\\.]", theme.value):
-        return []
+    if theme is None or not isinstance(theme.value, str) or theme.value.endswith((".yaml", ".yml")):
+        return []  # the path of a file
     folder = resources.folder("templates") / "themes"
     return _reference(theme, "theme", sorted(path.stem for path in folder.glob("*.yaml")))

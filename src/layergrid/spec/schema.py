@@ -38,10 +38,10 @@ def schema() -> Json:
     made["required"] = ["models", "datasets", "grids"]
     _models(parents["models"], parts["ModelSpec"])
     parents["datasets"]["additionalProperties"] = False
-    _dataset(parts["DatasetSpec"])
-    _positions(parents["positions"])
-    _grids(parents["grids"])
-    _alternatives(parents["figures"]["items"], _kinds(parents["figures"]["items"], ChartKind))
+    _dataset(parts["DatasetSpec"], parts)
+    _positions(parents["positions"], parts)
+    _grids(parents["grids"], parts)
+    _alternatives(parents["figures"]["items"], _kinds(parents["figures"]["items"], ChartKind, parts))
     parts["Expectation"]["required"] = []
     parts["CellBound"]["properties"]["position"].update(anyOf=NAMED["anyOf"])
     del parts["CellBound"]["properties"]["position"]["type"]
@@ -70,10 +70,13 @@ def _or_one(node: Json) -> None:
     _alternatives(node, [{key: node[key] for key in ("type", "items", "minItems") if key in node}, items])
 
 
-def _kinds(node: Json, base: type[Kind], change: Callable[[Json], None] | None = None) -> list[Json]:
-    """The forms of a kind: its name alone where it needs no parameters, or a mapping with a `kind`."""
-    forms: list[Json] = node["anyOf"]
-    for form in forms:
+def _kinds(node: Json, base: type[Kind], parts: Json, change: Callable[[Json], None] | None = None) -> list[Json]:
+    """The forms of a kind: its name alone where it needs no parameters, or a mapping with a `kind`.
+
+    The mappings move to `parts`, the schema's definitions, under the names of their classes.
+    """
+    forms: list[Json] = []
+    for kind, form in zip(known(base).values(), node["anyOf"], strict=True):
         fields = form["properties"]
         form["required"] = ["kind", *(name for name in form.get("required", []) if name != "kind")]
         fields["kind"].pop("default", None)
@@ -84,6 +87,9 @@ def _kinds(node: Json, base: type[Kind], change: Callable[[Json], None] | None =
                 _or_one(field)
         if change is not None:
             change(form)
+        name = kind.__name__ if kind.__name__ not in parts else f"{kind.__module__}.{kind.__name__}"
+        parts[name] = form
+        forms.append({"$ref": f"#/$defs/{name}"})
     bare = [name for name, kind in known(base).items() if not _needs_parameters(kind)]
     return [{"type": "string", "enum": bare}, *forms] if bare else forms
 
@@ -103,13 +109,12 @@ def _models(node: Json, model: Json) -> None:
     node["additionalProperties"] = False
 
 
-def _dataset(part: Json) -> None:
+def _dataset(part: Json, parts: Json) -> None:
     fields = part["properties"]
-    loaders = _kinds(fields.pop("loader"), Loader, _kind_from_address)
+    loaders = _kinds(fields.pop("loader"), Loader, parts, _kind_from_address)
     _alternatives(fields["source"], [{"type": "string", "minLength": 1}, *loaders])
-    _alternatives(
-        fields["grade"], [{"type": "string", "enum": sorted(known(Grader))}, *_kinds(fields["grade"], Grader, _gold)]
-    )
+    names: Json = {"type": "string", "enum": sorted(known(Grader))}
+    _alternatives(fields["grade"], [names, *_kinds(fields["grade"], Grader, parts, _gold)])
     part["required"] = ["source", "prompt"]
 
 
@@ -122,7 +127,7 @@ def _gold(form: Json) -> None:
     form["properties"]["gold"]["default"] = GOLD
 
 
-def _positions(node: Json) -> None:
+def _positions(node: Json, parts: Json) -> None:
     names = [name for name in known_names() if not name.startswith("-")]
     bare: list[Json] = [
         {"type": "string", "enum": names},
@@ -130,7 +135,7 @@ def _positions(node: Json) -> None:
         {"type": "string", "pattern": r"[*?\[]", "description": "A glob over the names."},
         {"type": "integer", "maximum": -1, "description": "From the end: -1 is the last token."},
     ]
-    item = {"anyOf": [*bare, *_kinds(node["items"], PositionResolver, _numbers_as_names)]}
+    item = {"anyOf": [*bare, *_kinds(node["items"], PositionResolver, parts, _numbers_as_names)]}
     _alternatives(node, [{"type": "array", "items": item, "minItems": 1}, *bare])
 
 
@@ -142,10 +147,10 @@ def _numbers_as_names(form: Json) -> None:
         name["anyOf"] = [text, {"type": "integer", "maximum": -1}]
 
 
-def _grids(node: Json) -> None:
+def _grids(node: Json, parts: Json) -> None:
     def positions(form: Json) -> None:
         _alternatives(form["properties"]["positions"], [{"type": "array", "items": NAMED}, *NAMED["anyOf"]])
 
     for value in node["patternProperties"].values():
-        _alternatives(value, _kinds(value, GridKind, positions))
+        _alternatives(value, _kinds(value, GridKind, parts, positions))
     node["additionalProperties"] = False
