@@ -37,6 +37,8 @@ def _nested(view: View, selection: Selection, ledger: Ledger) -> None:
         relation = against_zero(e.low - chance, e.high - chance)
         shown = text.trimmed(chance)
         forms = {"text": f"{relation} chance ({shown})", "short": f"{relation} chance"} if relation else {}
+        if relation:
+            forms["clause"] = f"{'and ' if relation == 'cannot be told from' else ''}{forms['text']}"
         if relation and relation != "above":
             forms["evidence"] = "no evidence"
         if relation in {"above", "below"}:
@@ -90,6 +92,7 @@ def _highest(view: View, ledger: Ledger) -> None:
         "at": f"at {where}" if len(view.peaks) == 1 else f"at each of {where}",
         "the": the,
         "a": "a highest cell",
+        "lone": "the only cell" if view.ok.sum() == 1 else "",
         "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
         "superlative": f"{view.most} {view.grid.quantity.claim}" if view.named else "",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from layergrid import text
+from layergrid.artifacts import CellStatus
 from layergrid.facts.best import cell
 from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
 from layergrid.facts.shape import range_forms, write_share
@@ -38,7 +39,14 @@ def _values(view: View, columns: Sequence[int], key: str, label: str, ledger: Le
     if not values.size:
         return False
     low, high = float(values.min()), float(values.max())
-    ledger.add(f"{key}.range", "range", range_forms(low, high, view.digits), low=low, high=high, n=int(values.size))
+    ledger.add(
+        f"{key}.range",
+        "range",
+        range_forms(low, high, view.digits, int(values.size)),
+        low=low,
+        high=high,
+        n=int(values.size),
+    )
     if view.tested:
         write_share(view, ledger, f"{key}.above", _cells(view, columns), text.visible(label))
     return True
@@ -83,7 +91,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     """The layers of one position that cannot be told from its highest: paired intervals, or a stated distance."""
     i0, j = peak
     grid = view.grid
-    paired = view.split is not None
+    paired = view.split is not None and grid.status[peak] != CellStatus.BOUNDARY.value
     beside = [i for i in view.column(j) if i != i0]
     if paired:
         rows = [i0, *(i for i in beside if _cannot_tell(view, peak, (i, j)))]
@@ -107,7 +115,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
 
 
 def _cannot_tell(view: View, a: Index, b: Index) -> bool:
-    """Whether the paired interval of two cells holds zero; equal scores cannot be told apart either.
+    """Whether the paired interval of two cells holds zero; without one they cannot be told apart either.
 
     Cells whose distance exceeds the widths of their own intervals together are told apart without the paired interval.
     """
@@ -117,10 +125,7 @@ def _cannot_tell(view: View, a: Index, b: Index) -> bool:
     if gap > max(reach, NEAR):
         return False
     found = view.difference(a, b)
-    if found is None:
-        return False
-    relation = against_zero(found.low, found.high)
-    return relation == "cannot be told from" or (not relation and gap <= NEAR)
+    return found is not None and against_zero(found.low, found.high) not in {"above", "below"}
 
 
 def _group(view: View, group: Group, key: str, ledger: Ledger) -> None:

@@ -68,10 +68,11 @@ def _size(view: View, ledger: Ledger) -> None:
     layers, positions = len(grid.layers), len(grid.positions)
     cells = layers * positions
     by = f"{text.plural(layers, 'layer')} by {text.plural(positions, 'position')}"
+    full = f"{by}, {text.plural(cells, 'cell')}" if min(layers, positions) > 1 else by
     ledger.add(
         "shape",
         "size",
-        {"text": by, "cells": text.plural(cells, "cell"), "words": text.counted(cells, "cell")},
+        {"text": by, "full": full, "cells": text.plural(cells, "cell"), "words": text.counted(cells, "cell")},
         value=cells,
     )
     if layers:
@@ -141,8 +142,14 @@ def _rows(view: View, ledger: Ledger) -> None:
         ledger.add("rows.all", "size", {"text": text.plural(every, "row"), "count": text.count(every)}, value=every)
 
 
+def _rest(n: int) -> str:
+    if n == 0:
+        return ""
+    return "the cell that is not above chance" if n == 1 else f"the {text.words(n)} cells that are not above chance"
+
+
 def _lead(k: int, n: int) -> str:
-    return f"of {text.plural(n, 'cell')}, {text.words(k)} {'is' if k == 1 else 'are'} above chance"
+    return f"of {text.counted(n, 'cell')}, {text.words(k)} {'is' if k == 1 else 'are'} above chance"
 
 
 def _kept_wrong(view: View) -> float | None:
@@ -192,7 +199,9 @@ def _columns(view: View, cells: Sequence[tuple[int, int]]) -> str:
 def _range(view: View, ledger: Ledger) -> None:
     values = view.grid.value[view.ok]
     low, high = float(values.min()), float(values.max())
-    ledger.add("range", "range", range_forms(low, high, view.digits), low=low, high=high, n=int(values.size))
+    ledger.add(
+        "range", "range", range_forms(low, high, view.digits, int(values.size)), low=low, high=high, n=int(values.size)
+    )
     chance = view.grid.quantity.chance
     if chance is not None:
         below = [(int(i), int(j)) for i, j in np.argwhere(view.ok & (view.grid.value < chance))]
@@ -201,12 +210,15 @@ def _range(view: View, ledger: Ledger) -> None:
         ledger.add("below_chance", "share", forms, cells=view.points(below), value=len(below), relation="below")
 
 
-def range_forms(low: float, high: float, digits: int) -> dict[str, str]:
-    """The forms of a range of values: "stay between a and b", or "are all a" where they print alike."""
-    if text.number(low, digits) == text.number(high, digits):
-        return {"text": f"at {text.number(low, digits)}", "stays": f"stays at {text.number(low, digits)}"}
-    between = f"between {text.number(low, digits)} and {text.number(high, digits)}"
-    return {"text": between, "stays": f"stays {between}"}
+def range_forms(low: float, high: float, digits: int, n: int) -> dict[str, str]:
+    """The forms of a range of n values: "stays between a and b", or what may be said where they print alike."""
+    shown = text.number(low, digits)
+    if n == 1:
+        return {"text": shown, "lie": f"value is {shown}", "stays": f"is {shown}"}
+    if shown == text.number(high, digits):
+        return {"text": shown, "lie": f"values round to {shown}", "stays": f"stays at {shown}"}
+    between = f"between {shown} and {text.number(high, digits)}"
+    return {"text": between, "lie": f"values lie {between}", "stays": f"stays {between}"}
 
 
 def _above(view: View, ledger: Ledger) -> None:
@@ -245,7 +257,7 @@ def write_share(view: View, ledger: Ledger, key: str, cells: Sequence[tuple[int,
         "lead": text.capital(clause if len(hits) in {0, len(ok)} else _lead(len(hits), len(ok))),
         "of": f"{text.count(len(hits))} of {text.count(len(ok))}",
         "relation": "above",
-        "not": "not above chance" if len(hits) < len(ok) else "",
+        "not": _rest(len(ok) - len(hits)),
         "at": label,
         "zero": "" if hits else "no cell is above chance" if len(ok) > 1 else "the only cell is not above chance",
         "none": f"none of them at {label}" if label and not hits else "",

@@ -58,7 +58,8 @@ class View:
         """Cells above chance after correction, bool [L, P]."""
         p = np.where(self.ok, self.grid.p_adjusted, np.nan)
         with np.errstate(invalid="ignore"):
-            return np.asarray(p < 1 - self.grid.level - 1e-12) & self.tested  # as the heatmap marks them
+            low = p < 1 - self.grid.level - 1e-12  # as the heatmap marks them
+            return np.asarray(low & self.tested & (self.grid.value > (self.grid.quantity.chance or 0.0)))
 
     @cached_property
     def constant(self) -> bool:

@@ -64,7 +64,7 @@ def _heatmap(voice: Voice) -> Paragraph:
     head = "{quantity|name} by layer and token position for {grid|model} on {grid|dataset}"
     said = [voice.say(f"{head}{rows}.")]
     if voice.has("above", "not"):
-        said.append(voice.say("Dots: cells that are {above|not} {correction|over}."))
+        said.append(voice.say("Dots: {above|not} {correction|over}."))
     if voice.has("highest", "superlative") and not voice.has("constant"):
         nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
         said.append(voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}."))
@@ -78,7 +78,7 @@ def _heatmap_alternative(voice: Voice) -> Paragraph:
     if voice.has("constant"):
         said.append(voice.say("{constant|Text}."))
     elif voice.has("range"):
-        said.append(voice.say("Values lie {range}."))
+        said.append(voice.say("Its {range|lie}."))
         if voice.has("highest", "superlative"):
             said.append(voice.say("{highest|The}, {highest|where}, {highest|reads} {highest}."))
     if voice.has("above", "Text"):
@@ -119,5 +119,5 @@ def _winners(voice: Voice) -> Paragraph:
 def _baselines(voice: Voice) -> Paragraph:
     if not (voice.has("best_baseline") and voice.has("nested")):
         return ()
-    line = "Baselines on the rows and folds of the grid, and {nested|the} minus each of them, paired"
-    return (voice.say(f"{line}, with {{level|intervals}}."), voice.say("{nested|The} is {nested}."))
+    line = "Baselines on the rows and folds of the grid, and the nested estimate minus each of them, paired"
+    return (voice.say(f"{line}, with {{level|intervals}}."), voice.say("The nested estimate is {nested}."))

@@ -47,6 +47,8 @@ def without_values(voice: Voice) -> Sentence:
     causes = [key for key in voice.facts if key.startswith(voice.identifier("empty."))]
     if not causes:
         return voice.say("{empty|Text}.")
+    if len(causes) == 1:
+        return voice.say("{empty|Text}: {cause|why}.", cause=f"/{causes[0]}")
     why = chained(voice.say("{cause|text}", cause=f"/{key}") for key in causes)
     return joined([*voice.say("{empty|Text}: ").parts, *why, "."])
 

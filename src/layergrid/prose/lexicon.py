@@ -17,8 +17,8 @@ COMPARISONS = (
     "better", "worse", "best", "worst", "earlier", "later", "earliest", "latest", "early", "late", "before", "after",
     "between", "beyond", "within", "nearly", "almost", "about", "none", "neither", "nor", "no", "all",
     "every", "any", "both", "only", "never", "always", "same", "equal", "different", "differ", "differs",
-    "peak", "peaks", "top", "bottom", "maximum", "minimum", "majority", "minority", "few", "many", "several", "significant",
-    "significantly", "met",
+    "peak", "peaks", "top", "bottom", "maximum", "minimum", "majority", "minority", "few", "many", "several",
+    "significant", "significantly", "met",
 )  # fmt: skip
 
 _WORDS = sorted((*NUMBER_WORDS, *COMPARISONS), key=len, reverse=True)

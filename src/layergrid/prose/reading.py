@@ -24,7 +24,7 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
     lines = [line for _, line in ranked]
     lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
     if not lines:
-        lines.append(voice.say("The values of the grid lie {range}."))
+        lines.append(voice.say("The grid's {range|lie}."))
     return [(line,) for line in lines[:MOST]]
 
 
@@ -151,7 +151,7 @@ def _beside(voice: Voice) -> Sentence | None:
 def anomaly(voice: Voice) -> list[Paragraph]:
     """The rule with its threshold, then the cells that pass it, or that none does."""
     if not voice.has("departure.rule") or not voice.has("departures", "Text"):
-        return [(voice.say("The rule for departures needs neighbouring layers that differ; it is not applied here."),)]
+        return [(voice.say("The rule for departures needs neighbouring layers whose values vary; it is not applied."),)]
     line = "A cell counts as a departure where its distance from the mean of {departure.rule|two} reaches"
     said = [
         voice.say(f"{line} {{departure.rule|both}}, and its interval leaves that mean out."),
@@ -171,6 +171,8 @@ def conclusion(voice: Voice, grid: Grid) -> list[Paragraph]:
 
 
 def _result(voice: Voice) -> Paragraph:
+    if not voice.has("range"):
+        return (voice.say("The grid holds nothing to conclude from."),)
     if not voice.has("nested"):
         return (voice.say("The grid describes these rows and does not speak of others."),)
     clauses = []
@@ -195,6 +197,8 @@ def expectations(whole: Voice, count: int) -> Paragraph:
 
 
 def _limits(voice: Voice, grid: Grid) -> Paragraph:
+    if not voice.has("range"):
+        return ()
     said = []
     if grid.quantity.claim:
         said.append(voice.say("The grid is correlational: what is {quantity|claim} need not be used by the model."))
@@ -204,7 +208,7 @@ def _limits(voice: Voice, grid: Grid) -> Paragraph:
     if voice.number("dropped") > 0 and voice.has("rows"):
         shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
         said.append(voice.say(f"They are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
-    if voice.has("level", "intervals") and voice.has("range"):
+    if voice.has("level", "intervals"):
         said.append(voice.say("The {level|intervals} of single cells are pointwise, and ties are judged pair by pair."))
     if voice.has("tied") or (voice.has("highest", "superlative") and not voice.has("highest", "lone")):
         line = "Differences that start from {highest|a} are optimistic, because these rows choose it."

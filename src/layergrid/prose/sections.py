@@ -28,26 +28,27 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
 
 
 def _measured(voice: Voice, grid: Grid) -> Paragraph:
-    said = [voice.say("The grid holds {quantity|name} for {shape}, {shape|cells}.")]
+    said = [voice.say("The grid holds {quantity|name} for {shape|full}.")]
+    if voice.has("constant"):
+        said.append(voice.say("{constant|Text}."))
+    elif voice.has("range"):
+        said.append(voice.say("Its {range|lie}."))
+    elif grid.value.size:
+        said.append(without_values(voice))
     if voice.has("rows"):
         positive = ", {rows.positive} of them {quantity|positive}" if grid.quantity.positive else ""
         share = " ({rows.positive|percent})" if positive and voice.has("rows.positive", "percent") else ""
         lost = "; {dropped} {dropped|is} left out" if voice.number("dropped") > 0 else ""
         split = " ({dropped|split})" if lost and voice.has("dropped", "split") else ""
         said.append(voice.say(f"Cells are compared on {{rows}}{positive}{share}{lost}{split}."))
-    if voice.has("constant"):
-        said.append(voice.say("{constant|Text}."))
-    elif voice.has("range"):
-        said.append(voice.say("Its values lie {range}."))
-    elif grid.value.size:
-        said.append(without_values(voice))
     return tuple(said)
 
 
 def _bests(voice: Voice) -> Paragraph:
     said = []
     if voice.has("nested"):
-        against = ", {nested.chance}" if voice.has("nested.chance") else ""
+        link = " " if voice.relation("nested.chance") == "cannot be told from" else ", "
+        against = f"{link}{{nested.chance|clause}}" if voice.has("nested.chance", "clause") else ""
         said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}."))
     if voice.has("highest", "superlative") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
