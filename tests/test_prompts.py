@@ -326,6 +326,16 @@ def test_any_ids_at_all_give_the_decoded_text_with_every_character_covered_in_or
 
 
 @RELAXED
+@given(prompt=TEXT, text=TEXT)
+def test_the_text_of_a_completion_is_what_the_tokenizer_decodes(tokenizer, prompt, text):
+    after = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ((before, offsets),) = encode_prompts(tokenizer, [prompt])
+    found = completion_offsets(tokenizer, before, after, prompt=prompt, prompt_offsets=offsets)
+    base = decode(tokenizer, before.tolist())
+    assert found.text == prompt + decode(tokenizer, before.tolist() + after)[len(base) :]
+
+
+@RELAXED
 @given(text=TEXT)
 def test_byte_level_spans_equal_those_counted_in_bytes(text):
     found, bytes_of = BYTE_LEVEL(text, add_special_tokens=False)["input_ids"], BYTE_LEVEL.convert_ids_to_tokens

@@ -71,9 +71,9 @@ class Sequences:
 
     example_ids: tuple[str, ...]
     ids: tuple[Ints, ...]  # int32 [T]: prompt, then completion, the stop token included
-    offsets: tuple[Ints, ...]  # int32 [T, 2]: characters of `texts[i]` that a token covers; empty for special tokens
+    offsets: tuple[Ints, ...]  # int32 [T, 2]: characters of `texts[i]` that a token covers; see `special`
     pieces: tuple[tuple[str, ...], ...]  # T strings to show: the characters of the token, or a special token's name
-    special: tuple[Bools, ...]  # bool [T]: special tokens, which cover no characters
+    special: tuple[Bools, ...]  # bool [T]: special tokens; they cover characters only where the prompt spells them out
     texts: tuple[str, ...]  # prompt and completion decoded, without special tokens
     prompt_tokens: Ints  # int32 [N]: number of tokens of the prompt; the completion starts at this index
     prompt_chars: Ints  # int32 [N]: the completion's text is texts[i][prompt_chars[i]:]

@@ -190,8 +190,11 @@ def completion_offsets(
     special = np.array([i in _special_ids(tokenizer) for i in (*before, *after)], dtype=np.bool_)
     names: Any = tokenizer.convert_ids_to_tokens([*before, *after])
 
+    # The fast tokenizer itself: the wrapper's decode is the same without its clean-up, at several times the cost.
+    backend: Any = tokenizer.backend_tokenizer
+
     def decode(ids: list[int]) -> str:
-        return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(backend.decode(ids, skip_special_tokens=True))
 
     given = prompt is not None and prompt_offsets is not None
     if prompt is None or prompt_offsets is None:
@@ -255,7 +258,8 @@ def _in_windows(decode: Decode, context: list[int], ids: list[int]) -> tuple[str
         spans += [(len(text) + a, len(text) + b) for a, b in found]
         text += added
         fresh = ids[done:end]
-        left, done = (fresh if decode(fresh) else left + fresh), end
+        # What decodes to nothing alone (a special token, a blank that is dropped) is no context for what comes next.
+        left, done = (fresh if added.strip() or decode(fresh) else left + fresh), end
     return text, spans
 
 
