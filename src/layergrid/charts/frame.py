@@ -94,7 +94,7 @@ class Frame:
     def row(self) -> float:
         """Height of a layer."""
         n = max(1, len(self.grid.layers))
-        return max(3.6, min(26.0 if n > 1 else 40.0, self.plot / n))
+        return max(3.6, min(22.0 if n > 1 else 40.0, self.plot / n))
 
     @property
     def height(self) -> int:

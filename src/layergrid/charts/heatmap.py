@@ -67,7 +67,7 @@ class Heatmap(ChartKind):
         label = min(theme.sizes["label"], max(5.0, sizes.step * 0.92))
         depth = max((faces.width(name, "sans", label) for name in sizes.names), default=0.0) + 8
         title_at, title_down = _axis_title(sizes, label, theme)
-        bottom = max(depth, title_down + 8) + 8 + (17 * len(notes) + 2 if notes else 0)
+        bottom = max(depth, title_down + 8) + 4 + 17 * len(notes)
         layers = [
             *_cells(grid, sizes, theme, theme.scheme(self.scheme), domain, label),
             *_hatching(grid, sizes, theme),
@@ -76,10 +76,10 @@ class Heatmap(ChartKind):
             *bar.draw(grid, sizes, theme, theme.scheme(self.scheme), domain),
             shared.text_mark(theme, "Token position", title_at, sizes.height + title_down, align="center",
                              fontWeight=600, fontSize=theme.sizes["title"]),
-            *_legend(notes, theme, sizes.height + max(depth, title_down + 8) + 10),
+            *_legend(notes, theme, sizes.height + max(depth, title_down + 8) + 4),
         ]  # fmt: skip
         right = BAR_GAP + BAR + BAR_LABELS
-        where = {"order": sizes.rows, "step": sizes.step, "row": sizes.row}
+        where = {"note": self._note(grid), "order": sizes.rows, "step": sizes.step, "row": sizes.row}
         spec = {
             "usermeta": {"layergrid": where},
             **shared.outer(theme, sizes.width, sizes.height, (LEFT, TOP, right, bottom)),
@@ -94,6 +94,12 @@ class Heatmap(ChartKind):
             width=round(LEFT + sizes.width + right),
             height=round(TOP + sizes.height + bottom),
         )
+
+    def _note(self, grid: Grid) -> str:
+        """What the box holds, for the caption."""
+        runs = [[grid.positions[i] for i in (a, b)] for a, b in self._runs(grid)]
+        words = [a if a == b else f"{a} to {b}" for a, b in runs]
+        return f"Box: {text.listed(words)}." if words else ""
 
     def _runs(self, grid: Grid) -> list[tuple[int, int]]:
         """Runs of neighbouring positions inside the box; raises BadInput where a glob matches none."""

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from layergrid import text
-from layergrid.artifacts import Figure, Illustration, PositionStatus, Results
+from layergrid.artifacts import Figure, Illustration, Results
 from layergrid.charts import frame as shared
 from layergrid.charts import strip
 from layergrid.charts.frame import WIDTH
@@ -46,9 +46,7 @@ class Tokens(ChartKind):
                 pen.heading(heading, y)
             for row in rows:
                 y = pen.row(row, y)
-        y = pen.grade(_grade(one), y)
-        y = pen.absent(_absent(one), y)
-        height = round(y)
+        height = round(y - BETWEEN + 2)
         return Figure(
             name="tokens" if self._first(results, one) else f"{one.dataset}.tokens",
             grid="",
@@ -89,28 +87,6 @@ def _places(one: Illustration) -> list[strip.Place]:
         if 0 <= start < stop <= len(one.pieces):
             found.setdefault((start, stop), []).append(name)
     return [(tuple(names), start, stop) for (start, stop), names in sorted(found.items())]
-
-
-def _grade(one: Illustration) -> str:
-    verdict = "right" if one.correct else "wrong"
-    gold = faces.printable(one.gold, "sans")
-    if one.exact is None:
-        return f"{verdict}: no exact answer was found; the right one is {gold}"
-    answer = faces.printable(one.answer, "sans")
-    return f"{verdict}: the exact answer is {answer}" + ("" if one.correct else f", the right one is {gold}")
-
-
-def _absent(one: Illustration) -> str:
-    """Positions that this example lacks, or whose status is not ok."""
-    words = {
-        PositionStatus.MISSING: "not there", PositionStatus.IN_PROMPT: "in the prompt",
-        PositionStatus.TRUNCATED: "cut off", PositionStatus.COLLAPSED: "on the token of another",
-    }  # fmt: skip
-    return "; ".join(
-        f"{shared.shown_name(name)} {words[PositionStatus(status)]}"
-        for name, _, _, status in one.positions
-        if status != PositionStatus.OK.value
-    )
 
 
 def _alternative(one: Illustration) -> str:
@@ -202,26 +178,3 @@ class _Pen:
         self.body.append(self.line(LEFT + flag.anchor, bottom + 1.2, LEFT + flag.anchor, top + 1.5, role, 0.7))
         size = self.theme.sizes["mark"]
         self.body.append(self.words(LEFT + flag.left, top + 8.6, name.shown, "figure", size, f"{role}_ink", 600))
-
-    def grade(self, words: str, y: float) -> float:
-        """The line that says how the answer was graded."""
-        self.heading("Graded", y)
-        self.body.append(self.words(LEFT, y + 12, _fitting(words, WIDTH - LEFT, 9), "figure", 9, "ink"))
-        return y + 19
-
-    def absent(self, words: str, y: float) -> float:
-        """The line of positions that this example lacks."""
-        if not words:
-            return y
-        self.heading("Without", y)
-        self.body.append(self.words(LEFT, y + 12, _fitting(words, WIDTH - LEFT, 9), "figure", 9, "secondary"))
-        return y + 19
-
-
-def _fitting(words: str, width: float, size: float) -> str:
-    """Words cut at the end to a width."""
-    if faces.width(words, "sans", size) <= width:
-        return words
-    while words and faces.width(words + strip.ELLIPSIS, "sans", size) > width:
-        words = words[:-1]
-    return words.rstrip() + strip.ELLIPSIS

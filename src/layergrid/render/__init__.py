@@ -1,4 +1,4 @@
-"""Results, facts and words become one HTML file, one PDF and one Markdown file; it computes nothing and loads no model."""
+"""Results, facts and words become one page, one PDF and one Markdown file; it computes nothing and loads no model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AFTER_THE_WAIST = ("artifacts.py", "text.py", "facts", "prose", "charts", "theme
 
 @dataclass(frozen=True)
 class Presentation:
-    """How a report is shown: what a spec says beyond its numbers. Saved beside the results, so they can be drawn again."""
+    """How a report is shown: what a spec says beyond its numbers; saved beside the results, to draw them again."""
 
     theme: str = "paper"
     paper: Literal["A4", "Letter"] = "A4"

@@ -247,6 +247,6 @@ def lit(facts: Iterable[Fact], results: Results) -> dict[str, dict[str, object]]
         if grid is None or not fact.cells:
             continue
         at = {layer: i for i, layer in enumerate(grid.layers)}
-        cells = [[at[l], grid.positions.index(p)] for l, p in fact.cells if l in at and p in grid.positions]
+        cells = [[at[i], grid.positions.index(p)] for i, p in fact.cells if i in at and p in grid.positions]
         found[fact.id] = {"grid": grid.name, "cells": cells}
     return found

@@ -1,4 +1,4 @@
-"""Which figures a report has, and which of them stand together under one caption; it knows the registry, not the kinds."""
+"""Which figures a report has, and which stand together under one caption; it knows the registry, not the kinds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Block:
 
     number: int
     figures: tuple[Figure, ...]
-    caption: Paragraph
+    captions: tuple[tuple[str, Paragraph, str], ...]  # a figure: "Map" where several stand together, words, what marks mean
     alternatives: tuple[str, ...]  # one a figure
 
     @property
@@ -109,9 +109,12 @@ def arrange(figures: Sequence[Figure], summary: Summary) -> tuple[Block, ...]:
             groups.append([figure])
     blocks = []
     for number, group in enumerate(groups, 1):
-        caption = tuple(s for figure in group for s in _words(summary, figure.name))
+        labels = ("Map", "Profile") if len(group) > 1 else ("",)
+        captions = tuple(
+            (label, _words(summary, figure.name), _note(figure)) for label, figure in zip(labels, group, strict=True)
+        )
         alternatives = tuple(_alternative(summary, figure) for figure in group)
-        blocks.append(Block(number, tuple(group), caption, alternatives))
+        blocks.append(Block(number, tuple(group), captions, alternatives))
     return tuple(blocks)
 
 
@@ -121,6 +124,13 @@ def _words(summary: Summary, name: str) -> Paragraph:
     if found is None and name.rpartition(".")[2].isdigit():
         found = summary.captions.get(name.rpartition(".")[0])
     return found or ()
+
+
+def _note(figure: Figure) -> str:
+    """What a drawing says of its own marks, which words made from facts alone cannot know."""
+    if figure.spec is None:
+        return "Box: the exact answer." if 'class="stroke-box"' in figure.svg else ""
+    return str(figure.spec.get("usermeta", {}).get("layergrid", {}).get("note", ""))
 
 
 def _alternative(summary: Summary, figure: Figure) -> str:

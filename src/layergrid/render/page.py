@@ -14,7 +14,7 @@ from layergrid import resources, text
 from layergrid.render import bundle
 from layergrid.render.content import Content, lit
 from layergrid.render.environment import environment
-from layergrid.render.words import Hypertext, authored
+from layergrid.render.words import Hypertext, authored, code
 from layergrid.theme import faces
 
 
@@ -22,8 +22,7 @@ def html(content: Content) -> str:
     """The page. Its Content-Security-Policy names the hash of every script and style in it and nothing else."""
     writer = Hypertext(content.names)
     env = environment(
-        True, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible,
-        authored=authored, svg=_inline,
+        True, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible, code=code(text.visible), authored=authored, svg=_inline,
     )  # fmt: skip
     sized = [f for block in content.blocks for f in block.figures]
     css = env.get_template("report.css.j2").render(theme=content.theme, figures=sized, blocks=content.blocks)

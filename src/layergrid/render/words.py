@@ -12,7 +12,8 @@ from layergrid import text
 from layergrid.artifacts import Paragraph, Sentence
 from layergrid.theme import faces
 
-NUMBER = r"\[?[+\u2212]?\d[\d.,]*\d?(?:[\u2013\u2212]\d[\d.,]*)?(?:, [+\u2212]?\d[\d.]*\])?(?:\u00a0%)?"
+DIGITS = r"[+\u2212]?\d+(?:[.,]\d+)*"
+NUMBER = rf"\[{DIGITS}, {DIGITS}\]|{DIGITS}(?:\u2013{DIGITS})?(?:\u00a0%)?"
 UNDERSCORED = r"\w+(?:_\w+)+"
 
 
@@ -59,12 +60,17 @@ class Hypertext:
 
 def _breakable(name: str) -> str:
     """A long name may break after an underscore, without a hyphen."""
-    return name.replace("_", "_<wbr>") if len(name) > 24 else name
+    return name.replace("_", "_<wbr>") if len(name) > 14 else name
 
 
 def printed(string: str) -> str:
     """Text for print: what no bundled face has stands as an escape."""
     return faces.printable(string)
+
+
+def code(show: Callable[[str], str]) -> Callable[[str], str]:
+    """Text that keeps its lines, such as a prompt's template, each line made safe by `show`."""
+    return lambda string: "\n".join(show(line) for line in string.split("\n"))
 
 
 def authored(string: str) -> list[str]:
@@ -73,12 +79,12 @@ def authored(string: str) -> list[str]:
 
 
 def markdown(string: str) -> str:
-    """Text that Markdown shows as it stands: no emphasis, code, link, image, heading, table, HTML, formula or mention."""
+    """Text that Markdown shows as it stands: no emphasis, code, link, heading, table, HTML, formula or mention."""
     shown = " ".join(text.visible(string.replace("\n", " ")).split(" "))
     shown = shown.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = re.sub(r"([`*~$|])", r"\\\1", shown)
     shown = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", shown)
-    shown = re.sub(r"\](?=[(\[:])", r"\\]", shown)
+    shown = re.sub(r"\](?=[(\[])|(?<=\A\[)(?=[^\]]*\]:)", lambda m: "\\" + m[0], shown)
     shown = shown.replace("![", "!\\[").replace("@", "&#64;").replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
     return re.sub(r"^(\s*)([#+=-]|\d+[.)])(?=\s|$|[=-])", lambda m: f"{m[1]}{_kept(m[2])}", shown)
 
