@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from layergrid import text
-from layergrid.artifacts import Fact, Results, Sentence
+from layergrid.artifacts import Fact, Results, Sentence, Summary
 from layergrid.facts import best, changes, methods, places, shape, sources
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.view import View
@@ -47,10 +47,31 @@ def derive(results: Results) -> tuple[Fact, ...]:
     return tuple(found.values())
 
 
-def to_json(facts: Iterable[Fact], sentences: Iterable[Sentence] = ()) -> str:
-    """`facts.json`: {"facts": [...], "sentences": [{"text", "facts"}]}, one fact a line, the same bytes every time."""
-    lines = [json.dumps(_record(fact), ensure_ascii=False, allow_nan=False) for fact in facts]
-    said = [json.dumps({"text": s.text, "facts": list(s.facts)}, ensure_ascii=False) for s in sentences]
+def sentences(summary: Summary) -> Iterator[tuple[str, Sentence]]:
+    """Every sentence with where it stands ("abstract", "methods", "caption errors.heatmap"), in reading order."""
+    yield "finding", summary.finding
+    for sentence in summary.abstract:
+        yield "abstract", sentence
+    for i, figure in enumerate(summary.key_figures, 1):
+        yield f"key figure {i}", figure.figure
+        yield f"key figure {i}", figure.meaning
+    for section in summary.sections:
+        for paragraph in section.paragraphs:
+            for sentence in paragraph:
+                yield section.key, sentence
+    for name, paragraph in summary.captions.items():
+        for sentence in paragraph:
+            yield f"caption {name}", sentence
+
+
+def to_json(facts: Iterable[Fact], summary: Summary | None = None) -> str:
+    """`facts.json`: {"facts": [...], "sentences": [...]}, a line for each, the same bytes every time.
+
+    A sentence is {"where", "text", "facts"}: its place in the summary, its plain text, the ids that it cites.
+    """
+    lines = [json.dumps(_record(fact), allow_nan=False) for fact in facts]
+    found = sentences(summary) if summary else ()
+    said = [json.dumps({"where": where, "text": s.text, "facts": list(s.facts)}) for where, s in found]
     return '{"facts": [\n' + ",\n".join(lines) + '\n], "sentences": [\n' + ",\n".join(said) + "\n]}\n"
 
 

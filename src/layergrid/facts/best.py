@@ -95,6 +95,7 @@ def _highest(view: View, ledger: Ledger) -> None:
         "lone": "the only cell" if view.ok.sum() == 1 else "",
         "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
+        "not": "" if view.named or view.constant else "not above chance",
         "superlative": f"{view.most} {view.grid.quantity.claim}" if view.named else "",
     }
     ledger.add("highest", "highest", forms, cells=view.points(view.peaks), value=e.value, low=e.low, high=e.high, n=e.n)

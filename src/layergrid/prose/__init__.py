@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from layergrid.artifacts import Fact, Paragraph, Results, Section, Sentence, Summary
-from layergrid.facts import prefixes
+from layergrid.artifacts import Fact, Paragraph, Results, Section, Summary
+from layergrid.facts import prefixes, sentences
 from layergrid.facts.sources import data_key, model_key
 from layergrid.facts.view import View
 from layergrid.prose import captions, first_page, methods, reading, sections
@@ -36,8 +36,8 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
     found["conclusion"].insert(min(1, len(found["conclusion"])), reading.expectations(whole, len(results.expectations)))
     found["methods"].append(methods.provenance(whole))
     said = captions.of_sources(results, whole)
-    for voice, name in zip(voices, names, strict=True):
-        said |= captions.of_grid(voice, name)
+    for result, voice in zip(results.grids, voices, strict=True):
+        said |= captions.of_grid(voice, result.grid.name)
     lead = View(results.grids[0]) if results.grids else None
     return Summary(
         finding=first_page.finding(results, voices, whole),
@@ -82,23 +82,6 @@ def _led(voice: Voice, paragraphs: list[Paragraph]) -> list[Paragraph]:
 def alternative(summary: Summary, figure: str) -> str:
     """The alternative text of a figure, from its entry among the captions; empty where there is none."""
     return " ".join(s.text for s in summary.captions.get(f"{figure}.alternative", ()))
-
-
-def sentences(summary: Summary) -> Iterator[tuple[str, Sentence]]:
-    """Every sentence with where it stands ("abstract", "methods", "caption errors.heatmap"), in reading order."""
-    yield "finding", summary.finding
-    for sentence in summary.abstract:
-        yield "abstract", sentence
-    for i, figure in enumerate(summary.key_figures, 1):
-        yield f"key figure {i}", figure.figure
-        yield f"key figure {i}", figure.meaning
-    for section in summary.sections:
-        for paragraph in section.paragraphs:
-            for sentence in paragraph:
-                yield section.key, sentence
-    for name, paragraph in summary.captions.items():
-        for sentence in paragraph:
-            yield f"caption {name}", sentence
 
 
 __all__ = ["TITLES", "Voice", "alternative", "joined", "sentences", "summarise"]

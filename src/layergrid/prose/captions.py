@@ -65,7 +65,11 @@ def _heatmap(voice: Voice) -> Paragraph:
     said = [voice.say(f"{head}{rows}.")]
     if voice.has("above", "not"):
         said.append(voice.say("Dots: {above|not} {correction|over}."))
-    if voice.has("highest", "superlative") and not voice.has("constant"):
+    if voice.has("constant"):
+        said.append(voice.say("{constant|Text}; the diamond marks the first of them."))
+    elif voice.has("highest", "not"):
+        said.append(voice.say("Diamond: {highest|the}, {highest|value}, {highest|not} {correction}."))
+    elif voice.has("highest", "superlative"):
         nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
         said.append(voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}."))
     if voice.number("empty") > 0:
