@@ -135,6 +135,9 @@ class GridKind(Kind):
     def needs(self) -> Needs:
         """Sites and layers it reads."""
 
+    def check(self, examples: Examples, grid: str) -> None:  # noqa: B027 (most kinds have nothing to check)
+        """Raises BadInput where the data lack what the parameters name; called before any model runs."""
+
     @abstractmethod
     def compute(self, inputs: Inputs) -> GridResult:
         """The grid with intervals, statuses and held-out scores."""

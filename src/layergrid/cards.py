@@ -1,0 +1,80 @@
+"""What a report says of its data: counts by label, statuses of positions, and one example to show; it judges nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layergrid.artifacts import DataCard, Examples, Illustration, Labels, Positions, PositionStatus, Sequences, Table
+from layergrid.spec import DatasetSpec
+
+LABELS = ("correct", "wrong")
+
+
+def data_card(
+    name: str, dataset: DatasetSpec, model: str, examples: Examples, sequences: Sequences, labels: Labels
+) -> DataCard:
+    """Counts of a graded data set: right answers, exact answers not found and completions cut short, by label."""
+    found = labels.spans[:, 0] >= 0
+    right = labels.correct
+    return DataCard(
+        name=name,
+        source=dataset.source,
+        fingerprint=examples.fingerprint,
+        model=model,
+        n=len(examples.ids),
+        n_correct=int(right.sum()),
+        n_groups=len(set(examples.groups)),
+        group=dataset.group or "",
+        rule=labels.rule,
+        not_found_correct=int((~found & right).sum()),
+        not_found_wrong=int((~found & ~right).sum()),
+        truncated_correct=int((~sequences.stopped & right).sum()),
+        truncated_wrong=int((~sequences.stopped & ~right).sum()),
+        prompt=dataset.prompt,
+        max_new_tokens=dataset.generate.max_new_tokens,
+    )
+
+
+def status_table(name: str, labels: Labels, positions: Positions) -> Table:
+    """How often each position has each status, by label; combinations that do not occur are left out."""
+    rows = []
+    for p, position in enumerate(positions.names):
+        for label, chosen in zip(LABELS, (labels.correct, ~labels.correct), strict=True):
+            for status in PositionStatus:
+                count = int(np.count_nonzero(positions.status[chosen, p] == status.value))
+                if count:
+                    rows.append((position, label, status.value, count))
+    return Table(name, ("position", "label", "status", "count"), tuple(rows))
+
+
+def illustration(
+    examples: Examples, sequences: Sequences, labels: Labels, positions: Positions, gold: str
+) -> Illustration:
+    """The first example that shows most: all positions `ok` if there is one, a wrong answer rather than a right one."""
+    fine = (positions.status == PositionStatus.OK.value).sum(axis=1)
+    shown = min(range(len(examples.ids)), key=lambda i: (-int(fine[i]), bool(labels.correct[i]), i))
+    return Illustration(
+        dataset=examples.name,
+        example_id=examples.ids[shown],
+        pieces=sequences.pieces[shown],
+        special=tuple(bool(x) for x in sequences.special[shown]),
+        prompt_tokens=int(sequences.prompt_tokens[shown]),
+        exact=_exact_tokens(sequences, labels, shown),
+        positions=tuple(
+            (name, int(positions.start[shown, p]), int(positions.stop[shown, p]), str(positions.status[shown, p]))
+            for p, name in enumerate(positions.names)
+        ),
+        correct=bool(labels.correct[shown]),
+        answer=labels.answers[shown] or "",
+        gold=str(examples.columns[gold][shown]),
+    )
+
+
+def _exact_tokens(sequences: Sequences, labels: Labels, i: int) -> tuple[int, int] | None:
+    """Tokens [start, stop) that hold characters of the exact answer."""
+    start, stop = (int(x) for x in labels.spans[i])
+    if start < 0:
+        return None
+    offsets = sequences.offsets[i]
+    holding = np.flatnonzero((offsets[:, 0] < stop) & (offsets[:, 1] > start) & ~sequences.special[i])
+    return (int(holding[0]), int(holding[-1]) + 1) if len(holding) else None

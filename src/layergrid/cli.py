@@ -1,0 +1,238 @@
+"""The command line: arguments in, exit code out. It wires nothing itself; heavy modules are imported by the commands.
+
+Exit codes: 0 done, 1 an expectation failed or a report does not verify, 2 the spec or the command is wrong, 3 the build
+failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from layergrid import __version__
+from layergrid.kinds import BadInput, BuildError
+
+app = typer.Typer(
+    name="layergrid",
+    help="Reports about what each layer of a language model knows at each token.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SpecFile = Annotated[Path, typer.Argument(help="A spec, such as specs/arithmetic.yaml.", metavar="SPEC")]
+SpecFiles = Annotated[list[Path], typer.Argument(help="Specs, such as specs/arithmetic.yaml.", metavar="SPEC...")]
+Reports = Annotated[list[Path], typer.Argument(help="Report folders, such as reports/arithmetic.", metavar="REPORT...")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Override one value: --set datasets.sums.sample=200", metavar="A.B=C")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the reports.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+out = Console(highlight=False)
+
+
+def main() -> None:
+    """The entry point: runs a command, and turns its errors into messages and exit codes."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        code = app(arguments, standalone_mode=False)
+    except (BadInput, BuildError) as error:
+        if debug:
+            raise
+        sys.stderr.write(f"{error}\n")
+        code = 2 if isinstance(error, BadInput) else 3
+    except typer.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; finished stages are kept, and the next build goes on from them\n")
+        code = 130
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except Exception as error:
+        code = _unforeseen(error, debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unforeseen(error: Exception, debug: bool) -> int:
+    """Usage errors of the command line carry their own words; anything else is a failure without a traceback."""
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "layergrid"
+        sys.stderr.write(f"{where}: {error.format_message()}\n  see: {where} --help\n")
+        return 2
+    if debug:
+        raise error
+    sys.stderr.write(f"the build failed: {type(error).__name__}: {error}\n  run again with --debug for the traceback\n")
+    return 3
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Reports about what each layer of a language model knows at each token.
+
+    Any command takes --debug, which shows the traceback of an error.
+    """
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"), quiet: Quiet = False) -> None:
+    """Build the report of each spec: reports/NAME/report.html, report.pdf, report.md, grids and facts."""
+    from layergrid import console
+    from layergrid.spec import load_spec
+
+    read = [load_spec(path, tuple(set_ or ())) for path in specs]
+    from layergrid import pipeline
+
+    failed = False
+    for spec in read:
+        built = pipeline.build(spec, out_, console.reporter(quiet))
+        for line in built.unmet:
+            sys.stderr.write(f"expectation not met: {line}\n")
+        failed = failed or bool(built.unmet)
+        if not quiet:
+            for file in built.files:
+                typer.echo(str(file))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def validate(specs: SpecFiles, set_: Overrides = None) -> None:
+    """Check specs without running them; every error comes with its line and column."""
+    from layergrid.spec import load_spec
+
+    wrong = []
+    for path in specs:
+        try:
+            spec = load_spec(path, tuple(set_ or ()))
+        except BadInput as error:
+            wrong.append(str(error))
+        else:
+            typer.echo(f"{path}: fine ({spec.digest[:19]})")
+    if wrong:
+        raise BadInput("\n".join(wrong))
+
+
+@app.command()
+def positions(
+    spec: SpecFile,
+    set_: Overrides = None,
+    examples: Annotated[int, typer.Option("--examples", "-n", min=0, help="How many examples to show.")] = 3,
+    quiet: Quiet = False,
+) -> None:
+    """Show the tokens of some examples with every position and its status, then count the statuses."""
+    from layergrid import console, pipeline
+    from layergrid.spec import load_spec
+
+    for view in pipeline.positions(load_spec(spec, tuple(set_ or ())), examples, console.reporter(quiet)):
+        out.print(view)
+
+
+@app.command()
+def render(reports: Reports, quiet: Quiet = False) -> None:
+    """Draw reports again from their saved results; no model is loaded."""
+    from layergrid import console, pipeline
+
+    for folder in reports:
+        for file in pipeline.render_again(folder, console.reporter(quiet)):
+            if not quiet:
+                typer.echo(str(file))
+
+
+@app.command()
+def verify(reports: Reports, quiet: Quiet = False) -> None:
+    """Recompute every cell, every fact and every number in the prose of finished reports."""
+    from layergrid.verify import verify as check
+
+    bad = False
+    for folder in reports:
+        checked = check(folder)
+        for problem in checked.problems:
+            sys.stderr.write(f"{folder}: {problem.where}: {problem.message}\n")
+        bad = bad or bool(checked.problems)
+        if not quiet:
+            typer.echo(f"{folder}: {checked.sentence}")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def new(
+    path: Annotated[Path, typer.Argument(help="The spec to write, such as specs/mine.yaml.")],
+    model: Annotated[str, typer.Option(help="Address of the model.")] = "builtin:arithmetic",
+    source: Annotated[str, typer.Option(help="Address of the data set.")] = "builtin:arithmetic",
+) -> None:
+    """Write a commented spec to start from; an existing file is never overwritten."""
+    from layergrid.spec import starter
+
+    if path.exists():
+        raise BadInput(f"{path}: exists already; choose another name, or remove it first")
+    text = starter(path.stem, model=model, source=source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    typer.echo(f"{path}: written; next: layergrid validate {path}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of specs, for editors."""
+    from layergrid.spec import schema as describe
+
+    typer.echo(json.dumps(describe(), indent=2, ensure_ascii=False))
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List every kind that a spec can name, and the shipped specs."""
+    from layergrid import kinds, resources
+
+    for base in (kinds.Loader, kinds.Grader, kinds.PositionResolver, kinds.GridKind, kinds.ChartKind, kinds.Executor):
+        table = Table(title=base.folder, title_justify="left", box=None, pad_edge=False, show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column()
+        for name, kind in sorted(kinds.known(base).items()):
+            table.add_row(name, _summary(kind))
+        if table.row_count:
+            out.print(table)
+            out.print()
+    shipped = sorted(path.name for path in resources.folder("specs").glob("*.yaml"))
+    out.print("specs")
+    for name in shipped:
+        out.print(f"  {name}")
+
+
+def _summary(kind: type[Any]) -> str:
+    """The first sentence of a class's docstring, with the bare position names it answers to."""
+    text = " ".join((kind.__doc__ or "").split()).split(". ")[0].rstrip(".") + "."
+    names = ", ".join(getattr(kind, "names", ()))
+    return f"{text} Names: {names}" if names else text
+
+
+@app.command()
+def doctor() -> None:
+    """Check what builds need on this machine: Pango, fonts, devices, cache."""
+    from layergrid.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        mark = "ok  " if finding.fine else "FAIL"
+        typer.echo(f"{mark}  {finding.name:<14} {finding.detail}")
+        if finding.advice:
+            typer.echo(f"      {finding.advice}")
+    raise typer.Exit(0 if all(f.fine or not f.needed for f in findings) else 3)
+
+
+if __name__ == "__main__":
+    main()

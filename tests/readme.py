@@ -1,0 +1,119 @@
+"""Writes the tables of README.md from the code; `python tests/readme.py` brings them up to date, a test holds them so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from layergrid import kinds
+from layergrid.artifacts import PositionStatus
+
+README = Path(__file__).parent.parent / "README.md"
+
+# What a name means is said by the resolver's docstring; these are the tokens that the names stand for.
+MEANINGS = {
+    "last_q": "the last token of the prompt as fed to the model",
+    "first_answer": "the first token of the completion",
+    "second_answer": "the second token of the completion",
+    "exact_answer_before_first": "the token before the exact answer; `collapsed` where that is `last_q`",
+    "exact_answer_first": "the first token that holds characters of the exact answer",
+    "exact_answer_last": "the last token that holds characters of the exact answer",
+    "exact_answer_after_last": "the token after the exact answer; `missing` where the completion ends with it",
+}
+STATUSES = {
+    PositionStatus.OK: "the token stands where the name says",
+    PositionStatus.MISSING: "the example has no such token",
+    PositionStatus.IN_PROMPT: "counted from the end, it reaches back into the prompt",
+    PositionStatus.TRUNCATED: "the completion was cut at `max_new_tokens`, so its end is not the model's",
+    PositionStatus.COLLAPSED: "it falls onto the token of another position",
+}
+
+
+def _sentence(thing: object) -> str:
+    text = " ".join((getattr(thing, "__doc__", "") or "").split())
+    return text.split(". ")[0].rstrip(".").replace("|", "\\|")
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def commands() -> str:
+    from layergrid.cli import app
+
+    rows = []
+    for command in app.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "")
+        rows.append((f"`{name}`", _sentence(command.callback)))
+    return _table(("command", "what it does"), rows)
+
+
+def positions() -> str:
+    rows = []
+    for _, kind in sorted(kinds.known(kinds.PositionResolver).items()):
+        rows += [(f"`{name}`", MEANINGS[name]) for name in kind.names if name in MEANINGS]
+    order = list(MEANINGS)
+    rows.sort(key=lambda row: order.index(row[0].strip("`")))
+    rows.append(("`-8` ... `-1`", "counted from the end of the whole sequence, the stop token included"))
+    rows.append(("`-8..-1`, `exact_answer_*`", "a range of such names, a glob over names"))
+    rows.append(
+        ("`{kind: span, name: ..., regex: ...}`", "tokens of a span found by a regular expression or from a column")
+    )
+    return _table(("name", "token"), rows)
+
+
+def statuses() -> str:
+    return _table(("status", "meaning"), [(f"`{status.value}`", STATUSES[status]) for status in PositionStatus])
+
+
+def kind_tables() -> str:
+    rows = []
+    for base in (kinds.Loader, kinds.Grader, kinds.PositionResolver, kinds.GridKind, kinds.ChartKind):
+        rows += [(base.folder, f"`{name}`", _sentence(kind)) for name, kind in sorted(kinds.known(base).items())]
+    return _table(("folder", "kind", "what it does"), rows)
+
+
+def reference() -> str:
+    from layergrid.spec import schema
+
+    whole = schema()
+    parts = []
+    for title, model in [("The spec", whole), *sorted(whole["$defs"].items())]:
+        described = _properties(model)
+        if described:
+            parts.append(f"### {title}\n\n{described}")
+    return "\n\n".join(parts)
+
+
+def _properties(model: dict) -> str:
+    required = set(model.get("required", ()))
+    rows = []
+    for name, field in model.get("properties", {}).items():
+        default = "required" if name in required else f"`{field['default']!r}`" if "default" in field else ""
+        rows.append((f"`{name}`", str(field.get("description", "")).replace("|", "\\|").replace("\n", " "), default))
+    return _table(("field", "meaning", "default"), rows) if rows else ""
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "positions": positions,
+    "statuses": statuses,
+    "kinds": kind_tables,
+    "reference": reference,
+}
+
+
+def written() -> str:
+    """README.md with all its tables made anew."""
+    text = README.read_text(encoding="utf-8")
+    for name, make in SECTIONS.items():
+        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.S)
+        text, count = pattern.subn(lambda m, body=make(): f"{m.group(1)}{body}\n{m.group(2)}", text)
+        assert count == 1, name
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(written(), encoding="utf-8")
