@@ -1,8 +1,7 @@
-"""Writes the tables of README.md from the code; `python tests/readme.py` brings them up to date, a test holds them so."""
+"""Writes the tables of README.md from the code: `python tests/readme.py`; a test holds them so."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,9 +108,11 @@ def written() -> str:
     """README.md with all its tables made anew."""
     text = README.read_text(encoding="utf-8")
     for name, make in SECTIONS.items():
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.S)
-        text, count = pattern.subn(lambda m, body=make(): f"{m.group(1)}{body}\n{m.group(2)}", text)
-        assert count == 1, name
+        before, begin, rest = text.partition(f"<!-- begin {name} -->\n")
+        _, end, after = rest.partition(f"<!-- end {name} -->")
+        assert begin, name
+        assert end, name
+        text = f"{before}{begin}{make()}\n{end}{after}"
     return text
 
 

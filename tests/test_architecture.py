@@ -35,7 +35,8 @@ def test_help_loads_nothing_heavy():
 
 def test_validate_loads_nothing_heavy():
     assert not loaded(
-        "from pathlib import Path; from layergrid.spec import load_spec; load_spec(Path('specs/arithmetic.yaml'))", *HEAVY
+        "from pathlib import Path; from layergrid.spec import load_spec; load_spec(Path('specs/arithmetic.yaml'))",
+        *HEAVY,
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-import readme
 import yaml
 
+import readme
 from layergrid.cli import app
 
 

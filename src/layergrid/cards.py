@@ -1,4 +1,4 @@
-"""What a report says of its data: counts by label, statuses of positions, and one example to show; it judges nothing."""
+"""Counts of a graded data set by label, statuses of positions, and one example to show; it judges nothing."""
 
 from __future__ import annotations
 

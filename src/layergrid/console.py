@@ -28,13 +28,17 @@ class Reporter(Protocol):
         """Something the user should read."""
 
 
+def _say_nothing(_done: int, _total: int) -> None:
+    """Nothing."""
+
+
 class Silent:
     """Says nothing."""
 
     @contextmanager
     def stage(self, name: str, detail: str = "") -> Iterator[Advance]:  # noqa: ARG002 (the protocol's names)
         """Runs the stage without a word."""
-        yield lambda done, total: None
+        yield _say_nothing
 
     def kept(self, name: str) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""Checks the machine: interpreter, Pango, fonts, devices, cache; each in a child process, since a missing font can crash.
+"""Checks the machine: interpreter, Pango, fonts, devices, cache; each in a child process, since some can crash.
 
 It knows how to test and what to advise, not how to print.
 """
@@ -33,7 +33,9 @@ class Finding:
     needed: bool
 
 
-PANGO = "install Pango: `sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0` or `brew install pango`"
+PANGO = (
+    "install Pango: `sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0` or `brew install pango`"
+)
 
 CHECKS = (
     Check(
@@ -43,7 +45,8 @@ CHECKS = (
     ),
     Check(
         "torch",
-        "import torch; d = ['cpu'] + ['cuda'] * torch.cuda.is_available() + ['mps'] * torch.backends.mps.is_available(); "
+        "import torch; d = ['cpu'] + ['cuda'] * torch.cuda.is_available(); "
+        "d += ['mps'] * torch.backends.mps.is_available(); "
         "print(torch.__version__, 'devices:', ', '.join(d), 'threads:', torch.get_num_threads())",
         "reinstall torch: `pip install torch==2.13.0`",
     ),

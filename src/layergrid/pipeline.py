@@ -1,7 +1,7 @@
 """The only wiring: from a spec to a report folder, stage by stage; it computes nothing itself.
 
 The address of each stage's result is made from the addresses of its inputs, and a result is read only where a later
-stage needs it: a second build reads the spec, the data and the model's files, and imports neither torch nor transformers.
+stage needs it: a second build reads the spec, the data and the model's files, and imports no torch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,17 +70,15 @@ def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
 
 def render_again(folder: Path, reporter: Reporter) -> list[Path]:
     """Draws a report again from its saved results, with the templates as they are now; no model is loaded."""
-    manifest = publish.read_manifest(folder) or {}
+    folder = folder.resolve()
     results = archive.read(folder)
     presentation = render.read_presentation(folder)
-    fresh = folder.parent / f".{folder.name}-render"
-    publish.copy_results(folder, fresh)
-    try:
+    manifest = publish.read_manifest(folder) or {}
+    with publish.draft(folder) as fresh:
         _documents(results, presentation, fresh, reporter)
         publish.write_manifest(fresh, manifest.get("build", {}), manifest.get("run", {}))
-        publish.publish(fresh, folder)
-    finally:
-        publish.remove(fresh)
+        if not publish.is_published(fresh, folder):
+            publish.publish(fresh, folder)
     return [folder / f"report.{suffix}" for suffix in presentation.outputs]
 
 
@@ -141,7 +139,9 @@ class Answers:
 
     @property
     def _sites(self) -> list[str]:
-        return sorted({s for grid in self.study.grids_of(self.model, self.dataset).values() for s in grid.needs().sites})
+        return sorted(
+            {s for grid in self.study.grids_of(self.model, self.dataset).values() for s in grid.needs().sites}
+        )
 
     @cached_property
     def _generated(self) -> Path:
@@ -271,7 +271,12 @@ class Study:
     def report_key(self) -> Key:
         """What the whole report depends on: the grids, the words of the spec, and everything after the waist."""
         grids = {name: self.answers[g.model, g.dataset].grid_key(name, g) for name, g in self.spec.grids.items()}
-        parts = {"grids": grids, "spec": self.spec.digest, "name": self.spec.name, "pages": render.fingerprint(self.spec.theme)}
+        parts = {
+            "grids": grids,
+            "spec": self.spec.digest,
+            "name": self.spec.name,
+            "pages": render.fingerprint(self.spec.theme),
+        }
         return Key.of("report", 1, parts, ("altair", "vl-convert-python", "weasyprint", "jinja2"))
 
     def results(self) -> Results:
@@ -338,7 +343,7 @@ def library_versions() -> dict[str, str]:
     """Versions of the libraries that decide the numbers."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("python", *LIBRARIES, *NUMERICS) if name != "python"}
+    return {name: version(name) for name in (*LIBRARIES, *NUMERICS)}
 
 
 def _digest(texts: list[str]) -> str:

@@ -7,13 +7,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from layergrid.kinds import BuildError
 
 MANIFEST = "manifest.json"
+SAVED = ("grids", "results")  # the folders that documents are drawn from
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,6 +62,7 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
             fresh = Path(temporary) / "new"
             shutil.copytree(source, fresh, ignore=lambda _, names: [n for n in names if n in leave])
+            fresh.chmod(0o755)  # the store's folders are private; a report is for sharing
             if target.exists():
                 target.rename(Path(temporary) / "old")
             try:
@@ -70,7 +73,19 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
                 raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise BuildError(f"{target}: the report cannot be written ({reason}); choose another folder with --out") from error
+        raise BuildError(
+            f"{target}: the report cannot be written ({reason}); choose another folder with --out"
+        ) from error
+
+
+@contextmanager
+def draft(report: Path) -> Iterator[Path]:
+    """A folder with the saved results of a report and none of its documents, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="layergrid-") as temporary:
+        fresh = Path(temporary) / report.name
+        for name in SAVED:
+            shutil.copytree(report / name, fresh / name)
+        yield fresh
 
 
 def _sha256(path: Path) -> str:

@@ -32,7 +32,9 @@ def _strip(i: int, sequences: Sequences, labels: Labels) -> Text:
             strip.append("\nanswer  ", style="dim")
         low, high = (int(x) for x in sequences.offsets[i][k])
         inside = start >= 0 and low < stop and high > start
-        strip.append(token(piece), style="bold black on cyan" if inside else "not dim on grey15" if k % 2 else "not dim")
+        strip.append(
+            token(piece), style="bold black on cyan" if inside else "not dim on grey15" if k % 2 else "not dim"
+        )
     return strip
 
 
@@ -52,7 +54,7 @@ def _table(i: int, sequences: Sequences, positions: Positions) -> Table:
 def counted(labels: Labels, positions: Positions) -> View:
     """How many examples have each status at each position, wrong answers apart."""
     table = Table(
-        title=f"{len(labels.correct)} examples, {int((~labels.correct).sum())} of them wrong; in brackets the wrong ones",
+        title=f"{len(labels.correct)} examples; in brackets those of the {int((~labels.correct).sum())} wrong answers",
         title_justify="left", box=None, pad_edge=False, header_style="dim",
     )  # fmt: skip
     table.add_column("position")

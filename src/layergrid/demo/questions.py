@@ -14,13 +14,14 @@ from dataclasses import dataclass
 OPERATIONS = ("plus", "minus", "times")
 HELD_OUT_SHARE = 10  # one pair of operands in ten is kept for evaluation
 
-# How a question is asked decides how its answer is worded: (question, answer). `{x}` is "4710 minus 385".
+# How a question is asked decides how its answer is worded: (question, answer). `{x}` is "4710 minus 385". The sum is
+# said again before its answer, as people do; what stands around it puts the answer at different places.
 WORDINGS = (
-    ("What is {x}?", "{x} equals {c}, and that is my final answer."),
-    ("Compute {x}.", "The result is {c}. There is nothing more to say here."),
-    ("How much is {x}?", "If I am not mistaken, it comes to {c} in all, no more and no less."),
-    ("Please work out {x}.", "Working out {x} gives {c} when all is done."),
-    ("Tell me the value of {x}.", "Its value must be {c}; you may check it by hand."),
+    ("What is {x}?", "{x} is {c}, and that is my final answer."),
+    ("Compute {x}.", "The result: {x} equals {c}. There is nothing more to say."),
+    ("How much is {x}?", "If I am right, {x} makes {c} in all, no more and no less."),
+    ("Please work out {x}.", "Done: {x} gives {c} by the usual rules."),
+    ("Tell me the value of {x}.", "You will find that {x} equals {c}; you may check it by hand."),
 )
 
 # Digits of the left and the right operand, drawn evenly. Products stay smaller: their sums of products grow fast.
@@ -33,7 +34,7 @@ DIGITS = {
 
 @dataclass(frozen=True)
 class Sum:
-    """One question with its right answer: `question` and `reply` are text, `answer` the number `left operation right`."""
+    """One question with its right answer: `question` and `reply` are text, `answer` is a number."""
 
     left: int
     operation: str
@@ -89,7 +90,7 @@ def _draw(rng: random.Random, operation: str) -> Sum:
 
 def training_sums(seed: int) -> Iterator[Sum]:
     """An endless stream of sums whose operands are not held out."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 (arithmetic questions, no secrets)
     while True:
         drawn = _draw(rng, rng.choice(OPERATIONS))
         if not is_held_out(drawn.operands):
@@ -101,7 +102,7 @@ def evaluation_sums(count: int, seed: int = 0) -> list[Sum]:
 
     Pairs that come twice make groups of rows that must not be parted by a split.
     """
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 (arithmetic questions, no secrets)
     found: dict[tuple[str, str], Sum] = {}
     while len(found) < count:
         first = _draw(rng, rng.choice(OPERATIONS))
