@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import layergrid.grids.probe as module
 from layergrid.artifacts import GridResult
 from layergrid.grids.probe import ProbeGrid
 from layergrid.kinds import BadInput, GridKind, Inputs, known
+from layergrid.probes import fit_path
 from probe_inputs import POSITIONS, make, permuted, with_status, with_values, with_wrong
 
 FEW = {"penalties": (0.01, 0.1)}  # two penalties keep tests short
@@ -435,3 +437,66 @@ def test_the_grid_asks_for_one_site_and_its_own_positions() -> None:
     needs = ProbeGrid(positions=("exact_*",)).needs()
     assert (needs.sites, needs.layers, needs.positions) == (frozenset({"residual"}), None, ("exact_*",))
     assert compute(make(n=60), baselines=()).grid.positions == POSITIONS
+
+
+# ---------------------------------------------------------------- calibration
+
+WIDE = tuple(f"p{i}" for i in range(10))
+
+
+def correlated(seed: int, strength: float) -> Inputs:
+    """Forty cells that share half of their variance, the same shift of the first feature in each; groups of two."""
+    inputs = make(n=200, layers=4, width=12, strength=0.0, seed=seed, group_size=2, positive=0.3,
+                  positions=("exact_answer_last", *WIDE[1:]))  # fmt: skip
+    shared = np.random.default_rng(seed + 10_000).normal(size=(200, 12))
+
+    def change(values: np.ndarray) -> None:
+        values[:] = np.sqrt(0.5) * (values + shared)
+        values[..., 0] += strength * ~inputs.labels.correct
+
+    return with_values(inputs, change)
+
+
+def truths(inputs: Inputs, result: GridResult, cells: list[tuple[int, int]], penalty: float) -> list[float]:
+    """The population AUROC of the probe of each fold's cell."""
+    held = result.held_out
+    assert held is not None
+    rows = np.array([inputs.examples.ids.index(name) for name in held.example_ids])
+    found = []
+    for k, (layer, position) in enumerate(cells):
+        train = held.folds != k
+        x = inputs.activations["residual"].values[layer, position][rows[train]].astype(np.float64)
+        w = fit_path(x, held.labels[train], [penalty]).weights[0]
+        found.append(NormalDist().cdf(float(w[0] / np.linalg.norm(w)) * STRENGTH / np.sqrt(2)))
+    return found
+
+
+STRENGTH = 0.8
+
+
+@pytest.mark.slow
+def test_the_family_of_cells_is_rejected_no_more_often_than_the_level_under_the_null() -> None:
+    found = [compute(correlated(s, 0.0), baselines=(), penalties=(0.1,)) for s in range(200)]
+    assert np.mean([bool((r.grid.p_adjusted < 0.05).any()) for r in found]) <= 0.075
+    assert np.mean([np.nanmax(r.grid.value) for r in found]) > 0.57  # the naive best misleads
+    nested = [r.selection.estimate.value for r in found if r.selection is not None]
+    assert abs(np.mean(nested) - 0.5) < 0.01 + 2 * np.std(nested) / np.sqrt(len(nested))
+
+
+@pytest.mark.slow
+def test_the_nested_best_is_unbiased_and_covered_where_the_naive_best_is_not() -> None:
+    nested, naive, covered = [], [], []
+    for seed in range(200):
+        inputs = correlated(300 + seed, STRENGTH)
+        result = compute(inputs, baselines=(), penalties=(0.1,))
+        g, s = result.grid, result.selection
+        assert s is not None
+        truth = np.mean(truths(inputs, result, [(w.layer, g.positions.index(w.position)) for w in s.winners], 0.1))
+        nested.append(s.estimate.value - truth)
+        covered.append(s.estimate.low <= truth <= s.estimate.high)
+        best = np.unravel_index(np.nanargmax(g.value), g.value.shape)
+        same = [(int(best[0]), int(best[1]))] * 5
+        naive.append(float(np.nanmax(g.value) - np.mean(truths(inputs, result, same, 0.1))))
+    assert abs(np.mean(nested)) < 0.01 + 2 * np.std(nested) / np.sqrt(200)
+    assert np.mean(naive) > 0.03
+    assert np.mean(covered) >= 0.92

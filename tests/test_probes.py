@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from layergrid.probes import (
 from layergrid.probes import (
     Path as ProbePath,
 )
+from layergrid.stats import Split, evaluate, mean_interval
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 
@@ -270,3 +272,46 @@ def test_the_number_of_workers_changes_no_bit_and_memory_maps_serve(tmp_path: Pa
 def test_a_path_scores_new_rows_with_its_weights() -> None:
     path = ProbePath(np.array([[1.0, -1.0]]), np.array([0.5]), np.array([True]), np.array([1]))
     assert path.scores(np.array([[2.0, 1.0], [0.0, 0.0]])).tolist() == [[1.5, 0.5]]
+
+
+# ---------------------------------------------------------------- calibration
+
+
+def one_run(seed: int, n: int, d: int, shift: float, penalty: float) -> tuple[float, float, float]:
+    """Population AUROC of the fitted probes, averaged over folds, and the interval's bounds; groups of one to four.
+
+    Both classes are normal with unit covariance, `shift` apart, so that a direction w has the AUROC
+    Phi(w . shift / (sqrt 2 |w|)). Rows of a group share half of their variance.
+    """
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n), rng.integers(1, 5, size=n))[:n]
+    y = rng.random(n) < 0.3
+    x = np.sqrt(0.5) * (rng.normal(size=(n, d)) + rng.normal(size=(n, d))[groups])
+    x[:, 0] += shift * y
+    split = Split(y, groups, assign_folds(y, groups, 5, seed))
+    scores, truth = np.empty(n), np.empty(5)
+    for k in range(5):
+        out = split.folds == k
+        path = fit_path(x[~out], y[~out], [penalty])
+        scores[out] = path.scores(x[out])[0]
+        w = path.weights[0]
+        truth[k] = NormalDist().cdf(w[0] * shift / np.sqrt(2) / np.linalg.norm(w))
+    found = mean_interval(split, evaluate(split, scores), 0.95)
+    return float(truth.mean()), found.low, found.high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("d", "penalty", "shift", "near"),
+    [
+        (60, 0.05, 0.0, 0.5), (60, 0.05, 1.0, 0.65), (60, 0.05, 1.8, 0.8), (60, 0.05, 3.2, 0.95),
+        (400, 0.3, 0.0, 0.5), (400, 0.3, 1.8, 0.65), (400, 0.3, 4.0, 0.8),
+    ],
+)  # fmt: skip
+def test_the_k_fold_interval_covers_the_mean_population_auroc_of_the_probes(
+    d: int, penalty: float, shift: float, near: float
+) -> None:
+    runs = [one_run(5000 + seed, 200, d, shift, penalty) for seed in range(400)]
+    assert np.mean([truth for truth, _, _ in runs]) == pytest.approx(near, abs=0.03)
+    coverage = np.mean([low <= truth <= high for truth, low, high in runs])
+    assert 0.92 <= coverage <= 0.995

@@ -77,12 +77,14 @@ def folded(seed: int, n: int = 300, shift: float = 1.0, k: int = 5) -> tuple[Spl
 # ---------------------------------------------------------------- AUROC
 
 
+@settings(deadline=None)
 @given(TIED)
 def test_auroc_equals_scikit_learns_with_ties(rows: list[tuple[bool, int]]) -> None:
     labels, scores = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows])
     assert auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(TIED)
 def test_turning_scores_round_turns_the_auroc_round(rows: list[tuple[bool, int]]) -> None:
     labels, scores = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows])
@@ -107,6 +109,7 @@ def test_auroc_refuses_one_class_and_nan() -> None:
 # ---------------------------------------------------------------- DeLong, clustered
 
 
+@settings(deadline=None)
 @given(TIED)
 def test_placements_are_the_row_and_column_means_of_all_comparisons(rows: list[tuple[bool, int]]) -> None:
     labels, scores = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows])
@@ -260,7 +263,7 @@ def test_holm_steps_down_and_never_falls() -> None:
     np.testing.assert_allclose(found, [[0.03, 0.06], [np.nan, 0.06]])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_lies_between_the_p_value_and_bonferroni(values: list[float]) -> None:
     p = np.array(values)
