@@ -1,14 +1,19 @@
-"""Writes the tables of README.md from the code: `python tests/readme.py`; a test holds them so."""
+"""Writes the tables of README.md and ARCHITECTURE.md from the code: `python tests/readme.py`; a test holds them so."""
 
 from __future__ import annotations
 
+import ast
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 from layergrid import kinds
 from layergrid.artifacts import PositionStatus
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+SOURCE = ROOT / "src" / "layergrid"
 
 # What a name means is said by the resolver's docstring; these are the tokens that the names stand for.
 MEANINGS = {
@@ -95,19 +100,40 @@ def _properties(model: dict) -> str:
     return _table(("field", "meaning", "default"), rows) if rows else ""
 
 
-SECTIONS: dict[str, Callable[[], str]] = {
-    "commands": commands,
-    "positions": positions,
-    "statuses": statuses,
-    "kinds": kind_tables,
-    "reference": reference,
+def layers() -> str:
+    """The import contract, as pyproject.toml states it to import-linter."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    return "\n".join(["```", *contract["contracts"][0]["layers"], "```"])
+
+
+def rooms() -> str:
+    """Every module and package with the first sentence of its docstring."""
+    rows = []
+    for path in sorted(SOURCE.iterdir()):
+        file = path / "__init__.py" if path.is_dir() else path
+        if file.suffix == ".py" and file.is_file() and path.name != "__init__.py":
+            said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            name = f"`{path.name}/`" if path.is_dir() else f"`{path.name}`"
+            rows.append((name, " ".join(said.split("\n\n")[0].split()).replace("|", "\\|")))
+    return _table(("room", "what it does"), rows)
+
+
+SECTIONS: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {
+        "commands": commands,
+        "positions": positions,
+        "statuses": statuses,
+        "kinds": kind_tables,
+        "reference": reference,
+    },
+    ARCHITECTURE: {"layers": layers, "rooms": rooms},
 }
 
 
-def written() -> str:
-    """README.md with all its tables made anew."""
-    text = README.read_text(encoding="utf-8")
-    for name, make in SECTIONS.items():
+def written(path: Path) -> str:
+    """A document with all its tables made anew."""
+    text = path.read_text(encoding="utf-8")
+    for name, make in SECTIONS[path].items():
         before, begin, rest = text.partition(f"<!-- begin {name} -->\n")
         _, end, after = rest.partition(f"<!-- end {name} -->")
         assert begin, name
@@ -117,4 +143,5 @@ def written() -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(), encoding="utf-8")
+    for document in SECTIONS:
+        document.write_text(written(document), encoding="utf-8")

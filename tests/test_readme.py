@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 
 import readme
 from layergrid.cli import app
 
 
-def test_every_table_of_the_readme_is_what_the_code_says():
-    assert readme.written() == readme.README.read_text(encoding="utf-8"), "run: python tests/readme.py"
+@pytest.mark.parametrize("document", readme.SECTIONS, ids=lambda path: path.name)
+def test_every_table_of_a_document_is_what_the_code_says(document):
+    assert readme.written(document) == document.read_text(encoding="utf-8"), "run: python tests/readme.py"
 
 
 def test_every_command_of_the_readme_exists():

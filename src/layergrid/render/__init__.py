@@ -15,7 +15,7 @@ from layergrid.render import figures, markdown, page, printing
 from layergrid.render.content import Content
 
 PRESENTATION = Path("results") / "presentation.json"
-AFTER_THE_WAIST = ("artifacts.py", "text.py", "facts", "prose", "charts", "theme", "render")
+AFTER_THE_WAIST = ("artifacts", "text.py", "facts", "prose", "charts", "theme", "render")
 
 
 @dataclass(frozen=True)

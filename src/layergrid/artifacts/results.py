@@ -1,0 +1,213 @@
+"""The waist: grids with intervals and held-out scores, and cards of models and data; no model is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from layergrid.artifacts.base import HAS_VALUE, Bools, Floats, Ints, Scalar, Strings
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a cell of a grid is and what may be said of it. Facts and prose read this, never a kind's name."""
+
+    name: str  # short, for axes and sentences: "AUROC"
+    sentence: str  # "Each cell is the AUROC of a linear probe that tells wrong from right answers ..."
+    subject: str  # what the superlatives speak of, plural: "errors"
+    claim: str  # the adjective that a high value permits: "decodable"
+    low: float | None  # the range of possible values; None: unbounded
+    high: float | None
+    chance: float | None  # the value of no information; None: there is none
+    unit: str = ""
+    higher_is: Literal["more", "less"] = "more"  # whether a higher value means more of the claim
+    positive: str = ""  # the class that counts as positive: "wrong answers"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; NaN bounds mean that no interval can be given."""
+
+    value: float
+    low: float
+    high: float
+    level: float  # nominal coverage, 0.95
+    n: int  # rows
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One layer x position grid; every array is [L, P]."""
+
+    name: str
+    model: str
+    dataset: str
+    kind: str
+    site: str
+    metric: str  # "auroc"
+    quantity: Quantity
+    layers: tuple[int, ...]
+    positions: tuple[str, ...]
+    value: Floats  # NaN where status has no value
+    low: Floats
+    high: Floats
+    level: float
+    n: Ints
+    n_positive: Ints
+    p_adjusted: Floats  # one-sided against chance, adjusted over all cells; NaN where not tested
+    status: Strings  # CellStatus values
+    reason: Strings  # why a cell has no value; empty where it has one
+    tied_with_best: Bools  # cells whose paired difference from the highest cell has an interval that holds 0
+    settings: Mapping[str, Any]  # JSON values for the methods: folds, penalties, scaling, group, seed, dropped rows ...
+    head: str = ""
+    contrast: str = ""
+
+    @property
+    def has_value(self) -> Bools:
+        """Bool [L, P]: cells that hold a number."""
+        return np.isin(self.status, list(HAS_VALUE))
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The cell that nested selection chose inside one training fold, and its score outside."""
+
+    fold: int
+    layer: int
+    position: str
+    penalty: float
+    value: float  # on the fold's held-out rows
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The nested best: layer, position and penalty chosen inside the training folds, scored outside."""
+
+    estimate: Estimate
+    winners: tuple[Winner, ...]  # K
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a simpler predictor reaches on the same rows and folds."""
+
+    name: str  # "exact_logprob_mean"
+    label: str  # "mean log-probability of the exact answer"
+    estimate: Estimate | None  # None where it has no value
+    difference: Estimate | None  # nested best minus this baseline, paired
+    reason: str = ""  # why it has no value
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out scores: enough to recompute every cell, the nested best, the baselines and all paired differences."""
+
+    example_ids: tuple[str, ...]  # n rows that are compared
+    groups: tuple[str, ...]  # n
+    labels: Bools  # bool [n]: True is the positive class
+    folds: Ints  # int [n]: the fold in which a row was held out
+    cells: Floats  # float32 [L, P, n]: score of the probe that did not see the row; NaN where a cell has no value
+    nested: Floats  # float64 [n]: score of the fold's winner; NaN where there is none
+    baselines: Mapping[str, Floats]  # name -> float64 [n]
+
+
+@dataclass(frozen=True)
+class GridResult:
+    """All that one grid kind returns for one model and data set."""
+
+    grid: Grid
+    selection: Selection | None = None
+    baselines: tuple[Baseline, ...] = ()
+    held_out: HeldOut | None = None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a report says of a model."""
+
+    name: str
+    address: str
+    architecture: str  # "Llama"
+    layers: int  # number of blocks
+    width: int
+    parameters: int
+    dtype: str
+    revision: str  # commit, or the digest of the local files
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """What a report says of a data set after grading."""
+
+    name: str
+    source: str
+    fingerprint: str
+    model: str  # whose answers these are
+    n: int
+    n_correct: int
+    n_groups: int
+    group: str  # the column that groups rows; empty: each row is its own group
+    rule: str  # how the exact answer was found
+    not_found_correct: int  # exact answers not found, by label
+    not_found_wrong: int
+    truncated_correct: int  # completions cut at max_new_tokens, by label
+    truncated_wrong: int
+    prompt: str  # the template
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table for the report and for other programs."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Scalar, ...], ...]
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """One real example with its tokens and positions: Figure 1."""
+
+    dataset: str
+    example_id: str
+    pieces: tuple[str, ...]  # T
+    special: tuple[bool, ...]  # T
+    prompt_tokens: int
+    exact: tuple[int, int] | None  # tokens of the exact answer [start, stop)
+    positions: tuple[tuple[str, int, int, str], ...]  # name, start, stop, status
+    correct: bool
+    answer: str
+    gold: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """The waist: what stands after it (facts, prose, charts, pages) needs nothing else and can load no model."""
+
+    title: str
+    seed: int
+    models: tuple[ModelCard, ...]
+    data: tuple[DataCard, ...]
+    grids: tuple[GridResult, ...]
+    illustrations: tuple[Illustration, ...]
+    tables: tuple[Table, ...]  # "positions": position, label, status, count; "balance"; one row each
+    authors: tuple[str, ...] = ()
+    interpretation: str = ""  # the author's own text from the spec
+    spec_name: str = ""  # "arithmetic"
+    spec_digest: str = ""  # sha256 of the normalised spec
+    expectations: tuple[ExpectationResult, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)  # libraries that decide the numbers
+
+
+@dataclass(frozen=True)
+class ExpectationResult:
+    """One bound of the spec's `expect`, judged."""
+
+    sentence: str  # "errors: nested best, lower bound at least 0.70"
+    met: bool
+    observed: float
+    bound: float
