@@ -38,6 +38,7 @@ __all__ = [
     "Figure",
     "Floats",
     "Grid",
+    "GridPoint",
     "GridResult",
     "HeldOut",
     "Illustration",
