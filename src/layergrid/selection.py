@@ -57,7 +57,7 @@ def unfit_fold(split: Split, words: tuple[str, str]) -> tuple[str, str] | None:
         for positive, word in ((True, words[0]), (False, words[1])):
             found = len(np.unique(split.groups[rows[split.labels[rows] == positive]]))
             if found < 2:
-                reason = f"fold {k} holds {found} groups with {word}, where two are needed"
+                reason = f"groups with {word} in fold {k}: {found} (two are needed)"
                 return CellStatus.TOO_FEW.value, reason
     return None
 
