@@ -4,7 +4,17 @@ Shape letters: L layers, P positions, N examples, D width, T tokens of one examp
 """
 
 from layergrid.artifacts.answers import Activations, Examples, Label, Labels, Positions, Sequences
-from layergrid.artifacts.base import HAS_VALUE, Bools, CellStatus, Floats, Ints, PositionStatus, Scalar, Strings
+from layergrid.artifacts.base import (
+    HAS_VALUE,
+    Bools,
+    CellStatus,
+    Floats,
+    GridPoint,
+    Ints,
+    PositionStatus,
+    Scalar,
+    Strings,
+)
 from layergrid.artifacts.results import (
     Baseline,
     DataCard,
