@@ -96,7 +96,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     if paired:
         rows = [i0, *(i for i in beside if _cannot_tell(view, peak, (i, j)))]
     else:
-        rows = [i0, *(i for i in beside if grid.value[peak] - grid.value[i, j] <= NEAR)]
+        rows = [i0, *(i for i in beside if grid.value[peak] - grid.value[i, j] <= NEAR + 1e-9)]
     layers = text.layers([grid.layers[i] for i in rows])
     others = len(rows) - 1
     every = others == len(view.column(j)) - 1

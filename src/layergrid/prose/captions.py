@@ -109,7 +109,7 @@ def _tied(voice: Voice) -> Paragraph:
     if not voice.has("tied"):
         return ()
     if voice.number("tied") == 0:
-        return (voice.say("{tied|Text}."),)
+        return (voice.say("{tied|Full}."),)
     return (voice.say("{highest|The}, {highest|where}, and the cells that {tied|relation} it: {tie.rule}."),)
 
 

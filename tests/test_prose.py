@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import edges
+import synthetic
+from layergrid import facts, prose
+from layergrid.artifacts import Baseline, Cite, Estimate, ExpectationResult, Results, Selection, Summary, Winner
+from layergrid.prose.lexicon import claims, without
+
+GOLDEN = Path(__file__).parent / "golden" / "prose"
+DIRECTIONAL = {
+    "above", "below", "higher", "lower", "highest", "lowest", "most", "least", "more", "less", "fewer", "exceeds",
+    "rises", "falls", "better", "worse", "best", "worst", "before", "peak", "stronger", "weaker",
+}  # fmt: skip
+HYPE = re.compile(
+    r"interesting|significan|clearly|notabl[ey] |remarkabl|strikingl?|suggest|understand|\bknows?\b|attends?\b|crucial|"
+    r"pivotal|impressiv|importan|dramatic|robust|reveal|highlight|demonstrat|likely|powerful|profound|signature",
+    re.IGNORECASE,
+)
+
+
+def summarised(results: Results) -> Summary:
+    return prose.summarise(results, facts.derive(results))
+
+
+def texts(summary: Summary) -> list[str]:
+    return [s.text for _, s in prose.sentences(summary)]
+
+
+def written(summary: Summary) -> str:
+    """The whole summary as plain text, one sentence a line."""
+    lines, last = [], ""
+    for where, sentence in prose.sentences(summary):
+        lines += [f"\n[{where}]"] if where != last else []
+        lines.append(sentence.text)
+        last = where
+    return "\n".join(lines).strip() + "\n"
+
+
+def well_formed(results: Results) -> Summary:
+    """Asserts what holds of every summary, whatever the results."""
+    found = facts.derive(results)
+    by_id = {fact.id: fact for fact in found}
+    summary = prose.summarise(results, found)
+    for where, sentence in prose.sentences(summary):
+        text = sentence.text
+        assert text.strip() == text, (where, text)
+        assert text, where
+        assert "  " not in text, (where, text)
+        assert "{" not in text or "{" in str(results.data), (where, text)
+        assert not re.search(r" [,.;:]|\(\)|\.\.|,\.|;\.|\bnan\b|\bNone\b(?! of)|n/a", text), (where, text)
+        if not where.startswith(("finding", "key figure")):
+            assert text.endswith((".", ":")), (where, text)
+            assert text[0].isupper() or text[0].isdigit() or text[0] in "-\N{MINUS SIGN}", (where, text)
+        assert not HYPE.search(text.replace("attention_out", "")), (where, text)
+        for part in sentence.parts:
+            if isinstance(part, Cite):
+                assert part.text in by_id[part.fact].forms.values(), (where, part)
+            else:
+                assert not claims(part), (where, part, text)
+        forms = [form for identifier in sentence.facts for form in by_id[identifier].forms.values()]
+        assert not claims(without(text, forms)), (where, text)
+    assert [section.key for section in summary.sections] == list(prose.TITLES)
+    return summary
+
+
+@pytest.mark.parametrize("name", list(edges.EDGES))
+def test_every_number_and_comparison_stands_in_a_form_of_a_cited_fact(name):
+    well_formed(edges.EDGES[name]())
+
+
+@pytest.mark.parametrize("name", ["base", "null", "one_by_one", "all_missing", "below_the_best_baseline"])
+def test_the_prose_is_what_was_read_and_signed(name):
+    results = edges.EDGES[name]()
+    assert written(summarised(results)) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_random_grids_of_scores_give_sentences_that_hold(data):
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    layers = tuple(sorted(rng.choice(40, size=data.draw(st.integers(1, 8)), replace=False).tolist()))
+    known = (*synthetic.FIFTEEN, "gold_first", "gold_last", "word 3 of 4", "x", "-12", "above", "{curly}", "_")
+    positions = tuple(known[i] for i in rng.choice(len(known), size=data.draw(st.integers(1, 8)), replace=False))
+    n = 90
+    labels = np.arange(n) % 3 == 0
+    folds = np.arange(n) // 3 % 3
+    strength = data.draw(st.sampled_from([-1.0, 0.0, 0.5, 2.0, 5.0]))
+    cells = rng.normal(size=(len(layers), len(positions), n)) + strength * rng.random((len(layers), 1, 1)) * labels
+    cells = np.round(cells, data.draw(st.integers(0, 3))).astype(np.float32)
+    cells[rng.random(cells.shape[:2]) < data.draw(st.sampled_from([0.0, 0.3, 0.9]))] = np.nan
+    baselines = {"length 2": rng.normal(size=n), "b": rng.normal(size=n) + labels}
+    ids = tuple(map(str, range(n)))
+    held = synthetic.HeldOut(ids, ids, labels, folds, cells, np.full(n, np.nan), baselines)
+    well_formed(edges.of(synthetic.from_scores(held, "errors", layers, positions)))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_random_values_of_every_status_give_sentences_that_hold(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    shape = (data.draw(st.integers(1, 7)), data.draw(st.integers(1, 15)))
+    statuses = ["ok", "boundary", "missing", "one_class", "too_few", "not_finite", "constant", "not_converged"]
+    status = rng.choice(statuses, size=shape, p=[0.6, 0.05, *[0.35 / 6] * 6])
+    value = np.round(rng.random(shape), data.draw(st.integers(0, 6)))
+    half = rng.random(shape) * data.draw(st.sampled_from([1e-6, 0.01, 0.3, np.nan]))
+    empty = ~np.isin(status, ["ok", "boundary"])
+    value = np.where(empty, np.nan, value)
+    one = edges.base().grids[0]
+    grid = replace(
+        one.grid, layers=tuple(range(shape[0])), positions=synthetic.FIFTEEN[: shape[1]], value=value, low=value - half,
+        high=value + half, n=np.full(shape, 40), n_positive=np.full(shape, 7), status=status,
+        reason=np.full(shape, ""), p_adjusted=np.where(rng.random(shape) < 0.3, np.nan, rng.random(shape) ** 4),
+        tied_with_best=rng.random(shape) < 0.4,
+    )  # fmt: skip
+    numbers = st.one_of(st.just(float("nan")), st.floats(0, 1))
+    e = Estimate(data.draw(numbers), data.draw(numbers), data.draw(numbers), 0.95, 40)
+    winners = tuple(Winner(k, 0, grid.positions[int(rng.integers(shape[1]))], 0.1, 0.5) for k in range(5))
+    d = Estimate(data.draw(numbers) - 0.5, data.draw(numbers) - 0.9, data.draw(numbers), 0.95, 40)
+    baselines = (Baseline("a", "a", e, d), Baseline("b", "b", e, None), Baseline("c", "c", None, None, "no column"))
+    made = replace(one, grid=grid, selection=Selection(e, winners), baselines=baselines, held_out=None)
+    well_formed(edges.of(made))
+
+
+@pytest.mark.parametrize("turn", [edges.flipped, synthetic.upside_down])
+@pytest.mark.parametrize("name", ["base", "one_position", "one_layer", "below_the_best_baseline", "strong"])
+def test_turned_upside_down_every_directional_sentence_changes_or_vanishes(name, turn):
+    results = edges.strong() if name == "strong" else edges.EDGES[name]()
+    results = replace(results, expectations=(_expectation(0.79),))
+    turned = replace(turn(results), expectations=(_expectation(1 - 0.79),))
+    after = set(texts(summarised(turned)))
+    directional = [t for t in texts(summarised(results)) if DIRECTIONAL & {c.lower() for c in claims(t)}]
+    assert len(directional) > 10
+    assert [t for t in directional if t in after] == []
+
+
+def _expectation(observed: float) -> ExpectationResult:
+    return ExpectationResult("errors: nested best, lower bound at least 0.70", observed >= 0.7, observed, 0.7)
+
+
+def test_a_null_grid_names_no_highest_cell_and_says_so_first():
+    summary = summarised(edges.null())
+    assert "no evidence" in summary.abstract[0].text
+    assert any("None of the 135 cells is above chance" in s.text for s in summary.abstract)
+    said = [s.text for w, s in prose.sentences(summary) if "caption" not in w]
+    assert not [t for t in said if "highest" in t or "peak" in t or "most decodable" in t]
+
+
+def test_most_decodable_is_said_only_where_no_other_position_ties():
+    assert "most decodable" in written(summarised(edges.one_position()))
+    assert "most decodable" not in written(summarised(edges.base()))  # three positions tie there
+    assert "most decodable" not in written(summarised(edges.all_tied()))
+
+
+def test_the_highest_cell_is_never_the_headline():
+    for results in (edges.base(), edges.one_position(), edges.below_the_best_baseline()):
+        summary = summarised(results)
+        first = [*summary.abstract[:2], *(k.figure for k in summary.key_figures[:2])]
+        assert not [s.text for s in first if any(f.endswith(".highest") for f in s.facts)]
+
+
+def test_a_nested_best_below_its_baseline_says_below_and_by_how_much():
+    summary = summarised(edges.below_the_best_baseline())
+    assert re.search(r"That is 0\.\d\d \[0\.\d\d, 0\.\d\d\] below the best baseline", summary.abstract[1].text)
+    assert "orders the rows better than the nested best" in written(summary)
+
+
+def test_where_all_cells_tie_no_cell_can_be_told_from_the_highest():
+    assert "o other cell can be told from the highest cell" in written(summarised(edges.all_tied()))
+
+
+def test_a_fold_at_the_end_of_the_scale_forbids_to_speak_of_ties():
+    results = edges.fold_at_the_end()
+    assert results.grids[0].grid.tied_with_best.all()  # without intervals nothing can be told from the highest
+    found = {f.id for f in facts.derive(results)}
+    assert "errors.tied" not in found
+    assert "bound on one side only" in written(summarised(results))
+
+
+def test_several_grids_are_each_introduced_by_name():
+    summary = summarised(edges.two_grids())
+    overview = next(s for s in summary.sections if s.key == "overview")
+    leads = [p[0].text for p in overview.paragraphs]
+    assert "Grid errors, tiny on sums:" in leads
+    assert "Grid length, tiny on sums:" in leads
+    assert "length.heatmap" in summary.captions
+
+
+def test_the_authors_own_text_stands_apart_and_unchecked():
+    results = replace(edges.base(), interpretation="Clearly 100 % better.")
+    section = next(s for s in summarised(results).sections if s.key == "interpretation")
+    assert section.authored == "Clearly 100 % better."
+    assert "100" not in " ".join(s.text for p in section.paragraphs for s in p)
+
+
+def test_expectations_met_and_not_met_are_told():
+    low, high = _expectation(0.6), _expectation(0.8)
+    results = replace(edges.base(), expectations=(low, high))
+    said = written(summarised(results))
+    assert "One of the two expectations of the spec is met: " in said
+    assert "at least 0.70: not met (0.60)" in said
+
+
+def test_hostile_names_become_visible_text_in_every_sentence():
+    results = edges.base()
+    one = results.grids[0]
+    names = ("</script><b>", "{{ 7*7 }}", "nul\0\ud800\u202e", *one.grid.positions[3:])
+    hostile = replace(one, grid=replace(one.grid, positions=names), selection=None)
+    found = facts.derive(replace(results, title="\0", grids=(hostile,)))
+    summary = prose.summarise(replace(results, grids=(hostile,)), found)
+    for _, sentence in prose.sentences(summary):
+        sentence.text.encode("utf-8")
+        assert "\0" not in sentence.text
+        assert "\u202e" not in sentence.text
+
+
+def test_every_figure_and_table_has_a_caption_and_every_figure_an_alternative():
+    summary = summarised(edges.base())
+    keys = {"tokens", "positions", "balance", "errors.heatmap", "errors.profile", "errors.tied", "errors.baselines",
+            "errors.winners"}  # fmt: skip
+    assert keys <= set(summary.captions)
+    for figure in ("tokens", "errors.heatmap", "errors.profile"):
+        assert prose.alternative(summary, figure)
+    assert prose.alternative(summary, "nothing") == ""
