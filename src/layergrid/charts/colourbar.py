@@ -75,25 +75,23 @@ def draw(
         "data": {"values": rects},
         "mark": {"type": "rect", "strokeWidth": 0.5, "tooltip": None},
         "encoding": {
-            "x": {"value": left}, "x2": {"value": left + BAR}, "y": shared.pixels("y", "top"),
+            "x": {"value": left}, "x2": {"value": left + BAR}, "y": shared.pixels("top"),
             "y2": {"field": "bottom"}, "fill": encoding, "stroke": encoding,
         },
     }  # fmt: skip
     values = ticks(domain, max(2, min(6, height // 24)))
     words = labels(values, grid, domain)
-    layers = [bar]
-    for value, word in zip(values, words, strict=True):
-        y = round(height * (high - value) / (high - low), 2)
-        layers.append(_tick(left + BAR, y, theme))
-        layers.append(shared.text_mark(theme, word, left + BAR + 6, y))
+    places = [height * (high - value) / (high - low) for value in values]
+    x = left + BAR + 6
+    written = shared.text_marks(theme, [(word, x, y) for word, y in zip(words, places, strict=True)])
     title = {"fontWeight": 600, "fontSize": theme.sizes["title"], "align": "left"}
-    layers.append(shared.text_mark(theme, text.visible(grid.quantity.name), left - 2, -14, **title))
-    return layers
+    name = shared.text_mark(theme, text.visible(grid.quantity.name), left - 2, -14, **title)
+    return [bar, _ticks(left + BAR, places, theme), written, name]
 
 
-def _tick(x: float, y: float, theme: Theme) -> dict[str, Any]:
+def _ticks(x: float, places: list[float], theme: Theme) -> dict[str, Any]:
     return {
-        "data": {"values": [{}]},
+        "data": {"values": [{"top": round(y, 2)} for y in places]},
         "mark": {"type": "rule", "stroke": theme.colour("secondary"), "strokeWidth": 0.6},
-        "encoding": {"x": {"value": x}, "x2": {"value": x + 3}, "y": {"value": y}},
+        "encoding": {"x": {"value": x}, "x2": {"value": x + 3}, "y": shared.pixels("top")},
     }

@@ -266,7 +266,7 @@ def _segments(segments: list[dict[str, float]], theme: Theme) -> dict[str, Any]:
         "data": {"values": segments},
         "mark": {"type": "rule", "stroke": theme.colour("missing_ink"), "strokeWidth": 0.6},
         "encoding": {
-            "x": shared.pixels("x", "a"), "y": shared.pixels("y", "b"), "x2": {"field": "c"}, "y2": {"field": "d"},
+            "x": shared.pixels("a"), "y": shared.pixels("b"), "x2": {"field": "c"}, "y2": {"field": "d"},
         },
     }  # fmt: skip
 
@@ -310,7 +310,7 @@ def _diamond(
 def _luminance(colour: str) -> float:
     """Relative luminance of "#rrggbb" without the gamma's fine print: 0 black, 1 white."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
 
 
 def _axis_title(sizes: Frame, label: float, theme: Theme) -> tuple[float, float]:

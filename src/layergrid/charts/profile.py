@@ -96,7 +96,7 @@ def _plot_width(sizes: Frame) -> int:
 def _domain(grid: Grid, chosen: list[int]) -> tuple[float, float]:
     """Round ends around all that is drawn, chance included."""
     drawn = [grid.value[:, chosen], grid.low[:, chosen], grid.high[:, chosen]]
-    values = [v for part in drawn for v in np.ravel(part) if np.isfinite(v)]
+    values = [float(v) for part in drawn for v in np.ravel(part) if np.isfinite(v)]
     values += [grid.quantity.chance] if grid.quantity.chance is not None else []
     if not values:
         return (grid.quantity.low or 0.0, grid.quantity.high or 1.0)
@@ -226,7 +226,7 @@ def _data(grid: Grid, sizes: Frame, chosen: list[int]) -> tuple[dict[str, Any], 
         f"format(datum.value, ',.2f') + ({between} ? ' [' + format(datum.low, ',.2f') + ', ' + "
         "format(datum.high, ',.2f') + ']' : '')"
     )
-    transform = [
+    transform: list[dict[str, Any]] = [
         {"calculate": json.dumps(list(range(len(grid.layers)))), "as": "row"},
         {"calculate": json.dumps(sizes.numbers), "as": "layer"},
         {"flatten": ["row", "layer", "value", "low", "high", "n", "lone"]},

@@ -15,7 +15,8 @@ from layergrid.render import figures, markdown, page, printing
 from layergrid.render.content import Content
 
 PRESENTATION = Path("results") / "presentation.json"
-AFTER_THE_WAIST = ("artifacts", "text.py", "facts", "prose", "charts", "theme", "render")
+AFTER_THE_WAIST = ("artifacts", "text", "facts", "prose", "charts", "theme", "render")
+DECIDING = {".py", ".ttf", ".woff2", ".json"}  # suffixes of files that decide the documents
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def fingerprint(name: str) -> str:
     files = [p for p in resources.folder("templates").rglob("*") if p.is_file()]
     for part in AFTER_THE_WAIST:
         here = resources.PACKAGE / part
-        files += [here] if here.is_file() else [p for p in here.rglob("*") if p.suffix in {".py", ".ttf", ".woff2"}]
+        files += [p for p in (here.with_suffix(".py"), *here.rglob("*")) if p.suffix in DECIDING and p.is_file()]
     if name.endswith((".yaml", ".yml")) and Path(name).is_file():
         files.append(Path(name))
     for file in sorted(files):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from layergrid.artifacts import Fact, GridResult, Paragraph, PositionStatus, Res
 from layergrid.render.figures import Block
 from layergrid.theme import Theme
 
+PAIRS = "Pairs of numbers are right / wrong answers."
 FIRST_PAGE = 2  # blocks of figures on the first page
 
 
@@ -27,6 +28,7 @@ class Sheet:
     numeric: tuple[bool, ...]
     number: int = 0
     strong: int = -1  # a row to stand out
+    note: str = ""  # what its entries are, after the caption
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,7 @@ class Content:
             found += [_baselines(one, many), _tied(one, many), _winners(one, many)]
         found += [_balance(self.results), *_statuses(self.results), _expectations(self.results)]
         kept = [sheet for sheet in found if sheet is not None and sheet.rows]
-        return tuple(
-            Sheet(s.key, s.title, s.columns, s.rows, s.numeric, number, s.strong) for number, s in enumerate(kept, 1)
-        )
+        return tuple(replace(sheet, number=number) for number, sheet in enumerate(kept, 1))
 
     def caption(self, key: str) -> Paragraph:
         """The words below a table, from the summary."""
@@ -86,7 +86,7 @@ class Content:
     def provenance(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
         """What the report was made from: groups of names with values."""
         r = self.results
-        groups = [
+        groups: list[tuple[str, tuple[tuple[str, str], ...]]] = [
             (
                 f"Model {m.name}",
                 (("address", m.address), ("architecture", f"{m.architecture}, {text.plural(m.layers, 'block')}, width "
@@ -197,7 +197,7 @@ def _balance(results: Results) -> Sheet:
         rows.append((d.name, *(text.count(c) for c in counts), f"{d.not_found_correct} / {d.not_found_wrong}",
                      f"{d.truncated_correct} / {d.truncated_wrong}", *_compared(results, d.name)))  # fmt: skip
     columns = ("Data set", "Answers", "Right", "Wrong", "No exact answer", "Cut off", "Left out", "Rows compared")
-    return Sheet("balance", "Answers, and rows left out (right / wrong)", columns, tuple(rows), (False, *[True] * 7))
+    return Sheet("balance", "Answers, and rows left out", columns, tuple(rows), (False, *[True] * 7), note=PAIRS)
 
 
 def _compared(results: Results, dataset: str) -> tuple[str, str]:
@@ -222,8 +222,8 @@ def _statuses(results: Results) -> list[Sheet]:
         seen = [s.value for s in PositionStatus if any(s.value in by for by in counts.values())]
         rows = tuple((name, *(_pair(by.get(status, {})) for status in seen)) for name, by in counts.items())
         columns = ("Position", *(status.replace("_", " ") for status in seen))
-        found.append(Sheet(table.name, "Status of each position (right / wrong answers)", columns, rows,
-                           (False, *[True] * len(seen))))  # fmt: skip
+        found.append(Sheet(table.name, "Status of each position in the examples", columns, rows,
+                           (False, *[True] * len(seen)), note=PAIRS))  # fmt: skip
     return found
 
 

@@ -28,7 +28,7 @@ def svg(figure: Figure) -> str:
 
 
 def tidy(drawn: str, name: str) -> str:
-    """The SVG with ids counted from 1 under the figure's name (Vega counts over the process), without roles and classes."""
+    """The SVG with ids counted from 1 under the figure's name (Vega counts on and on), without roles and classes."""
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     ids = {old: f"{prefix}-{k}" for k, old in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', drawn)), 1)}
     for old, new in ids.items():

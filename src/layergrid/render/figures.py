@@ -22,7 +22,9 @@ class Block:
 
     number: int
     figures: tuple[Figure, ...]
-    captions: tuple[tuple[str, Paragraph, str], ...]  # a figure: "Map" where several stand together, words, what marks mean
+    captions: tuple[
+        tuple[str, Paragraph, str], ...
+    ]  # a figure: "Map" where several stand together, words, what marks mean
     alternatives: tuple[str, ...]  # one a figure
 
     @property
@@ -70,11 +72,12 @@ def _made(fields: Mapping[str, Any]) -> ChartKind:
         hint = f"; did you mean {near!r}?" if near else ""
         raise BadInput(f"figures: unknown kind {name!r}, known are {text.listed(sorted(kinds))}{hint}")
     try:
-        return kinds[name].model_validate(dict(fields))
+        made: ChartKind = kinds[name].model_validate(dict(fields))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"figures: {name}: {where}: {first['msg']}") from error
+    return made
 
 
 def _named(kind: ChartKind, results: Results) -> ChartKind:

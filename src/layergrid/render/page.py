@@ -22,10 +22,10 @@ def html(content: Content) -> str:
     """The page. Its Content-Security-Policy names the hash of every script and style in it and nothing else."""
     writer = Hypertext(content.names)
     env = environment(
-        True, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible, code=code(text.visible), authored=authored, svg=_inline,
+        True, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible,
+        code=code(text.visible), authored=authored, svg=_inline,
     )  # fmt: skip
-    sized = [f for block in content.blocks for f in block.figures]
-    css = env.get_template("report.css.j2").render(theme=content.theme, figures=sized, blocks=content.blocks)
+    css = env.get_template("report.css.j2").render(theme=content.theme, blocks=content.blocks)
     parts: dict[str, Any] = {"content": content, "data": _data(content)}
     body = env.get_template("body.html.j2").render(**parts)
     css = faces.web_css(body) + "\n" + css

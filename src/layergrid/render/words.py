@@ -20,10 +20,12 @@ UNDERSCORED = r"\w+(?:_\w+)+"
 class Hypertext:
     """Writes HTML; `show` makes characters safe (visible on screen, only bundled glyphs in print)."""
 
-    def __init__(self, names: Iterable[str], show: Callable[[str], str] = text.visible) -> None:
+    def __init__(
+        self, names: Iterable[str], show: Callable[[str], str] = text.visible, justified: bool = False
+    ) -> None:
         known = sorted({show(name) for name in names}, key=len, reverse=True)
         names_first = "|".join(rf"(?<![\w.\u2212-]){re.escape(name)}(?![\w.])" for name in known if name)
-        self.show = show
+        self.show, self.justified = show, justified
         self.whole = re.compile(
             f"(?P<name>{names_first + '|' if names_first else ''}{UNDERSCORED})|(?P<number>{NUMBER})"
         )
@@ -36,10 +38,14 @@ class Hypertext:
             found.append(escape(string[at : match.start()]))
             kind = "name" if match.lastgroup == "name" else "nb"
             inner = escape(match.group())
-            found.append(f'<span class="{kind}">{_breakable(inner) if kind == "name" else inner}</span>')
+            found.append(f'<span class="{kind}">{self._breakable(inner) if kind == "name" else inner}</span>')
             at = match.end()
         found.append(escape(string[at:]))
         return Markup("".join(found))  # noqa: S704 - every part is escaped above
+
+    def _breakable(self, name: str) -> str:
+        """In justified text a long name may break after an underscore, without a hyphen, lest it tear the line."""
+        return name.replace("_", "_<wbr>") if self.justified and len(name) > 14 else name
 
     def sentence(self, sentence: Sentence) -> Markup:
         """A sentence with its facts marked."""
@@ -56,11 +62,6 @@ class Hypertext:
     def paragraph(self, paragraph: Paragraph) -> Markup:
         """Sentences in a row."""
         return Markup(" ").join(self.sentence(one) for one in paragraph)
-
-
-def _breakable(name: str) -> str:
-    """A long name may break after an underscore, without a hyphen."""
-    return name.replace("_", "_<wbr>") if len(name) > 14 else name
 
 
 def printed(string: str) -> str:

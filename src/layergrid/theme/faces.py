@@ -56,9 +56,9 @@ def escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def print_css() -> str:
-    """@font-face rules with the whole bundled faces, as data addresses."""
-    return "\n".join(_rule(face, FOLDER / f"{face}.ttf", "truetype") for face in metrics())
+def print_css(scheme: str) -> str:
+    """@font-face rules for the whole bundled faces at addresses such as `bundled:serif`, which the caller answers."""
+    return "\n".join(_rule(face, f"{scheme}{face}", "truetype") for face in metrics())
 
 
 def web_css(shown: str) -> str:
@@ -72,18 +72,19 @@ def web_css(shown: str) -> str:
         for part, spans in metrics()[face]["parts"].items():
             second = face in ("serif", "sans", "mono") and any(_within(code, spans) for code in codes)
             if part == "1" or second:
-                rules.append(_rule(face, FOLDER / f"{face}.{part}.woff2", "woff2", spans))
+                path = FOLDER / f"{face}.{part}.woff2"
+                data = base64.b64encode(path.read_bytes()).decode("ascii")
+                rules.append(_rule(face, f"data:font/woff2;base64,{data}", "woff2", spans))
     return "\n".join(rules)
 
 
-def _rule(face: str, path: Path, form: str, spans: list[list[int]] | None = None) -> str:
+def _rule(face: str, address: str, form: str, spans: list[list[int]] | None = None) -> str:
     measures = metrics()[face]
     style = "italic" if measures["italic"] else "normal"
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
     ranges = ""
     if spans:
         ranges = " unicode-range: " + ", ".join(f"U+{a:X}-{b:X}" if a != b else f"U+{a:X}" for a, b in spans) + ";"
     return (
         f'@font-face {{ font-family: "{measures["family"]}"; font-weight: {measures["weight"]}; font-style: {style};'
-        f'{ranges} src: url("data:font/{"ttf" if form == "truetype" else form};base64,{data}") format("{form}"); }}'
+        f'{ranges} src: url("{address}") format("{form}"); }}'
     )

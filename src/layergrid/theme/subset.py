@@ -43,7 +43,7 @@ def codes(ranges: list[tuple[int, int]]) -> set[int]:
 
 def cut(font: Any, wanted: set[int], hinting: bool) -> Any:
     """The font with the wanted characters only (changed in place)."""
-    from fontTools import subset
+    from fontTools import subset  # type: ignore[import-untyped]  # no types published
 
     options = subset.Options(layout_features=FEATURES, hinting=hinting, notdef_outline=True, name_IDs=[1, 2, 3, 4, 6])
     options.drop_tables += ["DSIG", "STAT"]
@@ -82,7 +82,7 @@ def rename(font: Any, family: str, weight: int, italic: bool) -> None:
 
 def add_marks(font: Any, bold: bool) -> None:
     """Draws the open box, the return arrow and the tab arrow in a face of 600 units a character."""
-    from fontTools.pens.ttGlyphPen import TTGlyphPen
+    from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]  # no types published
 
     stroke = 96 if bold else 62
     for code, (name, shapes) in marks(stroke).items():
@@ -149,7 +149,7 @@ def measure(font: Any) -> dict[str, Any]:
 
 def main(sources: Path) -> None:
     """Writes all faces and the metrics."""
-    from fontTools.ttLib import TTFont
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # no types published
 
     metrics = {}
     for key, (file, family, weight, italic) in FACES.items():
