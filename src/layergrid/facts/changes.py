@@ -36,7 +36,7 @@ def rank_correlation(values: npt.NDArray[np.floating]) -> float:
     """Spearman's correlation of values with their order, ties by mean ranks; NaN where all are equal."""
     order = np.arange(len(values), dtype=float)
     ranks = np.array([float(np.sum(values < v) + (np.sum(values == v) - 1) / 2) for v in values])
-    if ranks.min(initial=0) == ranks.max(initial=0):
+    if len(set(ranks)) < 2:
         return math.nan
     return float(np.corrcoef(order, ranks)[0, 1])
 
@@ -155,9 +155,16 @@ def _departures(view: View, ledger: Ledger) -> None:
     rule = f"{text.words(DEPARTURE)} times the median distance in the grid"
     threshold = DEPARTURE * median
     shown = text.number(threshold, text.precision(threshold, least=2))
-    forms = {"text": rule, "threshold": shown, "both": f"{shown}, {rule}", "two": "the two neighbouring layers"}
+    forms = {
+        "text": rule,
+        "threshold": shown,
+        "both": f"{shown}, {rule}, and is exceeded by neither of theirs",
+        "two": "the two neighbouring layers",
+    }
     ledger.add("departure.rule", "anomaly rule", forms, value=DEPARTURE, high=threshold, n=len(found))
     hits = [c for c, (d, mean) in found.items() if abs(d) >= threshold and not grid.low[c] <= mean <= grid.high[c]]
+    sizes = {c: abs(d) for c, (d, _) in found.items()}
+    hits = [c for c in hits if sizes[c] >= max(sizes.get((c[0] + side, c[1]), 0.0) for side in (-1, 1))]
     hits.sort(key=lambda c: -abs(found[c][0]))
     which = text.counted(len(hits), "cell") if hits else "no cell"
     clause = f"{which} {'passes' if len(hits) <= 1 else 'pass'} the threshold"

@@ -46,6 +46,7 @@ def _quantity(quantity: Quantity, ledger: Ledger) -> None:
     ledger.name(
         "quantity",
         name=quantity.name,
+        Name=text.capital(quantity.name),
         unit=quantity.unit,
         subject=quantity.subject,
         Subject=text.capital(quantity.subject),

@@ -61,7 +61,7 @@ def _heatmap(voice: Voice) -> Paragraph:
     rows = ", on {rows}" if voice.has("rows") else ""
     if rows and voice.has("quantity", "positive"):
         rows += ", {rows.positive} of them {quantity|positive}"
-    head = "{quantity|name} by layer and token position for {grid|model} on {grid|dataset}"
+    head = "{quantity|Name} by layer and token position for {grid|model} on {grid|dataset}"
     said = [voice.say(f"{head}{rows}.")]
     if voice.has("above", "not"):
         said.append(voice.say("Dots: {above|not} {correction|over}."))
@@ -94,7 +94,7 @@ def _heatmap_alternative(voice: Voice) -> Paragraph:
 
 def _profile(voice: Voice) -> Paragraph:
     bands = " with {level|intervals}, pointwise" if voice.has("level", "intervals") else ""
-    said = [voice.say(f"{{quantity|name}} by layer, a line for each token position shown{bands}.")]
+    said = [voice.say(f"{{quantity|Name}} by layer, a line for each token position shown{bands}.")]
     if voice.has("chance"):
         said.append(voice.say("The thin line marks {chance|named}."))
     return tuple(said)

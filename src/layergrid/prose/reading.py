@@ -154,7 +154,7 @@ def anomaly(voice: Voice) -> list[Paragraph]:
         return [(voice.say("The rule for departures needs neighbouring layers whose values vary; it is not applied."),)]
     line = "A cell counts as a departure where its distance from the mean of {departure.rule|two} reaches"
     said = [
-        voice.say(f"{line} {{departure.rule|both}}, and its interval leaves that mean out."),
+        voice.say(f"{line} {{departure.rule|both}}, and where its interval leaves that mean out."),
         voice.say("{departures|Text}."),
     ]
     hits = [k for k in voice.facts if k.startswith(voice.identifier("departure.")) and not k.endswith(".rule")]
