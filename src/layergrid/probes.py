@@ -203,7 +203,7 @@ def fit_cell(features: Floats, plan: Plan) -> CellFit:
     are made in the same order whatever calls this.
     """
     import scipy.linalg  # noqa: F401 - its BLAS must be loaded before its threads can be pinned
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # publishes no types
+    from threadpoolctl import threadpool_limits
 
     x = np.asarray(features, dtype=np.float64)
     bad = int(np.count_nonzero(~np.isfinite(x).all(axis=1)))
@@ -283,7 +283,7 @@ def fit_cells(
     `workers` processes with one BLAS thread each (default: one per core, and none at all for small work); the result
     does not depend on their number. Memory-mapped activations are read by the workers themselves.
     """
-    import joblib  # type: ignore[import-untyped]  # publishes no types
+    import joblib
 
     if workers is None:
         workers = joblib.cpu_count() if _work(len(cells), len(rows), values.shape[-1], plan) > _SPAWN_WORK else 1

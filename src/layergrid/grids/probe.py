@@ -73,9 +73,9 @@ class PenaltyRange(BaseModel):
     """Penalties evenly spaced on a logarithmic scale, both ends included."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    start: Positive = Field(1e-4, alias="from")
-    to: Positive = 10.0
-    count: int = Field(8, ge=1, le=100)
+    start: Positive = Field(1e-4, alias="from", description="Weakest penalty.")
+    to: Positive = Field(10.0, description="Strongest penalty.")
+    count: int = Field(8, ge=1, le=100, description="How many, evenly spaced on a logarithmic scale.")
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -89,13 +89,27 @@ class ProbeGrid(GridKind):
 
     version: ClassVar[int] = 1
     kind: Literal["probe"] = "probe"
-    predict: Literal["error", "correct"] = "error"
-    site: Literal["residual"] = "residual"
-    folds: int = Field(5, ge=3, le=20)
-    penalties: PenaltyRange | Annotated[tuple[Positive, ...], Field(min_length=1)] = PenaltyRange()
-    statuses: Annotated[tuple[PositionStatus, ...], Field(min_length=1)] = (PositionStatus.OK,)
-    baselines: tuple[Entry, ...] = tuple(BUILT_IN)
-    level: float = Field(0.95, gt=0.5, lt=1)
+    predict: Literal["error", "correct"] = Field(
+        "error", description="Positive class: `error` (wrong answers) or `correct` (right answers)."
+    )
+    site: Literal["residual"] = Field(
+        "residual", description="What the probe reads: the residual stream, layer 0 being the embedding output."
+    )
+    folds: int = Field(5, ge=3, le=20, description="Folds, by label and group; selection is nested inside them.")
+    penalties: PenaltyRange | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
+        PenaltyRange(),
+        description="Penalties to choose from inside the training folds, {from, to, count} or a list: lambda of "
+        "(1/n) sum log-loss + lambda/2 |w|^2; scikit-learn's C is 1/(n lambda).",
+    )
+    statuses: Annotated[tuple[PositionStatus, ...], Field(min_length=1)] = Field(
+        (PositionStatus.OK,), description="Rows are compared where every position has one of these statuses."
+    )
+    baselines: tuple[Entry, ...] = Field(
+        tuple(BUILT_IN),
+        description=f"Simpler predictors on the same rows and folds: {', '.join(BUILT_IN)}; or columns, as "
+        "{operand sizes: [left_digits, right_digits]}.",
+    )
+    level: float = Field(0.95, gt=0.5, lt=1, description="Nominal coverage of the intervals.")
 
     @field_validator("baselines")
     @classmethod
