@@ -7,9 +7,11 @@ failed, 130 interrupted.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,11 +19,14 @@ from rich.table import Table
 
 from layergrid import __version__
 from layergrid.kinds import BadInput, BuildError
+from layergrid.text import visible
+
+if TYPE_CHECKING:
+    from layergrid.spec import Spec
 
 app = typer.Typer(
     name="layergrid",
     help="Reports about what each layer of a language model knows at each token.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -43,40 +48,65 @@ def main() -> None:
     """The entry point: runs a command, and turns its errors into messages and exit codes."""
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal or pipe that is no UTF-8 gets escapes, not an error
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, standalone_mode=False)
-    except (BadInput, BuildError) as error:
-        if debug:
-            raise
-        sys.stderr.write(f"{error}\n")
-        code = 2 if isinstance(error, BadInput) else 3
-    except typer.Abort:
-        code = 130
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; finished stages are kept, and the next build goes on from them\n")
-        code = 130
+        sys.stdout.flush()
     except typer.Exit as ended:
         code = ended.exit_code
-    except Exception as error:
-        code = _unforeseen(error, debug)
+    except BrokenPipeError:
+        # Whoever read the output has enough; what is left in the buffer goes nowhere, also when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except (Exception, KeyboardInterrupt) as error:
+        code = _told(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _unforeseen(error: Exception, debug: bool) -> int:
-    """Usage errors of the command line carry their own words; anything else is a failure without a traceback."""
-    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+def _told(error: BaseException, debug: bool) -> int:
+    """Says what went wrong on standard error, with a traceback only for debugging; the exit code."""
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    message, code = _explained(error)
+    sys.stderr.write("".join(f"{visible(line)}\n" for line in message.split("\n")))
+    return code
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """The message for an error and its exit code."""
+    if isinstance(error, BadInput | BuildError):
+        return str(error), 2 if isinstance(error, BadInput) else 3
+    if isinstance(error, KeyboardInterrupt | typer.Abort):  # typer makes the second of the first
+        return "interrupted; finished stages are kept, and the next build goes on from them", 130
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "layergrid"
-        sys.stderr.write(f"{where}: {error.format_message()}\n  see: {where} --help\n")
-        return 2
-    if debug:
-        raise error
-    sys.stderr.write(f"the build failed: {type(error).__name__}: {error}\n  run again with --debug for the traceback\n")
-    return 3
+        return f"{where}: {error.format_message()}\n  see: {where} --help", 2
+    return f"failed: {type(error).__name__}: {error}\n  run again with --debug for the traceback", 3
+
+
+def _read(paths: Sequence[Path], overrides: Sequence[str] | None) -> list[Spec]:
+    """The specs of all files; raises BadInput with the errors of every one that is wrong."""
+    from layergrid.spec import load_spec
+
+    found, wrong = [], []
+    for path in paths:
+        try:
+            found.append(load_spec(path, tuple(overrides or ())))
+        except BadInput as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BadInput("\n".join(wrong))
+    return found
 
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Reports about what each layer of a language model knows at each token.
@@ -86,22 +116,28 @@ def _root(
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
 def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"), quiet: Quiet = False) -> None:
     """Build the report of each spec: reports/NAME/report.html, report.pdf, report.md, grids and facts."""
-    from layergrid import console
-    from layergrid.spec import load_spec
-
-    read = [load_spec(path, tuple(set_ or ())) for path in specs]
-    from layergrid import pipeline
+    read = _read(specs, set_)
+    names = [spec.name for spec in read]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise BadInput(
+                f"{specs[names.index(name)]} and {specs[i]}: both would be built as {out_ / name}; rename one, or "
+                "build them apart with --out"
+            )
+    from layergrid import console, pipeline
 
     failed = False
     for spec in read:
         built = pipeline.build(spec, out_, console.reporter(quiet))
         for line in built.unmet:
-            sys.stderr.write(f"expectation not met: {line}\n")
+            sys.stderr.write(f"{spec.name}: expectation not met: {line}\n")
         failed = failed or bool(built.unmet)
         if not quiet:
             for file in built.files:
@@ -177,11 +213,15 @@ def new(
     """Write a commented spec to start from; an existing file is never overwritten."""
     from layergrid.spec import starter
 
-    if path.exists():
-        raise BadInput(f"{path}: exists already; choose another name, or remove it first")
     text = starter(path.stem, model=model, source=source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise BadInput(f"{path}: exists already; choose another name, or remove it first") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     typer.echo(f"{path}: written; next: layergrid validate {path}")
 
 
@@ -207,10 +247,9 @@ def list_() -> None:
         if table.row_count:
             out.print(table)
             out.print()
-    shipped = sorted(path.name for path in resources.folder("specs").glob("*.yaml"))
-    out.print("specs")
-    for name in shipped:
-        out.print(f"  {name}")
+    typer.echo("specs")
+    for path in sorted(resources.folder("specs").glob("*.yaml")):
+        typer.echo(f"{path.stem}  {path}")
 
 
 def _summary(kind: type[Any]) -> str:

@@ -111,8 +111,8 @@ class Terminal:
 
 
 def reporter(quiet: bool = False) -> Reporter:
-    """Bars where standard error is a terminal, plain lines where it is not."""
+    """Bars where standard error is a terminal, plain lines where it is not, whatever colours are forced."""
     if quiet:
         return Silent()
     console = Console(stderr=True)
-    return Terminal(console) if console.is_terminal else Plain()
+    return Terminal(console) if sys.stderr.isatty() and not console.is_dumb_terminal else Plain()

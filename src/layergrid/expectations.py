@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from layergrid.artifacts import Estimate, ExpectationResult, GridResult
 from layergrid.kinds import BadInput
 from layergrid.spec import Expectation
-from layergrid.text import number
+from layergrid.text import trimmed
 
 BY = {"estimate": "", "low": ", lower bound of the interval,", "high": ", upper bound of the interval,"}
 
@@ -36,7 +36,7 @@ def _judge(one: Expectation, result: GridResult, where: str) -> ExpectationResul
         at = grid.layers.index(one.cell.layer), grid.positions.index(one.cell.position)
         observed = {"estimate": grid.value, "low": grid.low, "high": grid.high}[bound.by][at]
     side = "at least" if bound.at_least is not None else "at most"
-    sentence = f"{subject}{BY[bound.by]} {side} {number(bound.limit)}"
+    sentence = f"{subject}{BY[bound.by]} {side} {trimmed(bound.limit)}"
     return ExpectationResult(sentence, bound.met(float(observed)), float(observed), bound.limit)
 
 

@@ -9,16 +9,27 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import math
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layergrid import __version__, archive, capture, expectations, facts, generate, models, prose, publish, render
-from layergrid.artifacts import Activations, Examples, GridResult, Labels, ModelCard, Positions, Results, Sequences
+from layergrid.artifacts import (
+    Activations,
+    Examples,
+    ExpectationResult,
+    GridResult,
+    Labels,
+    ModelCard,
+    Positions,
+    Results,
+    Sequences,
+)
 from layergrid.cards import data_card, illustration, status_table
 from layergrid.console import Reporter
 from layergrid.graders import check_gold, grade_all
@@ -35,6 +46,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 NUMERICS = ("numpy", "scipy", "scikit-learn")
+OURS = "layergrid"  # the package itself: stages without a version of their own are made again by a new release
 
 
 @dataclass(frozen=True)
@@ -50,13 +62,14 @@ def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
     """Builds the report of a spec into `out`/NAME, or finds that it stands there already.
 
     Raises:
-        BadInput: the data or the model do not fit the spec.
+        BadInput: the data or the model do not fit the spec, or something that is no report stands in its place.
         BuildError: something failed on the way; an existing report stays as it was.
     """
+    target = out / spec.name
+    publish.check(target)
     store = Store(warn=reporter.note)
     study = Study(spec, store, reporter)
     key = study.report_key()
-    target = out / spec.name
     if store.has(key):
         reporter.kept("report")
     source = store.build(key, lambda folder: _write(study, folder))
@@ -129,7 +142,7 @@ class Answers:
             "grade": self.data.grade.model_dump(mode="json"),
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
-        return Key.of("positions", 1, parts)
+        return Key.of("positions", 1, parts, (OURS,))
 
     @cached_property
     def activations_key(self) -> Key:
@@ -196,15 +209,15 @@ class Answers:
         """One grid over these answers."""
 
         def make(folder: Path) -> None:
-            chosen = chosen_positions(self.positions, kind.positions)
+            chosen, activations = chosen_positions(self.positions, kind.positions), self.activations
             with self.study.reporter.stage(name, f"{kind.kind} grid") as advance:
                 inputs = Inputs(
                     name=name, model=self.model, examples=self.examples, sequences=self.sequences, labels=self.labels,
-                    positions=chosen, activations=self.activations, seed=self.study.spec.seed, progress=advance,
+                    positions=chosen, activations=activations, seed=self.study.spec.seed, progress=advance,
                 )  # fmt: skip
                 archive.write_grid(kind.compute(inputs), folder)
 
-        return archive.read_grid(self.study.keep(self.grid_key(name, kind), make), name)
+        return archive.read_grid(self.study.keep(self.grid_key(name, kind), make, name), name)
 
     def grid_key(self, name: str, kind: GridKind) -> Key:
         """What a grid depends on."""
@@ -214,7 +227,7 @@ class Answers:
             "activations": self.activations_key,
             "seed": self.study.spec.seed,
         }
-        return Key.of(f"grid-{kind.kind}", kind.version, parts, (*LIBRARIES, *NUMERICS))
+        return Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *LIBRARIES, *NUMERICS))
 
 
 def chosen_positions(positions: Positions, patterns: tuple[str, ...]) -> Positions:
@@ -262,10 +275,10 @@ class Study:
                 self._loaded = (name, models.load(self.spec.models[name], self.spec.root, name=name))
         return self._loaded[1]
 
-    def keep(self, key: Key, make: Any) -> Path:
-        """The folder of a stage's result, made if it is not there."""
+    def keep(self, key: Key, make: Callable[[Path], None], name: str = "") -> Path:
+        """The folder of a stage's result, made if it is not there; `name` is what the stage is called as it runs."""
         if self.store.has(key):
-            self.reporter.kept(key.stage)
+            self.reporter.kept(name or key.stage)
         return self.store.build(key, make)
 
     def report_key(self) -> Key:
@@ -277,7 +290,7 @@ class Study:
             "name": self.spec.name,
             "pages": render.fingerprint(self.spec.theme),
         }
-        return Key.of("report", 1, parts, ("altair", "vl-convert-python", "weasyprint", "jinja2"))
+        return Key.of("report", 1, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
 
     def results(self) -> Results:
         """Everything that stands at the waist."""
@@ -322,10 +335,15 @@ def _write(study: Study, folder: Path) -> None:
             "spec_digest": study.spec.digest,
             "activations": keys,
             "versions": dict(results.versions),
-            "expectations": [asdict(one) for one in results.expectations],
+            "expectations": [_plain(one) for one in results.expectations],
         },
         run={"platform": platform.platform(), "seconds": round(time.monotonic() - started, 1)},
     )
+
+
+def _plain(one: ExpectationResult) -> dict[str, object]:
+    """An expectation as JSON, which knows no NaN: a value that is missing is null."""
+    return {**asdict(one), "observed": one.observed if math.isfinite(one.observed) else None}
 
 
 def _documents(results: Results, presentation: render.Presentation, folder: Path, reporter: Reporter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from layergrid.kinds import BuildError
+from layergrid.kinds import BadInput, BuildError
 
 MANIFEST = "manifest.json"
+FORMAT = 1
 SAVED = ("grids", "results")  # the folders that documents are drawn from
+RIVALS = 100  # builds that may put their own report in the same place before this one gives up
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -26,56 +29,112 @@ def digests(folder: Path) -> dict[str, str]:
 
 def write_manifest(folder: Path, build: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     """What identifies the build (with the digest of every output), apart from what describes this run."""
-    whole = {"format": 1, "build": {**build, "outputs": digests(folder)}, "run": dict(run)}
-    (folder / MANIFEST).write_text(json.dumps(whole, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    whole = {"format": FORMAT, "build": {**build, "outputs": digests(folder)}, "run": dict(run)}
+    text = json.dumps(whole, indent=2, sort_keys=True, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest, or None where there is none that can be read."""
+    """The manifest of a report, or None where there is none that can be read."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return found if found["format"] == FORMAT and isinstance(found["build"]["outputs"], dict) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("build"), dict) else None
 
 
 def is_published(source: Path, target: Path) -> bool:
-    """Whether the report at `target` is, byte for byte, the one at `source`."""
+    """Whether every file of the report at `target` is, byte for byte, the one at `source`."""
     wanted, there = read_manifest(source), read_manifest(target)
-    return wanted is not None and wanted == there and wanted["build"]["outputs"] == digests(target)
+    if wanted is None or wanted != there:
+        return False
+    outputs = wanted["build"]["outputs"]
+    return all((target / n).is_file() and _sha256(target / n) == digest for n, digest in outputs.items())
+
+
+def check(target: Path) -> None:
+    """Finds out before a long build what would stop its report from taking its place.
+
+    Raises:
+        BadInput: something that is no report stands there, or the folder cannot be written.
+    """
+    if target.is_symlink() or target.exists():
+        empty = target.is_dir() and not any(target.iterdir())
+        if not empty and read_manifest(target) is None:
+            raise BadInput(
+                f"{target}: is not a report of layergrid; move it away, or build into another folder with --out"
+            )
+    above = next(p for p in (target.absolute().parent, *target.absolute().parent.parents) if os.path.lexists(p))
+    if not above.is_dir():
+        raise BadInput(f"{target}: {above} is no folder; choose another one with --out")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise BadInput(f"{target}: the folder {above} cannot be written; choose another one with --out")
 
 
 def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
     """Copies a report to its place. An earlier report stays whole until the new one takes its place by renaming.
 
-    Files named in `leave` belong to the store, not to the report.
+    Files named in `leave` belong to the store, not to the report. Files that somebody added to the earlier report are
+    carried over; those that layergrid wrote into it are not.
 
     Raises:
+        BadInput: something that is no report stands there.
         BuildError: the place cannot be written.
     """
+    check(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and (not target.is_dir() or (any(target.iterdir()) and read_manifest(target) is None)):
-            raise BuildError(
-                f"{target}: is not a report of layergrid; move it away, or build into another folder with --out"
-            )
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
             fresh = Path(temporary) / "new"
             shutil.copytree(source, fresh, ignore=lambda _, names: [n for n in names if n in leave])
             fresh.chmod(0o755)  # the store's folders are private; a report is for sharing
-            if target.exists():
-                target.rename(Path(temporary) / "old")
-            try:
-                fresh.rename(target)
-            except OSError:
-                if (Path(temporary) / "old").exists():
-                    (Path(temporary) / "old").rename(target)
-                raise
+            _carry(target, fresh)
+            _swap(fresh, target, Path(temporary))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise BuildError(
             f"{target}: the report cannot be written ({reason}); choose another folder with --out"
         ) from error
+
+
+def _carry(target: Path, fresh: Path) -> None:
+    """Copies what an earlier report holds beside its own files."""
+    manifest = read_manifest(target)
+    own = {MANIFEST, *(manifest["build"]["outputs"] if manifest else ())}
+    for path in sorted(target.rglob("*")) if manifest else []:
+        name = path.relative_to(target)
+        if name.as_posix() in own or (path.is_dir() and not path.is_symlink()) or os.path.lexists(fresh / name):
+            continue
+        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, fresh / name, follow_symlinks=False)
+
+
+def _swap(fresh: Path, target: Path, aside: Path) -> None:
+    """Renames the earlier report to a folder in `aside` and the fresh one into its place, or leaves all as it was.
+
+    Where another build puts its report there between the two, that one is earlier and moves aside in turn.
+    """
+    moved: list[Path] = []
+    try:
+        for _ in range(RIVALS):
+            place = aside / f"old-{len(moved)}"
+            if os.path.lexists(target):
+                try:
+                    target.rename(place)
+                    moved.append(place)
+                except FileNotFoundError:
+                    pass  # another build has just moved it
+            try:
+                fresh.rename(target)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+    except BaseException:  # an interrupt between the two renames included
+        if moved and not os.path.lexists(target):
+            moved[-1].rename(target)
+        raise
 
 
 @contextmanager

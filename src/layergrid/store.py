@@ -140,6 +140,14 @@ class Store:
         """What `read` makes of the entry's folder, after `make` has filled it if need be."""
         return read(self.build(key, make))
 
+    def check(self) -> Path:
+        """The folder that keeps results, after a trial; raises BuildError where it cannot be written."""
+        try:
+            _prepare(self.root)
+        except OSError as error:
+            raise BuildError(f"{self.root.parent} cannot be written ({os.strerror(error.errno or 0)})") from error
+        return self.root.parent
+
     def _folders(self, key: Key) -> list[Path]:
         return [base / key.stage / key.digest for base in (self.root, self._refuge) if base is not None]
 

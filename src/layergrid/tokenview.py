@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Column, Table
 from rich.text import Text
 
 from layergrid.artifacts import Examples, Labels, Positions, PositionStatus, Sequences
-from layergrid.text import token, visible
+from layergrid.text import plural, token, visible
 
 View = RenderableType
 STYLES = {"ok": "green", "missing": "red", "in_prompt": "yellow", "truncated": "red", "collapsed": "magenta"}
@@ -23,19 +25,39 @@ def example(i: int, examples: Examples, sequences: Sequences, labels: Labels, po
     return Group(title, _strip(i, sequences, labels), _table(i, sequences, positions), Text())
 
 
-def _strip(i: int, sequences: Sequences, labels: Labels) -> Text:
-    """The tokens in order, prompt and answer on lines of their own; every second one is shaded so that they part."""
+@dataclass(frozen=True)
+class Strip:
+    """Tokens in order, prompt and answer on lines of their own, the exact answer marked.
+
+    Colours part them, every second one shaded; without colours bars do, and brackets mark the exact answer.
+    """
+
+    prompt: tuple[str, ...]
+    answer: tuple[str, ...]
+    exact: frozenset[int]  # tokens of the whole, the prompt's counted
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Called by rich, which knows whether there are colours."""
+        plain = console.no_color or console.color_system is None
+        lines = Table.grid(Column(style="dim"), Column(overflow="fold"), padding=(0, 2, 0, 0))
+        for name, pieces, first in (("prompt", self.prompt, 0), ("answer", self.answer, len(self.prompt))):
+            line = Text()
+            for k, piece in enumerate(pieces, first):
+                marked = k in self.exact
+                if plain:
+                    line.append(f"[{piece}]" if marked else piece).append("|" if k < first + len(pieces) - 1 else "")
+                else:
+                    line.append(piece, "bold black on cyan" if marked else "on grey15" if k % 2 else "")
+            lines.add_row(name, line)
+        yield lines
+
+
+def _strip(i: int, sequences: Sequences, labels: Labels) -> Strip:
     start, stop = (int(x) for x in labels.spans[i])
-    strip = Text("prompt  ", style="dim")
-    for k, piece in enumerate(sequences.pieces[i]):
-        if k == int(sequences.prompt_tokens[i]):
-            strip.append("\nanswer  ", style="dim")
-        low, high = (int(x) for x in sequences.offsets[i][k])
-        inside = start >= 0 and low < stop and high > start
-        strip.append(
-            token(piece), style="bold black on cyan" if inside else "not dim on grey15" if k % 2 else "not dim"
-        )
-    return strip
+    pieces = tuple(token(piece) for piece in sequences.pieces[i])
+    within = (sequences.offsets[i][:, 0] < stop) & (sequences.offsets[i][:, 1] > start) & (start >= 0)
+    cut = int(sequences.prompt_tokens[i])
+    return Strip(pieces[:cut], pieces[cut:], frozenset(np.flatnonzero(within & ~sequences.special[i]).tolist()))
 
 
 def _table(i: int, sequences: Sequences, positions: Positions) -> Table:
@@ -53,10 +75,8 @@ def _table(i: int, sequences: Sequences, positions: Positions) -> Table:
 
 def counted(labels: Labels, positions: Positions) -> View:
     """How many examples have each status at each position, wrong answers apart."""
-    table = Table(
-        title=f"{len(labels.correct)} examples; in brackets those of the {int((~labels.correct).sum())} wrong answers",
-        title_justify="left", box=None, pad_edge=False, header_style="dim",
-    )  # fmt: skip
+    title = f"{plural(len(labels.correct), 'example')}; in brackets those with a wrong answer"
+    table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("position")
     used = [s for s in PositionStatus if (positions.status == s.value).any()]
     for status in used:
@@ -68,4 +88,4 @@ def counted(labels: Labels, positions: Positions) -> View:
             wrong = int(np.count_nonzero(having & ~labels.correct))
             cells.append(f"{int(having.sum())} ({wrong})" if having.any() else "")
         table.add_row(Text(name), *cells)
-    return table
+    return Group(Text(title, style="bold"), table)
