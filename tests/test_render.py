@@ -28,8 +28,9 @@ from layergrid.render.words import markdown as plain
 
 HERE = Path(__file__).parent
 HOSTILE = (
-    "</script><img src=x onerror=alert(1)>", "{{ 7*7 }}", "{% raw %}", "\ud800", "\u202eabc", "\u05d0\u05d1", "\U0001f600",
-    "a\x00b", "[x](javascript:alert(1))", "![i](http://a.b/c.png)", "# no heading", "`code` *b* _i_ ~s~ | x", "$x$ @all",
+    "</script><img src=x onerror=alert(1)>", "{{ 7*7 }}", "{% raw %}", "\ud800", "\u202eabc", "\u05d0\u05d1",
+    "\U0001f600", "a\x00b", "[x](javascript:alert(1))", "![i](http://a.b/c.png)", "# no heading",
+    "`code` *b* _i_ ~s~ | x", "$x$ @all",
     "http://example.org", "'\"&<>", "\u4e2d\u6587",
 )  # fmt: skip
 HOSTILE_TEXT = " ".join(HOSTILE)
@@ -42,8 +43,9 @@ def hostile():
     one = results.grids[0]
     shown = replace(
         results, title=HOSTILE_TEXT, authors=HOSTILE, interpretation=HOSTILE_TEXT + "\n\n" + HOSTILE_TEXT,
-        illustrations=(replace(results.illustrations[0], pieces=HOSTILE, special=(False,) * len(HOSTILE), prompt_tokens=8,
-                               exact=(9, 10), positions=((HOSTILE[0], 9, 10, "ok"), (HOSTILE[3], 9, 10, "ok")),
+        illustrations=(replace(results.illustrations[0], pieces=HOSTILE, special=(False,) * len(HOSTILE),
+                               prompt_tokens=8, exact=(9, 10),
+                               positions=((HOSTILE[0], 9, 10, "ok"), (HOSTILE[3], 9, 10, "ok")),
                                answer=HOSTILE_TEXT, gold=HOSTILE_TEXT),),
         data=(replace(results.data[0], prompt=HOSTILE_TEXT, source=HOSTILE_TEXT, rule=HOSTILE_TEXT),),
         grids=(replace(one, baselines=tuple(replace(b, label=HOSTILE_TEXT) for b in one.baselines)),),
@@ -171,7 +173,7 @@ def test_hostile_text_is_no_markup_in_markdown(attacked):
     assert "http://" not in source
     assert "@all" not in source
     assert not re.search(r"(?<!\\)`|(?<!\\)\$", source)
-    assert "{{ 7*7 }}" in source
+    assert r"{{ 7\*7 }}" in source
     source.encode("utf-8")
 
 

@@ -53,14 +53,17 @@ def described(results: Results) -> tuple[tuple[Fact, ...], Summary]:
             ", and the cells around it cannot be told from it.",
         ),
         sentence(
-            "One token earlier the highest cell is lower, and before the answer is written (exact_answer_before_first) the probe already stands above chance."
+            "One token earlier the highest cell is lower, and before the answer is written "
+            "(exact_answer_before_first) the probe already stands above chance."
         ),
         sentence(
             "At the last eight tokens, from -8 to -1, no cell is above chance after correction, whatever the layer."
         ),
     )
-    titles = (("overview", "Overview"), ("components", "Components and axes"), ("analysis", "Detailed analysis"), ("observations", "Key observations"),
-              ("interpretation", "Interpretation"), ("anomaly", "Notable anomaly"), ("conclusion", "Conclusion"), ("methods", "Methods"))  # fmt: skip
+    titles = (("overview", "Overview"), ("components", "Components and axes"), ("analysis", "Detailed analysis"),
+              ("observations", "Key observations"),
+              ("interpretation", "Interpretation"), ("anomaly", "Notable anomaly"), ("conclusion", "Conclusion"),
+              ("methods", "Methods"))  # fmt: skip
     sections = tuple(
         Section(key, title, (long, long[:2]) if key in ("analysis", "methods") else (long[:2],),
                 results.interpretation if key == "interpretation" else "")
@@ -76,7 +79,8 @@ def described(results: Results) -> tuple[tuple[Fact, ...], Summary]:
         f"{name}.heatmap": (
             sentence("AUROC of the error probe by layer and token position (left)."),
             sentence(
-                "Dots: not distinguishable from chance after correction over all cells. Box: tokens of the exact answer. Diamond: the highest cell, ",
+                "Dots: not distinguishable from chance after correction over all cells. "
+                "Box: tokens of the exact answer. Diamond: the highest cell, ",
                 c[2],
                 "; the nested estimate is ",
                 c[0],
@@ -88,7 +92,8 @@ def described(results: Results) -> tuple[tuple[Fact, ...], Summary]:
         f"{name}.baselines": (sentence("All on the same rows and folds."),),
     }
     return facts, Summary(
-        sentence("tiny (Llama, 8 layers, width 128) \u00b7 arithmetic, 438 questions \u00b7 error probe on the residual stream"),
+        sentence("tiny (Llama, 8 layers, width 128) \u00b7 arithmetic, 438 questions "
+                 "\u00b7 error probe on the residual stream"),
         abstract, keys, sections, captions,
     )  # fmt: skip
 

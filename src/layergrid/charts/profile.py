@@ -121,6 +121,29 @@ def _colours(grid: Grid, chosen: list[int], theme: Theme) -> list[str]:
     return colours
 
 
+def _dashes(grid: Grid, chosen: list[int]) -> list[list[float]]:
+    """Lines of one colour differ by their dashes."""
+    patterns: list[list[float]] = [[1, 0], [5, 2], [2, 1.6], [7, 2, 1.5, 2]]
+    seen: dict[str, int] = {}
+    found = []
+    for j in chosen:
+        kind = shared.family(grid.positions[j])
+        k = seen.get(kind, 0)
+        seen[kind] = k + 1
+        found.append(patterns[k // len(set(COLOURS[kind]))])
+    return found
+
+
+def _fitting(name: str, wide: float, size: float) -> str:
+    """A name with part of its middle left out where it would cover the plot; its end tells more than its start."""
+    kept = name
+    for start in range(len(name) // 3, 2, -1):
+        if faces.width(kept, "sans-semibold", size) <= wide:
+            break
+        kept = f"{name[:start]}\N{HORIZONTAL ELLIPSIS}{name[-max(2 * start, 6) :]}"
+    return kept
+
+
 def _encodings(
     grid: Grid, sizes: Frame, theme: Theme, domain: tuple[float, float], width: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -187,10 +210,13 @@ def _lines(
         "mark": {"type": "area", "orient": "horizontal", "opacity": 0.13, "tooltip": None},
         "encoding": {"x": {**value, "field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour},
     }
+    dashes = {"domain": names, "range": _dashes(grid, chosen)}
     line = {
         "mark": {"type": "line", "strokeWidth": 1.5, "invalid": "break-paths-show-domains", "strokeJoin": "round",
                  "tooltip": None},
-        "encoding": {"x": value, "y": y, "color": colour, "order": {"field": "row", "type": "quantitative"}},
+        "encoding": {"x": value, "y": y, "color": colour,
+                     "strokeDash": {"field": "position", "type": "nominal", "scale": dashes, "legend": None},
+                     "order": {"field": "row", "type": "quantitative"}},
     }  # fmt: skip
     point = {  # seen where no line can be drawn, else only felt by the pointer
         "transform": [{"filter": "isValid(datum.value)"}],
@@ -248,7 +274,7 @@ def _names(
         return [(across[i], (at + 0.5) * sizes.row) for at, i in enumerate(sizes.rows) if np.isfinite(across[i])]
 
     curves = [curve(np.where(grid.has_value[:, j], grid.value[:, j], np.nan)) for j in chosen]
-    names = [sizes.names[j] for j in chosen]
+    names = [_fitting(sizes.names[j], 0.72 * width, size) for j in chosen]
     boxes = [(faces.width(name, "sans-semibold", size) + 5, size + 4) for name in names]
     chance = curve(np.full(len(grid.layers), np.nan if grid.quantity.chance is None else grid.quantity.chance))
     area = layout.Box(2, 3, width + RIGHT, sizes.height - 3)

@@ -56,15 +56,14 @@ class Press:
     def laid_out(self, document: str, style: str = "") -> Any:
         """A weasyprint Document; raises BuildError for an address outside of it."""
         import weasyprint
+        from weasyprint.urls import FatalURLFetchingError
 
         try:
             sheet = weasyprint.CSS(string=style, font_config=self.fonts, url_fetcher=self.fetcher)
             source = weasyprint.HTML(string=document, url_fetcher=self.fetcher)
             sheets = [*self.sheets, sheet]
             return source.render(stylesheets=sheets, font_config=self.fonts, pdf_variant="pdf/ua-1")
-        except Exception as error:
-            if type(error).__name__ != "RefusedError":
-                raise
+        except FatalURLFetchingError as error:
             shown = str(error)[:200]
             raise BuildError(f"the PDF asks for {shown!r}; a report may not reach outside of itself") from error
 
@@ -105,7 +104,7 @@ def _date() -> str:
 
 def html(content: Content, drawn: Mapping[str, str], whole: bool = True) -> str:
     """The print document before layout: no script, figures as images with alternative text; or its first page only."""
-    writer = Hypertext((printed(name) for name in content.names), printed, justified=True)
+    writer = Hypertext((printed(name) for name in content.names), printed, paper=True)
     env = environment(
         True,
         words=writer.words,

@@ -20,12 +20,10 @@ UNDERSCORED = r"\w+(?:_\w+)+"
 class Hypertext:
     """Writes HTML; `show` makes characters safe (visible on screen, only bundled glyphs in print)."""
 
-    def __init__(
-        self, names: Iterable[str], show: Callable[[str], str] = text.visible, justified: bool = False
-    ) -> None:
+    def __init__(self, names: Iterable[str], show: Callable[[str], str] = text.visible, paper: bool = False) -> None:
         known = sorted({show(name) for name in names}, key=len, reverse=True)
         names_first = "|".join(rf"(?<![\w.\u2212-]){re.escape(name)}(?![\w.])" for name in known if name)
-        self.show, self.justified = show, justified
+        self.show, self.paper = show, paper
         self.whole = re.compile(
             f"(?P<name>{names_first + '|' if names_first else ''}{UNDERSCORED})|(?P<number>{NUMBER})"
         )
@@ -44,11 +42,13 @@ class Hypertext:
         return Markup("".join(found))  # noqa: S704 - every part is escaped above
 
     def _breakable(self, name: str) -> str:
-        """In justified text a long name may break after an underscore, without a hyphen, lest it tear the line."""
-        return name.replace("_", "_<wbr>") if self.justified and len(name) > 14 else name
+        """On paper, in justified text, a long name may break after an underscore, without a hyphen."""
+        return name.replace("_", "_<wbr>") if self.paper and len(name) > 14 else name
 
     def sentence(self, sentence: Sentence) -> Markup:
-        """A sentence with its facts marked."""
+        """A sentence, with its facts marked on screen; on paper they serve no one and disturb the breaking of lines."""
+        if self.paper:
+            return self.words(sentence.text)
         inner = []
         for part in sentence.parts:
             if isinstance(part, str):
