@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from layergrid import __version__
-from layergrid.kinds import BadInput, BuildError
+from layergrid.errors import BadInput, BuildError
 from layergrid.text import visible
 
 if TYPE_CHECKING:

@@ -30,14 +30,8 @@ from layergrid.artifacts import (
     Scalar,
     Sequences,
 )
-
-
-class BadInput(Exception):
-    """Something the user gave is wrong: the message says where, what was expected and what to do. Exit code 2."""
-
-
-class BuildError(Exception):
-    """A build cannot go on for a reason found while it ran; same contract for the message. Exit code 3."""
+from layergrid.errors import BadInput as BadInput
+from layergrid.errors import BuildError as BuildError
 
 
 class Kind(BaseModel, ABC):
@@ -135,7 +129,7 @@ class GridKind(Kind):
     def needs(self) -> Needs:
         """Sites and layers it reads."""
 
-    def check(self, examples: Examples, grid: str) -> None:  # noqa: B027 (most kinds have nothing to check)
+    def check(self, examples: Examples, grid: str) -> None:
         """Raises BadInput where the data lack what the parameters name; called before any model runs."""
 
     @abstractmethod
