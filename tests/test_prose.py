@@ -207,7 +207,7 @@ def test_expectations_met_and_not_met_are_told():
     results = replace(edges.base(), expectations=(low, high))
     said = written(summarised(results))
     assert "One of the two expectations of the spec is met: " in said
-    assert "at least 0.70: not met (0.60)" in said
+    assert "at least 0.70, observed 0.60, not met" in said
 
 
 def test_hostile_names_become_visible_text_in_every_sentence():

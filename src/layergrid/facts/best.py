@@ -258,7 +258,7 @@ def _verdicts(valued: Sequence[Baseline], ledger: Ledger) -> None:
         n, k = len(valued), len(labels)
         if k < n:
             counted = f"{text.words(k)} of the {text.words(n)} baselines"
-            whom = text.listed(labels) if k <= NAMED else f"{counted} ({text.listed(labels)})"
+            whom = text.listed(labels) if k <= NAMED else counted
         elif n == 1:
             whom = f"the only baseline, {labels[0]}"
         else:

@@ -140,52 +140,58 @@ def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> No
 
 
 def _departures(view: View, ledger: Ledger) -> None:
-    """Cells far from the mean of the two neighbouring layers, in multiples of the median distance in this grid."""
+    """Cells that stand apart from both neighbouring layers, in multiples of the median step from layer to layer.
+
+    A step that lasts, such as that from the embedding to the first block, is no departure; a lone spike is one.
+    """
     grid = view.grid
-    found: dict[Index, tuple[float, float]] = {}
+    steps, found = [], {}
     for j in range(len(grid.positions)):
-        for i in range(1, len(grid.layers) - 1):
-            if view.ok[i - 1 : i + 2, j].all():
-                mean = float(grid.value[i - 1, j] + grid.value[i + 1, j]) / 2
-                found[i, j] = (float(grid.value[i, j]) - mean, mean)
-    median = float(np.median([abs(d) for d, _ in found.values()])) if len(found) >= CELLS else 0.0
+        for i in range(1, len(grid.layers)):
+            if view.ok[i - 1 : i + 1, j].all():
+                steps.append(abs(float(grid.value[i, j] - grid.value[i - 1, j])))
+            if view.ok[i - 1 : i + 2, j].all() and i + 1 < len(grid.layers):
+                found[i, j] = _apart(*(float(v) for v in grid.value[i - 1 : i + 2, j]))
+    median = float(np.median(steps)) if len(found) >= CELLS else 0.0
     if median == 0:
         ledger.add("departure.rule", "anomaly rule", {"unjudged": "too few layers that differ"}, n=len(found))
         return
-    rule = f"{text.words(DEPARTURE)} times the median distance in the grid"
     threshold = DEPARTURE * median
     shown = text.number(threshold, text.precision(threshold, least=2))
-    forms = {
-        "text": rule,
-        "threshold": shown,
-        "both": f"{shown}, {rule}, and is exceeded by neither of theirs",
-        "two": "the two neighbouring layers",
-    }
+    rule = (
+        f"both neighbouring layers lie on one side of it, outside of its interval and at least {shown} away, "
+        f"which is {text.words(DEPARTURE)} times the median step from layer to layer"
+    )
+    forms = {"text": shown, "rule": rule}
     ledger.add("departure.rule", "anomaly rule", forms, value=DEPARTURE, high=threshold, n=len(found))
-    hits = [c for c, (d, mean) in found.items() if abs(d) >= threshold and not grid.low[c] <= mean <= grid.high[c]]
-    sizes = {c: abs(d) for c, (d, _) in found.items()}
-    hits = [c for c in hits if sizes[c] >= max(sizes.get((c[0] + side, c[1]), 0.0) for side in (-1, 1))]
+    hits = [c for c, (d, near) in found.items() if abs(d) >= threshold and not grid.low[c] <= near <= grid.high[c]]
     hits.sort(key=lambda c: -abs(found[c][0]))
     which = text.counted(len(hits), "cell") if hits else "no cell"
-    clause = f"{which} {'passes' if len(hits) <= 1 else 'pass'} the threshold"
+    clause = f"{which} {'meets' if len(hits) <= 1 else 'meet'} this rule"
     forms = {"text": clause, "Text": text.capital(clause)}
-    ledger.add(
-        "departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=len(found), of=["departure.rule"]
-    )
+    of = ["departure.rule"]
+    ledger.add("departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=len(found), of=of)
     for c in hits:
         _departure(view, c, *found[c], ledger)
 
 
-def _departure(view: View, c: Index, distance: float, mean: float, ledger: Ledger) -> None:
+def _apart(before: float, here: float, after: float) -> tuple[float, float]:
+    """Signed distance of a value from the nearer of its neighbours, where both lie on one side of it, and that one."""
+    near = min(before, after, key=lambda v: abs(here - v))
+    same_side = (here - before) * (here - after) > 0
+    return (here - near if same_side else 0.0), near
+
+
+def _departure(view: View, c: Index, distance: float, near: float, ledger: Ledger) -> None:
     layer, position = view.point(c)
     relation = "above" if distance > 0 else "below"
     value, low, high = (float(a[c]) for a in (view.grid.value, view.grid.low, view.grid.high))
+    size = text.number(abs(distance), view.digits)
     forms = {
         "where": f"{text.visible(position)} in layer {layer}",
         "text": text.estimate(value, low, high, view.digits),
-        "mean": text.number(mean, view.digits),
-        "relation": f"{text.number(abs(distance), view.digits)} {relation}",
-        "full": f"{text.number(abs(distance), view.digits)} {relation} their mean",
+        "relation": f"{size} {relation}",
+        "full": f"{size} {relation} the nearer of its neighbours ({text.number(near, view.digits)})",
     }
     key = f"departure.{layer}.{text.slug(position)}"
     ledger.add(key, "anomaly", forms, cells=[view.point(c)], value=distance, relation=relation, of=["departure.rule"])

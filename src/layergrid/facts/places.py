@@ -71,6 +71,7 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
         "layers": layers,
         "where": f"{position} in {layers}",
         "the": "the only cell" if int(view.ok[:, columns].sum()) == 1 else "the highest cell",
+        "Several": "The highest cells",
         "The": "The only cell" if int(view.ok[:, columns].sum()) == 1 else "The highest cell",
         "value_in": f"{text.number(e.value, view.digits)} in {layers}",
     }
@@ -156,6 +157,17 @@ def _contrasts(view: View, ledger: Ledger) -> None:
             mine = view.peak([j])
             if j != peak[1] and mine is not None and ledger.get(f"{key}.peak") is not None:
                 _gap(view, f"{key}.gap", mine, peak, ledger)
+        _even(view, group, f"group.{group.key}.even", ledger)
+
+
+def _even(view: View, group: Group, key: str, ledger: Ledger) -> None:
+    """The other positions of a group whose highest cells cannot be told from that of the group."""
+    gaps = {j: ledger.get(f"at.{text.slug(view.grid.positions[j])}.gap") for j in group.columns}
+    even = {j: gap for j, gap in gaps.items() if gap is not None and gap.relation == "cannot be told from"}
+    if even:
+        cells = [cell for gap in even.values() for cell in gap.cells[:1]]
+        forms = {"text": "which cannot be told from it"}
+        ledger.add(key, "ties", forms, cells=cells, value=len(even), relation="cannot be told from")
 
 
 def _gap(view: View, key: str, a: Index, b: Index, ledger: Ledger) -> None:

@@ -144,7 +144,12 @@ def _expectation(i: int, expectation: ExpectationResult, ledger: Ledger) -> None
     ledger.add(
         f"expectation.{i}",
         "expectation",
-        {"text": sentence, "verdict": verdict, "observed": observed, "full": f"{sentence}: {verdict} ({observed})"},
+        {
+            "text": sentence,
+            "verdict": verdict,
+            "observed": observed,
+            "full": f"{sentence}, observed {observed}{'' if expectation.met else ', not met'}",
+        },
         value=expectation.observed,
         low=expectation.bound,
         relation=verdict,

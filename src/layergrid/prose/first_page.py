@@ -99,7 +99,8 @@ def gain(voice: Voice) -> Sentence | None:
         return voice.say("That is {gain|relation} {best_baseline|the}, {best_baseline|label}, at {best_baseline}.")
     if relation:
         return voice.say(
-            "It {gain|word} {best_baseline|the}, {best_baseline|label}, at {best_baseline}: the {gain|difference}."
+            "It {gain|word} {best_baseline|the}, {best_baseline|label}, at {best_baseline}: the {gain|difference}"
+            + ("; it stands {over_all.below}." if voice.has("over_all.below") else ".")
         )
     return voice.say("{best_baseline|The}, {best_baseline|label}, {best_baseline|verb} {best_baseline}.")
 

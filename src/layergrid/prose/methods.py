@@ -5,6 +5,8 @@ from __future__ import annotations
 from layergrid.artifacts import Grid, Paragraph
 from layergrid.prose.voice import Voice
 
+PAIRED = "paired cells"  # the rule of facts that compare two cells
+
 
 def methods(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
     """Answers and rows, folds and choices, values and intervals, corrections and ties, baselines."""
@@ -74,6 +76,10 @@ def _many(voice: Voice) -> Paragraph:
         said.append(voice.say(f"The grid makes {{correction|tests}}{by}."))
     if voice.has("tied"):
         said.append(voice.say("A cell {tie.rule|word} another where {tie.rule}."))
+    if any(fact.rule == PAIRED and fact.id.startswith(voice.identifier("")) for fact in voice.facts.values()):
+        said.append(
+            voice.say("Gaps and changes from cell to cell carry {level|intervals} that are paired on the rows.")
+        )
     if voice.has("best_baseline"):
         signs = "; signs are fixed in advance ({signs})" if voice.has("signs") else ""
         said.append(voice.say(f"Baselines are scored on the rows and folds of the grid{signs}."))

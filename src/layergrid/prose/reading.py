@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from layergrid import text
 from layergrid.artifacts import Fact, Grid, Paragraph, Sentence
 from layergrid.facts.view import View
 from layergrid.prose.first_page import extent, without_values
@@ -19,7 +20,7 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         return [(without_values(voice),)]
     if voice.has("constant"):
         return [(voice.say("{constant|Text}."),)]
-    ranked = [*_headline(voice), *_gaps(voice, view), *_largest_fall(voice)]
+    ranked = [*_headline(voice), *_gaps(voice, view), *_change(voice)]
     ranked.sort(key=lambda pair: -pair[0])
     lines = [line for _, line in ranked]
     lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
@@ -73,13 +74,18 @@ def _gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
     return sorted(found, key=lambda pair: -pair[0])[:2]
 
 
-def _largest_fall(voice: Voice) -> list[tuple[float, Sentence]]:
-    """The fall behind a highest layer that is largest for its interval."""
-    falls = [f for k, f in voice.facts.items() if k.startswith(voice.identifier("at.")) and k.endswith(".fall")]
-    if not falls:
+def _change(voice: Voice) -> list[tuple[float, Sentence]]:
+    """The fall behind the highest cell at its position, or else the rise towards it."""
+    best = voice.get("highest")
+    if best is None or not best.cells:
         return []
-    fact = max(falls, key=_size)
-    return [(_size(fact), voice.say("{c|Span} {quantity|name} {c|clause} at {c|position}.", c=f"/{fact.id}"))]
+    key = f"at.{text.slug(best.cells[0][1])}"
+    for name in ("fall", "rise"):
+        fact = voice.get(f"{key}.{name}")
+        if fact is not None:
+            line = voice.say("{c|Span} {quantity|name} {c|clause} at {c|position}.", c=f"{key}.{name}")
+            return [(_size(fact), line)]
+    return []
 
 
 def _ties(voice: Voice) -> Sentence | None:
@@ -141,7 +147,8 @@ def _beside(voice: Voice) -> Sentence | None:
         return voice.say(f"{head}; whether the activations add to it is not tested here.")
     if relation:
         head = f"Whether the activations add anything to {name} is left open"
-        return voice.say(f"{head}: {{nested|the}} {{gain|word}} it.")
+        below = ", and stands {over_all.below}" if voice.has("over_all.below") else ""
+        return voice.say(f"{head}: {{nested|the}} {{gain|word}} it{below}.")
     return None
 
 
@@ -152,13 +159,9 @@ def anomaly(voice: Voice) -> list[Paragraph]:
     """The rule with its threshold, then the cells that pass it, or that none does."""
     if not voice.has("departure.rule") or not voice.has("departures", "Text"):
         return [(voice.say("The rule for departures needs neighbouring layers whose values vary; it is not applied."),)]
-    line = "A cell counts as a departure where its distance from the mean of {departure.rule|two} reaches"
-    said = [
-        voice.say(f"{line} {{departure.rule|both}}, and where its interval leaves that mean out."),
-        voice.say("{departures|Text}."),
-    ]
+    said = [voice.say("A cell counts as a departure where {departure.rule|rule}."), voice.say("{departures|Text}.")]
     hits = [k for k in voice.facts if k.startswith(voice.identifier("departure.")) and not k.endswith(".rule")]
-    said.extend(voice.say("The cell {d|where} reads {d}, {d|full} ({d|mean}).", d=f"/{key}") for key in hits[:MOST])
+    said.extend(voice.say("The cell {d|where} reads {d}, {d|full}.", d=f"/{key}") for key in hits[:MOST])
     return [tuple(said)]
 
 
@@ -183,9 +186,13 @@ def _result(voice: Voice) -> Paragraph:
     if relation:
         verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
         clauses.append(voice.say(f"{verb} {{best_baseline|the}}"))
+        if relation == "cannot be told from" and voice.has("over_all.below"):
+            clauses.append(voice.say("stands {over_all.below}"))
     if not clauses:
         return (voice.say("The nested {quantity|name} is {nested}."),)
-    return (joined([*voice.say("The nested {quantity|name}, {nested}, ").parts, *chained(clauses), "."]),)
+    return (
+        joined([*voice.say("The nested {quantity|name}, {nested}, ").parts, *chained(clauses, ", ", ", and "), "."]),
+    )
 
 
 def expectations(whole: Voice, count: int) -> Paragraph:

@@ -49,7 +49,8 @@ def _bests(voice: Voice) -> Paragraph:
     if voice.has("nested"):
         link = " " if voice.relation("nested.chance") == "cannot be told from" else ", "
         against = f"{link}{{nested.chance|clause}}" if voice.has("nested.chance", "clause") else ""
-        said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}."))
+        chosen = "layer, position and penalty are chosen inside the training folds, and the choice is scored outside"
+        said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}: {chosen}."))
     if voice.has("highest", "superlative") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
         why = "; it was chosen on the rows that score it, so that its value is optimistic"
@@ -133,7 +134,7 @@ def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
     key = f"group.{group.key}"
     top = _key(voice.facts[voice.identifier(f"{key}.peak")].cells[0][1])
     said = [_top(voice, key, top, len(group.columns))]
-    said.extend(_followers(voice, [k for k in (_key(grid.positions[j]) for j in group.columns) if k != top]))
+    said.extend(_followers(voice, key, [k for k in (_key(grid.positions[j]) for j in group.columns) if k != top]))
     if voice.has(f"{key}.above", "Text") and len(grid.layers) * len(group.columns) > 1:
         early = ", {early|clause}" if voice.has(f"{key}.above.earliest") else ""
         keys = {"above": f"{key}.above", "early": f"{key}.above.earliest"}
@@ -162,21 +163,35 @@ def _top(voice: Voice, key: str, top: str, members: int) -> Sentence:
     return voice.say(f"{head}{band}.", **keys)
 
 
-def _followers(voice: Voice, others: Sequence[str]) -> list[Sentence]:
+def _followers(voice: Voice, group: str, others: Sequence[str]) -> list[Sentence]:
     """The other positions of a group: those with a peak in order of it, then those without a cell above chance."""
     ranked = sorted((k for k in others if voice.has(f"{k}.peak")), key=lambda k: -voice.number(f"{k}.peak"))
+    even = [k for k in ranked if voice.relation(f"{k}.gap") == "cannot be told from"]
+    apart = [k for k in ranked if voice.has(f"{k}.gap", "clause") and k not in even]
+    rest = [k for k in ranked if k not in even and k not in apart]
     said = []
-    if ranked:
-        items = []
-        for k in ranked:
-            gap = "; {gap|clause}" if voice.has(f"{k}.gap", "clause") else ""
-            items.append(voice.say(f"{{p|position}} ({{p|value_in}}{gap})", p=f"{k}.peak", gap=f"{k}.gap"))
-        said.append(joined([f"Then {'comes' if len(items) == 1 else 'come'} ", *chained(items), "."]))
+    for keys, end in ((even, ", {even}"), (rest, "")):
+        if keys:
+            items = chained(voice.say("{p|position} ({p|value_in})", p=f"{k}.peak") for k in keys)
+            close = voice.say(f"{end}.", even=f"{group}.even").parts
+            said.append(joined([f"Then {'comes' if len(keys) == 1 else 'come'} ", *items, *close]))
+    if apart:
+        said.append(_apart(voice, group, apart))
     silent = [k for k in others if voice.has(f"{k}.above") and not voice.number(f"{k}.above")]
     if silent:
         names = chained(voice.say("{a|at}", a=f"{k}.above") for k in silent)
         said.append(joined(["At ", *names, *voice.say(" {a|zero} {correction}.", a=f"{silent[0]}.above").parts]))
     return said
+
+
+def _apart(voice: Voice, group: str, keys: Sequence[str]) -> Sentence:
+    """Positions whose highest cell stands below that of their group, each with its gap."""
+    head = "{p|The} at " if len(keys) == 1 else "{p|Several} at "
+    where = chained(voice.say("{p|position} ({p|value_in})", p=f"{k}.peak") for k in keys)
+    gaps = chained(voice.say("{gap}", gap=f"{k}.gap") for k in keys)
+    last = voice.say(" {gap|word} that at {p|position}.", gap=f"{keys[-1]}.gap", p=f"{group}.peak").parts
+    verb = " stands " if len(keys) == 1 else " stand "
+    return joined([*voice.say(head, p=f"{keys[0]}.peak").parts, *where, verb, *gaps, *last])
 
 
 def _change(voice: Voice, top: str) -> Sentence | None:
@@ -204,5 +219,5 @@ def trends(voice: Voice) -> Paragraph:
     found = [voice.say(f"{{trend.{key}}}") for key in ("rises", "falls") if voice.has(f"trend.{key}")]
     if voice.has("trend.unclear"):
         found.append(voice.say("shows {trend.unclear}"))
-    parts: list[str | Cite] = [*voice.say("Across layers {quantity|name} ").parts, *chained(found)]
+    parts: list[str | Cite] = [*voice.say("Across layers {quantity|name} ").parts, *chained(found, ", ", ", and ")]
     return (joined([*parts, *voice.say("; a trend is stated for {trend.rule|rule}.").parts]),)
