@@ -96,10 +96,13 @@ class Heatmap(ChartKind):
         )
 
     def _note(self, grid: Grid) -> str:
-        """What the box holds, for the caption."""
+        """What the box holds and how layers are numbered where the text numbers them otherwise, for the caption."""
         runs = [[grid.positions[i] for i in (a, b)] for a, b in self._runs(grid)]
         words = [a if a == b else f"{a} to {b}" for a, b in runs]
-        return f"Box: {text.listed(words)}." if words else ""
+        said = [f"Box: {text.listed(words)}."] if words else []
+        if self.layers_from:
+            said.append(f"Layers are numbered from {self.layers_from} in the figure, from 0 in text and tables.")
+        return " ".join(said)
 
     def _runs(self, grid: Grid) -> list[tuple[int, int]]:
         """Runs of neighbouring positions inside the box; raises BadInput where a glob matches none."""
