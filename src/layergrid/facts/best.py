@@ -152,6 +152,7 @@ def _tied(view: View, ledger: Ledger) -> None:
         "run": run,
         "position": text.visible(view.grid.positions[first[1]]) if only else "",
         "relation": "cannot be told from" if others else "can be told from",
+        "all": "no other cell" if others and len(others) == total else "",
         "alone": "" if others else "every other cell can be told from it",
     }
     points = view.points([first, *others])

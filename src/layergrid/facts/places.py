@@ -14,18 +14,29 @@ from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estim
 from layergrid.facts.shape import range_forms, write_share
 from layergrid.facts.view import Group, Index, View
 
-NEAR = 0.02  # the distance that makes a band of layers where no paired interval can be given
+NEAR = 0.02  # the share of the range of values that makes a band of layers where no paired interval can be given
 
 
 def derive(view: View, ledger: Ledger) -> None:
     """Writes the facts of each position, then of each group, then the gaps between them."""
-    ledger.add("near", "constant", {"text": text.trimmed(NEAR)}, value=NEAR)
+    ledger.add("near", "constant", {"text": text.trimmed(_near(view))}, value=_near(view))
     for j, name in enumerate(view.grid.positions):
         _position(view, j, f"at.{text.slug(name)}", ledger)
     for group in view.groups:
         _group(view, group, f"group.{group.key}", ledger)
     if view.named:
         _contrasts(view, ledger)
+
+
+def _near(view: View) -> float:
+    """The distance of a band, in two digits: a share of the quantity's range, or of the values where it has none."""
+    quantity = view.grid.quantity
+    if quantity.low is not None and quantity.high is not None:
+        reach = quantity.high - quantity.low
+    else:
+        values = view.grid.value[view.ok]
+        reach = float(values.max() - values.min()) if values.size else 0.0
+    return float(f"{NEAR * reach:.2g}")
 
 
 def _cells(view: View, columns: Sequence[int]) -> list[Index]:
@@ -97,7 +108,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     if paired:
         rows = [i0, *(i for i in beside if _cannot_tell(view, peak, (i, j)))]
     else:
-        rows = [i0, *(i for i in beside if grid.value[peak] - grid.value[i, j] <= NEAR + 1e-9)]
+        rows = [i0, *(i for i in beside if grid.value[peak] - grid.value[i, j] <= _near(view) + 1e-9)]
     layers = text.layers([grid.layers[i] for i in rows])
     others = len(rows) - 1
     every = others == len(view.column(j)) - 1
@@ -108,7 +119,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
             clause = "no layer can be told from it"
     else:
         relation = "within"
-        near = f"within {text.trimmed(NEAR)} of it"
+        near = f"within {text.trimmed(_near(view))} of it"
         clause = f"{layers} stand {near}" if others else f"no other layer stands {near}"
     forms = {"text": clause, "layers": layers}
     points = view.points([(i, j) for i in sorted(rows)])
@@ -123,7 +134,7 @@ def _cannot_tell(view: View, a: Index, b: Index) -> bool:
     grid = view.grid
     gap = abs(float(grid.value[a] - grid.value[b]))
     reach = float(np.nan_to_num(grid.high[a] - grid.low[a]) + np.nan_to_num(grid.high[b] - grid.low[b]))
-    if gap > max(reach, NEAR):
+    if gap > max(reach, _near(view)):
         return False
     found = view.difference(a, b)
     return found is not None and against_zero(found.low, found.high) not in {"above", "below"}

@@ -20,7 +20,9 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         return [(without_values(voice),)]
     if voice.has("constant"):
         return [(voice.say("{constant|Text}."),)]
-    ranked = [*_headline(voice), *_gaps(voice, view), *_change(voice)]
+    ranked = [*_headline(voice)]
+    if not voice.has("tied", "all"):
+        ranked += [*_gaps(voice, view), *_change(voice)]
     ranked.sort(key=lambda pair: -pair[0])
     lines = [line for _, line in ranked]
     lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
@@ -129,6 +131,9 @@ def interpretation(voice: Voice, grid: Grid) -> list[Paragraph]:
 def _unsupported(voice: Voice) -> Paragraph:
     if not voice.has("range"):
         return (voice.say("The grid holds nothing to interpret."),)
+    if voice.relation("nested.chance") == "below":
+        line = "A nested value {nested.chance|short} orders held-out rows the wrong way round"
+        return (voice.say(f"{line}; this speaks of the split or the labels and not of the model."),)
     if voice.has("nested", "range"):
         line = "The grid does not show that {quantity|subject} are absent from {grid|site}"
         return (voice.say(f"{line}: values in the interval {{nested|range}} remain compatible with these rows."),)

@@ -123,10 +123,12 @@ def analysis(voice: Voice, grid: Grid, view: View) -> list[Paragraph]:
         return [(voice.say("The grid holds nothing to analyse."),)]
     if voice.has("constant"):
         return [(voice.say("{constant|Text}."),)]
-    loud = [g for g in view.groups if voice.has(f"group.{g.key}.peak")]
+    loud = [g for g in view.groups if voice.has(f"group.{g.key}.peak") and not voice.has("tied", "all")]
     loud.sort(key=lambda g: -voice.number(f"group.{g.key}.peak"))
     quiet = [g for g in view.groups if g not in loud and voice.has(f"group.{g.key}.range")]
     paragraphs = [_loud(voice, grid, g) for g in loud] + [_quiet(voice, g) for g in quiet]
+    if voice.has("tied", "all"):
+        paragraphs.insert(0, (voice.say("{tied|Full}."),))
     return [p for p in (*paragraphs, trends(voice)) if p]
 
 
