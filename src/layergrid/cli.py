@@ -41,6 +41,7 @@ Overrides = Annotated[
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the reports.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
+INTERRUPTED = 130
 out = Console(highlight=False)
 
 
@@ -54,6 +55,8 @@ def main() -> None:
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # typer's own answer to an interrupt, which it does not tell
+            raise KeyboardInterrupt
     except typer.Exit as ended:
         code = ended.exit_code
     except BrokenPipeError:
@@ -81,7 +84,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, BadInput | BuildError):
         return str(error), 2 if isinstance(error, BadInput) else 3
     if isinstance(error, KeyboardInterrupt | typer.Abort):  # typer makes the second of the first
-        return "interrupted; finished stages are kept, and the next build goes on from them", 130
+        return "interrupted; finished stages are kept, and the next build goes on from them", INTERRUPTED
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of the command line
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "layergrid"
