@@ -179,6 +179,7 @@ def sentences_of(report: Path, mark: str) -> list[str]:
         ("report.html", r"Errors of tiny on sums are", "Twelve errors of tiny on sums are"),
         ("report.html", r"need not be used", "must be used"),
         ("report.md", r"0\.(\d\d) \[", r"0.\g<1>7 ["),
+        ("report.md", r"\*\*0\.(\d)(\d)\*\*", r"**0.\g<2>\g<1>**"),
         ("report.md", r"above chance", "below chance"),
         ("report.md", r"on sums are decodable", "on sums are most decodable"),
         ("report.md", r"rises by", "falls by"),
