@@ -165,15 +165,19 @@ def check_markdown(content: str, summary: Summary, facts: Mapping[str, Fact], no
     lines = [(number, unescaped(line)) for number, line in enumerate(content.splitlines(), 1)]
     whole = "\n".join(line for _, line in lines)
     wanted = _wanted(summary)
-    cells = {unescaped(cell) for line in content.splitlines() for cell in re.split(r"(?<!\\)\|", line)}
+    rows = {tuple(unescaped(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]) for line in content.splitlines()}
     for where, sentence in sentences(summary):
         said = plain(sentence.text)
-        if where.startswith("caption "):
+        if where.startswith(("caption ", "key figure ")):
             continue
-        if said not in (cells if where.startswith("key figure ") else whole):
+        if said not in whole:
             _nearest(said, sentence, where, lines, facts, notes)
         else:
             check_sentence(f"{PLAIN}, {where}", said, sentence.facts, facts, notes)
+    for key in summary.key_figures:
+        row = (plain(key.figure.text), plain(key.meaning.text))
+        if row not in rows:
+            notes.wrong(PLAIN, f"the key figure {row[0]!r}, {row[1]!r}, is missing or changed")
     longest = sorted((said for said in wanted if said.endswith((".", ":"))), key=len, reverse=True)
     for number, line in lines:
         if not _prose(content.splitlines()[number - 1]):
