@@ -9,7 +9,17 @@ import re
 import pytest
 
 from layergrid.demo.questions import OPERATIONS, WORDINGS, evaluation_sums, is_held_out, training_sums
-from layergrid.demo.training import MODEL_FOLDER, Recipe, _batch, accuracy, build_model, train, train_tokenizer
+from layergrid.demo.training import (
+    MODEL_FOLDER,
+    Recipe,
+    _bare,
+    _batch,
+    _dialogue,
+    accuracy,
+    build_model,
+    train,
+    train_tokenizer,
+)
 
 
 def test_no_operands_of_an_evaluation_question_occur_in_training():
@@ -55,24 +65,27 @@ def test_digits_stand_alone_in_the_tokenizer():
     assert [t.strip("Ġ") for t in tokens if any(c.isdigit() for c in t)] == list("4710385")
 
 
-def test_only_the_reply_and_its_end_are_learned():
+@pytest.mark.parametrize("write", [_bare, _dialogue])
+def test_only_what_is_replied_and_its_end_are_learned(write):
     tokenizer = train_tokenizer(Recipe())
-    one = evaluation_sums(1)[0]
-    ids, mask, targets = _batch([one], tokenizer)
-    learned = ids[0][targets[0] != -100]
-    assert tokenizer.decode(learned) == f" {one.reply}</s>"
+    said, replied = write(evaluation_sums(1)[0])
+    ids, mask, targets = _batch([(said, replied)], tokenizer)
+    assert tokenizer.decode(ids[0]) == f"<s>{said}{replied}</s>"
+    assert tokenizer.decode(ids[0][targets[0] != -100]) == f"{replied}</s>"
     assert mask.all()
 
 
 def test_training_twice_gives_the_same_weights_and_lowers_the_loss(capsys):
     import torch
 
-    short = Recipe(steps=6, warmup=2, threads=1)
+    short = Recipe(bare_steps=6, dialogue_steps=6, warmup=2)
     first, _ = train(short, report=1)
     second, _ = train(short, report=1)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     losses = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()]
+    assert len(losses) == 24
     assert losses[5] < losses[0]
+    assert losses[11] < losses[6]
 
 
 def test_a_model_of_the_recipe_has_the_shape_that_ships():
