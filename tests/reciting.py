@@ -63,7 +63,9 @@ def save(folder: Path, answers: Mapping[str, Sequence[str]], spoilt: str = "") -
     return folder
 
 
-def rows(n: int, cues: Sequence[str], golds: Sequence[str], question: str = "What is number {i}?") -> list[dict[str, str]]:
+def rows(
+    n: int, cues: Sequence[str], golds: Sequence[str], question: str = "What is number {i}?"
+) -> list[dict[str, str]]:
     """Questions that end with one cue after the other; every third one has another right answer than most."""
     return [
         {"question": question.replace("{i}", str(i)), "cue": cues[i % len(cues)], "answer": golds[i % 3 == 0]}

@@ -217,12 +217,12 @@ def new(
     from layergrid.spec import starter
 
     text = starter(path.stem, model=model, source=source)
+    if path.exists():
+        raise BadInput(f"{path}: exists already; choose another name, or remove it first")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
-    except FileExistsError:
-        raise BadInput(f"{path}: exists already; choose another name, or remove it first") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     typer.echo(f"{path}: written; next: layergrid validate {path}")
