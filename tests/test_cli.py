@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from building import HEAVY, SPEC, cache, child, run, shared, tree
 
+from building import HEAVY, SPEC, cache, child, run, shared, tree
 from layergrid import __version__, kinds, pipeline, resources
 
 COMMANDS = ("build", "validate", "positions", "render", "verify", "new", "schema", "list", "doctor")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from building import run
 
+from building import run
 from layergrid import doctor
 from layergrid.doctor import Check, examine
 

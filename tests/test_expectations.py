@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from synthetic import grid_result
 
 from layergrid.expectations import judge
 from layergrid.kinds import BadInput
 from layergrid.spec import Bound, CellBound, Expectation
+from synthetic import grid_result
 
 GRID = grid_result(layers=5, n=200)
 NESTED = GRID.selection.estimate

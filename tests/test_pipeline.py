@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
+
 import reciting
 from building import MODEL_LIBRARIES, SPEC, build, cache, child, run, shared, tree
-
 from layergrid import models, pipeline, resources
 
 OUTPUTS = {

@@ -75,7 +75,7 @@ def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
     source = store.build(key, lambda folder: _write(study, folder))
     if not publish.is_published(source, target):
         publish.publish(source, target, leave=("entry.json",))
-    manifest = publish.read_manifest(target) or {}
+    manifest = publish.read_manifest(source) or {"build": {"expectations": []}}
     unmet = tuple(e["sentence"] for e in manifest["build"]["expectations"] if not e["met"])
     documents = tuple(target / f"report.{suffix}" for suffix in spec.outputs)
     return Built(target, documents, unmet)

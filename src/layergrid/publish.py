@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,6 @@ from layergrid.kinds import BadInput, BuildError
 MANIFEST = "manifest.json"
 FORMAT = 1
 SAVED = ("grids", "results")  # the folders that documents are drawn from
-RIVALS = 100  # builds that may put their own report in the same place before this one gives up
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -58,17 +56,34 @@ def check(target: Path) -> None:
     Raises:
         BadInput: something that is no report stands there, or the folder cannot be written.
     """
-    if target.is_symlink() or target.exists():
-        empty = target.is_dir() and not any(target.iterdir())
-        if not empty and read_manifest(target) is None:
-            raise BadInput(
-                f"{target}: is not a report of layergrid; move it away, or build into another folder with --out"
-            )
+    with _alone(target):
+        _refuse(target)
     above = next(p for p in (target.absolute().parent, *target.absolute().parent.parents) if os.path.lexists(p))
     if not above.is_dir():
         raise BadInput(f"{target}: {above} is no folder; choose another one with --out")
     if not os.access(above, os.W_OK | os.X_OK):
         raise BadInput(f"{target}: the folder {above} cannot be written; choose another one with --out")
+
+
+def _refuse(target: Path) -> None:
+    """Raises BadInput where something stands that is neither a report nor an empty folder."""
+    if os.path.lexists(target):
+        empty = target.is_dir() and not any(target.iterdir())
+        if not empty and read_manifest(target) is None:
+            raise BadInput(
+                f"{target}: is not a report of layergrid; move it away, or build into another folder with --out"
+            )
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Holds off other builds of this user on this machine that would use the same place."""
+    from filelock import FileLock
+
+    name = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:20]
+    user = getattr(os, "getuid", lambda: "user")()
+    with FileLock(Path(tempfile.gettempdir()) / f"layergrid-{user}-{name}.lock"):
+        yield
 
 
 def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
@@ -88,8 +103,10 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
             fresh = Path(temporary) / "new"
             shutil.copytree(source, fresh, ignore=lambda _, names: [n for n in names if n in leave])
             fresh.chmod(0o755)  # the store's folders are private; a report is for sharing
-            _carry(target, fresh)
-            _swap(fresh, target, Path(temporary))
+            with _alone(target):
+                _refuse(target)
+                _carry(target, fresh)
+                _swap(fresh, target, Path(temporary) / "old")
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise BuildError(
@@ -110,30 +127,14 @@ def _carry(target: Path, fresh: Path) -> None:
 
 
 def _swap(fresh: Path, target: Path, aside: Path) -> None:
-    """Renames the earlier report to a folder in `aside` and the fresh one into its place, or leaves all as it was.
-
-    Where another build puts its report there between the two, that one is earlier and moves aside in turn.
-    """
-    moved: list[Path] = []
+    """Renames the earlier report to `aside` and the fresh one into its place, or leaves all as it was."""
     try:
-        for _ in range(RIVALS):
-            place = aside / f"old-{len(moved)}"
-            if os.path.lexists(target):
-                try:
-                    target.rename(place)
-                    moved.append(place)
-                except FileNotFoundError:
-                    pass  # another build has just moved it
-            try:
-                fresh.rename(target)
-                return
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-    except BaseException:  # an interrupt between the two renames included
-        if moved and not os.path.lexists(target):
-            moved[-1].rename(target)
+        if os.path.lexists(target):
+            target.rename(aside)
+        fresh.rename(target)
+    except BaseException:  # an interrupt between the two included
+        if os.path.lexists(aside) and not os.path.lexists(target):
+            aside.rename(target)
         raise
 
 

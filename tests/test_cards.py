@@ -1,0 +1,80 @@
+"""Counts by label, statuses by label, and the example that is shown."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from layergrid.artifacts import Examples, Labels, Positions
+from layergrid.cards import data_card, illustration, status_table
+from small_tokenizers import byte_level, ids_of, written
+
+ROWS = [("Sum", " It| is| 4|3|</s>", True), ("Sum", " It| is| 7|</s>", True), ("Sum", " It| is", False)]
+SPANS = [(9, 12), (9, 11), (-1, -1)]  # of the whole text, prompt included
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    tokenizer = byte_level()
+    return written(tokenizer, [(prompt, ids_of(tokenizer, pieces), stopped) for prompt, pieces, stopped in ROWS])
+
+
+def examples():
+    return Examples("sums", "sums.csv", ("a", "b", "c"), ("g", "g", "h"), {"answer": (43, 8, None)}, "sha256:0")
+
+
+def labels(correct=(True, False, False)):
+    answers = (" 43", " 7", None)
+    return Labels("numeric", "the rule", np.array(SPANS), answers, np.array(correct), ("", "", "nothing"))
+
+
+def positions(status):
+    found = np.array(status)
+    start = np.where(found == "missing", -1, 2)
+    return Positions(("one", "two"), start, np.where(start < 0, -1, start + 1), found)
+
+
+def test_a_data_set_is_counted_by_label(sequences):
+    dataset = SimpleNamespace(
+        source="sums.csv", group="g", prompt="{{ q }}", generate=SimpleNamespace(max_new_tokens=9)
+    )
+    card = data_card("sums", dataset, "tiny", examples(), sequences, labels())
+    assert (card.n, card.n_correct, card.n_groups) == (3, 1, 2)
+    assert (card.not_found_correct, card.not_found_wrong) == (0, 1)
+    assert (card.truncated_correct, card.truncated_wrong) == (0, 1)
+    assert (card.group, card.rule, card.max_new_tokens) == ("g", "the rule", 9)
+
+
+def test_statuses_are_counted_by_position_and_label_without_those_that_do_not_occur():
+    table = status_table("positions", labels(), positions([["ok", "ok"], ["ok", "missing"], ["ok", "missing"]]))
+    assert table.columns == ("position", "label", "status", "count")
+    assert set(table.rows) == {
+        ("one", "correct", "ok", 1), ("one", "wrong", "ok", 2), ("two", "correct", "ok", 1),
+        ("two", "wrong", "missing", 2),
+    }  # fmt: skip
+
+
+def shown(sequences, status, **options):
+    return illustration(examples(), sequences, labels(**options), positions(status), "answer")
+
+
+def test_the_example_that_is_shown_has_most_positions_then_is_wrong_then_first(sequences):
+    ok, missing = ["ok", "ok"], ["ok", "missing"]
+    assert shown(sequences, [ok, ok, missing]).example_id == "b"
+    assert shown(sequences, [ok, missing, missing]).example_id == "a"
+    assert shown(sequences, [missing, missing, missing]).example_id == "b"
+    assert shown(sequences, [ok, ok, ok], correct=(True, True, True)).example_id == "a"
+
+
+def test_the_exact_answer_is_marked_by_the_tokens_that_hold_its_characters(sequences):
+    found = shown(sequences, [["ok", "ok"], ["missing", "missing"], ["missing", "missing"]])
+    assert "".join(found.pieces[slice(*found.exact)]) == " 43"
+    assert (found.answer, found.gold, found.correct) == (" 43", "43", True)
+
+
+def test_an_example_without_an_exact_answer_marks_no_token(sequences):
+    found = shown(sequences, [["missing", "missing"], ["missing", "missing"], ["ok", "ok"]])
+    assert (found.exact, found.answer, found.gold) == (None, "", "None")
+    assert found.positions == (("one", 2, 3, "ok"), ("two", 2, 3, "ok"))
