@@ -14,6 +14,9 @@ PIP   = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 INDEX_OPTION       = $(if $(INDEX),--index-url $(INDEX))
 TORCH_INDEX_OPTION = $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
+# An editable install is not compiled; where Python may not write byte code itself, every start would be slower.
+COMPILE = $(VENV)/bin/python -m compileall -q src
+
 # What WeasyPrint loads at run time, and one font of the system's own, without which it cannot start.
 APT_LIBRARIES = libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 HAS_PANGO = import sys, ctypes.util as u; sys.exit(not all(u.find_library(n) for n in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset")))
@@ -51,10 +54,12 @@ $(VENV)/.torch: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) $(INDEX_OPTION) --constraint constraints.txt --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.test-installed: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) $(INDEX_OPTION) --constraint constraints.txt --editable ".[test,fonts]"
+	@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
 system: | $(VENV)/bin/python

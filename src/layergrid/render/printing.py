@@ -34,9 +34,14 @@ def pdf(content: Content, paper: str) -> bytes:
         coming = {f.name: beside.submit(svg, f) for block in content.blocks for f in block.figures}
         press = Press(faces.print_css(BUNDLED), styles(content, paper))
         drawn = {name: one.result() for name, one in coming.items()}
-    first = html(content, drawn, whole=False)
-    fits = (scale for scale in SCALES if len(press.laid_out(first, sizes(content, scale)).pages) == 1)
-    return written(press.laid_out(html(content, drawn), sizes(content, next(fits, 1.0))))
+    whole = html(content, drawn)
+    made = press.laid_out(whole, sizes(content, SCALES[0]))
+    if content.first and content.first[-1].anchor not in made.pages[0].anchors:
+        first = html(content, drawn, whole=False)
+        fits = (scale for scale in SCALES[1:] if len(press.laid_out(first, sizes(content, scale)).pages) == 1)
+        smaller = next(fits, None)
+        made = press.laid_out(whole, sizes(content, smaller)) if smaller else made
+    return written(made)
 
 
 class Press:
