@@ -231,3 +231,23 @@ def test_every_figure_and_table_has_a_caption_and_every_figure_an_alternative():
     for figure in ("tokens", "errors.heatmap", "errors.profile"):
         assert prose.alternative(summary, figure)
     assert prose.alternative(summary, "nothing") == ""
+
+
+@pytest.mark.parametrize(
+    ("sees", "shift", "said"),
+    [
+        ("question", 0.0, "cannot be told from"),
+        ("question", -0.3, "order the rows better"),
+        ("question", 0.3, ""),
+        ("completion", 0.0, ""),
+    ],
+)
+def test_a_baseline_of_the_question_alone_that_the_nested_best_does_not_pass_is_named(sees, shift, said):
+    results = synthetic.results()
+    one = results.grids[0]
+    low = Baseline("sizes", "operand sizes", Estimate(0.8, 0.75, 0.85, 0.95, 400),
+                   Estimate(shift, shift - 0.1, shift + 0.1, 0.95, 400), sees=sees)  # fmt: skip
+    summary = summarised(replace(results, grids=(replace(one, baselines=(*one.baselines, low)),)))
+    found = [t for t in texts(summary) if "made of the question alone" in t]
+    assert bool(found) == bool(said)
+    assert all(f"Operand sizes, made of the question alone, {said}" in t for t in found)

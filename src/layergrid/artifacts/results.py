@@ -99,6 +99,7 @@ class Baseline:
     estimate: Estimate | None  # None where it has no value
     difference: Estimate | None  # nested best minus this baseline, paired
     reason: str = ""  # why it has no value
+    sees: str = ""  # "question": only what is known before the model answers; "completion": what it wrote
 
 
 @dataclass(frozen=True)

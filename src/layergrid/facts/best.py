@@ -199,6 +199,22 @@ def _baselines(view: View, ledger: Ledger) -> None:
     if d is not None and math.isfinite(d.value):
         _difference(view, "gain", d, ledger, ["nested", "best_baseline"])
     _verdicts(valued, ledger)
+    _question_only(valued, ledger)
+
+
+def _question_only(valued: Sequence[Baseline], ledger: Ledger) -> None:
+    """The best baseline that sees the question alone, where the nested best does not stand above it."""
+    level: list[tuple[float, Baseline, str]] = []
+    for b in valued:
+        relation = against_zero(b.difference.low, b.difference.high) if b.difference else ""
+        if b.sees == "question" and b.estimate and relation in {"cannot be told from", "below"}:
+            level.append((b.estimate.value, b, relation))
+    if not level:
+        return
+    _, best, relation = max(level, key=lambda one: one[0])
+    clause = {"cannot be told from": "cannot be told from the nested best", "below": "order the rows better"}
+    forms = {"Label": text.capital(text.visible(best.label)), "clause": clause[relation]}
+    ledger.add("question_only", "paired difference", forms, relation=relation, of=["nested", baseline_key(best)])
 
 
 def baseline_key(b: Baseline) -> str:

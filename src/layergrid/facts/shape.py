@@ -18,6 +18,7 @@ SITES = {
     "mlp_out": "the output of the MLP",
     "attention_out": "the output of attention",
 }
+FEW = 5  # rows left out from which on their shares by label are stated
 BECAUSE = {
     CellStatus.MISSING: "no example has the position",
     CellStatus.ONE_CLASS: "all labels are equal",
@@ -119,7 +120,7 @@ def _rows(view: View, ledger: Ledger) -> None:
         right, wrong = int(settings["dropped_correct"]), int(settings["dropped_wrong"])
         total = right + wrong
         kept = _kept_wrong(view)
-        shares = f"{text.percent(wrong / total)} of the rows left out are wrong" if total else ""
+        shares = f"{text.percent(wrong / total)} of the rows left out are wrong" if total >= FEW else ""
         if shares and kept is not None:
             shares += f", against {text.percent(kept)} of the rows kept"
         ledger.add(

@@ -5,7 +5,7 @@ It knows what is compared and what a cell means; probes.py fits, stats.py judges
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -87,7 +87,7 @@ class PenaltyRange(BaseModel):
 class ProbeGrid(GridKind):
     """AUROC of a standardised logistic probe in every cell, its penalty chosen inside the training folds."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     kind: Literal["probe"] = "probe"
     predict: Literal["error", "correct"] = Field(
         "error", description="Positive class: `error` (wrong answers) or `correct` (right answers)."
@@ -139,6 +139,10 @@ class ProbeGrid(GridKind):
         """Baselines made of declared columns: name -> columns."""
         return {name: columns for e in self.baselines if isinstance(e, dict) for name, columns in e.items()}
 
+    def sees(self, baseline: str) -> str:
+        """What a baseline is made of: the question, for declared columns, or the completion."""
+        return "question" if baseline in self.column_baselines else "completion"
+
     def check(self, examples: Examples, grid: str) -> None:
         """Raises BadInput where a baseline names a column that the data lack; worth calling before any model runs."""
         for name, columns in self.column_baselines.items():
@@ -166,7 +170,10 @@ class ProbeGrid(GridKind):
         return GridResult(
             grid,
             selection,
-            tuple(_compare(name, label, found, split, nested, self.level) for name, label, found in judged),
+            tuple(
+                replace(_compare(name, label, found, split, nested, self.level), sees=self.sees(name))
+                for name, label, found in judged
+            ),
             HeldOut(
                 example_ids=tuple(inputs.examples.ids[i] for i in rows.index),
                 groups=tuple(inputs.examples.groups[i] for i in rows.index),

@@ -96,7 +96,7 @@ def _profile(voice: Voice) -> Paragraph:
     bands = " with {level|intervals}, pointwise" if voice.has("level", "intervals") else ""
     said = [voice.say(f"{{quantity|Name}} by layer, a line for each token position shown{bands}.")]
     if voice.has("chance"):
-        said.append(voice.say("The thin line marks {chance|named}."))
+        said.append(voice.say("The dashed line marks {chance|named}."))
     return tuple(said)
 
 

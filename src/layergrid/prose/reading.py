@@ -118,6 +118,9 @@ def interpretation(voice: Voice, grid: Grid) -> list[Paragraph]:
     beside = _beside(voice)
     if beside is not None:
         said.append(beside)
+    if voice.has("question_only", "clause"):
+        line = "{q|Label}, made of the question alone, {q|clause}"
+        said.append(voice.say(f"{line}: what is read out may be how hard a question is.", q="question_only"))
     if voice.has("above.earliest"):
         line = "That {above.earliest|silent} depends on the read-out and the number of rows"
         said.append(voice.say(f"{line}; it does not date a computation."))

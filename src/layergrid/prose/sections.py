@@ -108,7 +108,7 @@ def _cells(voice: Voice) -> Paragraph:
     elif voice.has("empty"):
         said.append(voice.say("{empty|Text}."))
     if voice.number("below_chance") > 0:
-        said.append(voice.say("{below_chance}; a colour scale that starts at chance does not tell them from chance."))
+        said.append(voice.say("{below_chance}; a colour scale that starts at chance does not show it."))
     if voice.has("boundary"):
         said.append(voice.say("{boundary|clause}."))
     return tuple(said)
