@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FEW = (
-    "datasets.sums.sample=60", "datasets.sums.generate={max_new_tokens: 32, batch: 30}", "positions=[last_q, exact_answer_last, -1]",
-    "grids.errors.folds=3", "grids.errors.penalties=[0.1]", "expect=[]",
+    "datasets.sums.sample=60", "datasets.sums.generate={max_new_tokens: 32, batch: 30}",
+    "positions=[last_q, exact_answer_last, -1]", "grids.errors.folds=3", "grids.errors.penalties=[0.1]", "expect=[]",
 )  # fmt: skip
 
 
