@@ -85,6 +85,9 @@ def facts(home, found):
         ("reciter: model", "reciter: builtin:arithmetics", "no model 'builtin:arithmetics' ships"),
         ("max_new_tokens: 8", "max_new_tokens: 150", "exceeds the context of model reciter, 160 tokens; shorten"),
         ("grids:", "theme: papre\ngrids:", "did you mean 'paper'?"),
+        ("grids:", "theme: mine.yaml\ngrids:", "there is no theme 'mine.yaml'"),
+        ("grids:", "figures: [{kind: heatmap, box: exact}]\ngrids:", "facts.yaml:8:32: box 'exact' matches "
+         "no position of grid 'errors': last_q, exact_answer_last, -1"),
     ],
 )  # fmt: skip
 def test_what_a_spec_or_its_data_have_wrong_is_told_and_ends_with_2(home, old, new, said):

@@ -18,7 +18,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layergrid import __version__, archive, capture, expectations, facts, generate, models, prose, publish, render
+from layergrid import (
+    __version__,
+    archive,
+    capture,
+    expectations,
+    facts,
+    generate,
+    models,
+    prose,
+    publish,
+    render,
+    theme,
+)
 from layergrid.artifacts import (
     Activations,
     Examples,
@@ -67,6 +79,7 @@ def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
     """
     target = out / spec.name
     publish.check(target)
+    theme.load(spec.theme)  # what is wrong with a theme's file is better known now than after hours
     store = Store(warn=reporter.note)
     study = Study(spec, store, reporter)
     key = study.report_key()
