@@ -6,6 +6,7 @@ It works on the full form as nodes, so that wrong references are reported beside
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from layergrid import resources
 from layergrid.spec.sugar import entries, items, position_names
@@ -50,7 +51,26 @@ def _figures(root: Node) -> list[Problem]:
             named = figure.get(key)
             if named is not None and named.value != "":  # empty: the only one, or none
                 found += _reference(named, what, known)
+        found += _box(figure, root)
     return found
+
+
+def _box(figure: Node, root: Node) -> list[Problem]:
+    """Globs of a figure's box that match no position of the figure's grid."""
+    grids = entries(root.get("grids"))
+    named = figure.get("grid")
+    name = next(iter(grids), "") if named is None or named.value == "" else str(named.value)
+    every = root.get("positions")
+    if name not in grids or every is None or every.broken or (len(grids) > 1 and named is None):
+        return []
+    names = [str(item.value) for item in items(grids[name].node.get("positions"))] or position_names(root)
+    box = figure.get("box")
+    globs = [] if box is None else items(box) if isinstance(box.value, tuple) else (box,)
+    return [
+        Problem(one.place, f"box '{visible(one.value)}' matches no position of grid '{name}': {', '.join(names)}")
+        for one in globs
+        if isinstance(one.value, str) and names and not any(fnmatchcase(position, one.value) for position in names)
+    ]
 
 
 def _expect(root: Node) -> list[Problem]:
