@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 Advance = Callable[[int, int], None]  # (done, total)
 
@@ -81,6 +90,13 @@ class Plain:
         self._line(message)
 
 
+class _Count(MofNCompleteColumn):
+    """Done of total, and nothing for a stage that does not count."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.total is None else super().render(task)
+
+
 class Terminal:
     """Progress bars with rates and remaining time."""
 
@@ -91,7 +107,7 @@ class Terminal:
     def stage(self, name: str, detail: str = "") -> Iterator[Advance]:
         """Draws a bar while the stage runs, and leaves one line."""
         columns = (
-            TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.description}"), BarColumn(bar_width=30), _Count(), TimeElapsedColumn(),
             TimeRemainingColumn(),
         )  # fmt: skip
         started = time.monotonic()
