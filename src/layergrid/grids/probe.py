@@ -1,63 +1,37 @@
 """The kind `probe`: how well a linear probe tells wrong from right answers, at each layer and position.
 
-It knows what is compared and what a cell means; probes.py fits, stats.py judges, selection.py chooses.
+It knows the parameters and what a cell means; probing.py takes the steps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from layergrid.artifacts import (
-    Baseline,
-    Bools,
-    CellStatus,
-    Examples,
-    Floats,
-    Grid,
-    GridResult,
-    HeldOut,
-    Ints,
-    PositionStatus,
-    Quantity,
-    Selection,
-    Winner,
-)
-from layergrid.baselines import BUILT_IN, built_in_scores, check_columns, column_features, why_no_scores
+from layergrid.artifacts import Examples, Grid, GridResult, HeldOut, PositionStatus, Quantity
+from layergrid.baselines import BUILT_IN, check_columns
 from layergrid.kinds import GridKind, Inputs, Needs
-from layergrid.probes import (
-    TOLERANCE,
-    CellFit,
-    Plan,
-    assign_folds,
-    canonical_order,
-    fit_cell,
-    fit_cells,
-    group_codes,
-    no_fit,
+from layergrid.probes import TOLERANCE, CellFit, Plan
+from layergrid.probing import (
+    CLASSES,
+    Rows,
+    beside_nested,
+    compared_rows,
+    fit_all,
+    nested_best,
+    outcomes,
+    scored_baselines,
 )
-from layergrid.selection import (
-    NOTHING_VARIES,
-    CellValues,
-    as_estimate,
-    choose,
-    compared,
-    compose,
-    evaluate_cells,
-    unfit,
-    unfit_fold,
-)
-from layergrid.stats import Split, difference_interval, evaluate, mean_interval
-from layergrid.text import listed, nearest
+from layergrid.selection import CellValues, evaluate_cells
+from layergrid.text import listed, nearest, power
 
 SITES = {"residual": "residual stream"}
-CLASSES = {"error": ("wrong answers", "right answers"), "correct": ("right answers", "wrong answers")}  # positive first
 METHODS = {
     "solver": "Newton's method with a Cholesky factor, warm-started from strong to weak penalties",
-    "tolerance": f"every entry of the gradient of the penalised mean loss at most {TOLERANCE:g}",
+    "tolerance": f"every entry of the gradient of the penalised mean loss at most {power(TOLERANCE)}",
     "scaling": "each feature centred and divided by its standard deviation over the training rows of the fold",
     "interval": "mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, "
     "times 1/K + 1/(K-1) for K folds; normal quantiles on the logit scale; differences paired on rows, on their own "
@@ -155,23 +129,23 @@ class ProbeGrid(GridKind):
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that count at all compared positions, then the nested best and the baselines."""
         self.check(inputs.examples, inputs.name)
-        rows = _rows(self, inputs)
+        rows = compared_rows(self, inputs)
         split = rows.split
         if split is None:
             return GridResult(_grid(self, inputs, rows, [], None))
         plan = Plan(split.labels, split.folds, self.penalty_values)
-        fits = _fit(self, inputs, rows, plan)
+        fits = fit_all(self, inputs, rows, plan)
         scores = np.stack([fit.scores for fit in fits])
         values = evaluate_cells(split, scores, self.level)
         scores[np.isnan(values.value)] = np.nan
         grid = _grid(self, inputs, rows, fits, values)
-        selection, nested = _nested(grid, split, fits, scores)
-        judged = _baselines(self, inputs, rows, plan)
+        selection, nested = nested_best(grid, split, fits, scores)
+        judged = scored_baselines(self, inputs, rows, plan)
         return GridResult(
             grid,
             selection,
             tuple(
-                replace(_compare(name, label, found, split, nested, self.level), sees=self.sees(name))
+                replace(beside_nested(name, label, found, split, nested, self.level), sees=self.sees(name))
                 for name, label, found in judged
             ),
             HeldOut(
@@ -186,74 +160,16 @@ class ProbeGrid(GridKind):
         )
 
 
-# ---------------------------------------------------------------- rows
+# ---------------------------------------------------------------- what a report says of it
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The examples that are compared, in canonical order, and how they are split."""
-
-    index: Ints  # int [n]: example numbers
-    labels: Bools  # bool [n]: True is the positive class
-    groups: Ints  # int [n]
-    positions: Bools  # bool [P]: the position takes part
-    split: Split | None  # None where the rows cannot be split
-    trouble: tuple[str, str] = ("", "")  # the status and reason of all cells then
-
-
-def _rows(kind: ProbeGrid, inputs: Inputs) -> _Rows:
-    columns = _columns(kind, inputs)
-    present = inputs.activations[kind.site].present[:, columns]
-    chosen = compared(inputs.positions.status, present, [s.value for s in kind.statuses])
-    contents = [np.asarray(inputs.sequences.ids[i], dtype="<i4").tobytes() for i in chosen.rows]
-    order = canonical_order(contents, [inputs.examples.ids[i] for i in chosen.rows], inputs.seed)
-    index = chosen.rows[order]
-    labels = np.asarray(inputs.labels.correct[index] == (kind.predict == "correct"))
-    groups = group_codes([inputs.examples.groups[i] for i in index])
-    split = None
-    trouble = unfit(labels, groups, kind.folds, CLASSES[kind.predict])
-    if trouble is None:
-        split = Split(labels, groups, assign_folds(labels, groups, kind.folds, inputs.seed))
-        trouble = unfit_fold(split, CLASSES[kind.predict])
-    if trouble is not None:
-        return _Rows(index, labels, groups, chosen.positions, None, trouble)
-    return _Rows(index, labels, groups, chosen.positions, split)
-
-
-def _columns(kind: ProbeGrid, inputs: Inputs) -> list[int]:
-    """Where the grid's positions stand in the activations."""
-    stored = inputs.activations[kind.site].positions
-    return [stored.index(name) for name in inputs.positions.names]
-
-
-# ---------------------------------------------------------------- cells
-
-
-def _fit(kind: ProbeGrid, inputs: Inputs, rows: _Rows, plan: Plan) -> list[CellFit]:
-    """One fit a cell, layer by layer; positions that no example has are not fitted."""
-    activations = inputs.activations[kind.site]
-    columns = _columns(kind, inputs)
-    cells = [(layer, p) for layer in range(len(activations.layers)) for p in range(len(columns))]
-    kept = [(layer, p) for layer, p in cells if rows.positions[p]]
-    where = [(layer, columns[p]) for layer, p in kept]
-    found = dict(zip(kept, fit_cells(activations.values, where, rows.index, plan, inputs.progress), strict=True))
-    return [found.get(cell) or no_fit(plan, *_missing(kind, inputs, cell[1])) for cell in cells]
-
-
-def _missing(kind: ProbeGrid, inputs: Inputs, position: int) -> tuple[CellStatus, str]:
-    names, counts = np.unique(inputs.positions.status[:, position], return_counts=True)
-    having = ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True))
-    wanted = listed([s.value for s in kind.statuses], "or")
-    return CellStatus.MISSING, f"no example has this position with status {wanted}: {having}"
-
-
-def _grid(kind: ProbeGrid, inputs: Inputs, rows: _Rows, fits: list[CellFit], values: CellValues | None) -> Grid:
+def _grid(kind: ProbeGrid, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None) -> Grid:
     """The grid itself; without values every cell holds the rows' trouble."""
     activations = inputs.activations[kind.site]
     shape = (len(activations.layers), len(inputs.positions.names))
     blank = np.full(shape, np.nan)
     takes_part = np.broadcast_to(rows.positions, shape)
-    status, reason = zip(*_outcomes(kind, inputs, rows, fits, values), strict=True)
+    status, reason = zip(*outcomes(kind, inputs, rows, fits, values), strict=True)
     return Grid(
         name=inputs.name, model=inputs.model, dataset=inputs.examples.name, kind=kind.kind, site=kind.site,
         metric="auroc", quantity=quantity(kind), layers=activations.layers, positions=inputs.positions.names,
@@ -269,84 +185,6 @@ def _grid(kind: ProbeGrid, inputs: Inputs, rows: _Rows, fits: list[CellFit], val
         tied_with_best=np.zeros(shape, dtype=bool) if values is None else values.tied_with_best.reshape(shape),
         settings=_settings(kind, inputs, rows, fits, values),
     )  # fmt: skip
-
-
-def _outcomes(
-    kind: ProbeGrid, inputs: Inputs, rows: _Rows, fits: list[CellFit], values: CellValues | None
-) -> list[tuple[str, str]]:
-    """Status and reason of each cell, layer by layer."""
-    if values is None:
-        layers = len(inputs.activations[kind.site].layers)
-        one = [rows.trouble if p else _missing(kind, inputs, i) for i, p in enumerate(rows.positions)]
-        return [(str(status), reason) for status, reason in one] * layers
-    found = []
-    for c, fit in enumerate(fits):
-        if values.constant[c]:
-            found.append((CellStatus.CONSTANT.value, NOTHING_VARIES))
-        elif values.boundary[c]:
-            found.append((CellStatus.BOUNDARY.value, ""))
-        else:
-            found.append((fit.status, fit.reason))
-    return found
-
-
-# ---------------------------------------------------------------- the nested best and the baselines
-
-
-def _nested(grid: Grid, split: Split, fits: list[CellFit], scores: Floats) -> tuple[Selection | None, Floats]:
-    """The nested best with each fold's winner, and its held-out scores [n]; None and NaN where no cell has a value."""
-    eligible = grid.has_value.ravel()
-    if not eligible.any():
-        return None, np.full(len(split.labels), np.nan)
-    winners = choose(np.stack([fit.inner for fit in fits]), eligible)
-    nested = compose(split, scores, winners)
-    scored = evaluate(split, nested)
-    estimate = as_estimate(mean_interval(split, scored, grid.level), grid.level, len(nested))
-    layers, positions = np.unravel_index(winners, grid.value.shape)
-    return Selection(
-        estimate,
-        tuple(
-            Winner(k, grid.layers[layers[k]], grid.positions[positions[k]], float(fits[c].penalties[k]), float(value))
-            for k, (c, value) in enumerate(zip(winners, scored.aurocs, strict=True))
-        ),
-    ), nested
-
-
-def _baselines(kind: ProbeGrid, inputs: Inputs, rows: _Rows, plan: Plan) -> list[tuple[str, str, Floats | str]]:
-    """Name, label and scores [n] of each baseline, or why it has none; columns are fitted on the folds of the cells."""
-    found: list[tuple[str, str, Floats | str]] = []
-    for entry in kind.baselines:
-        if isinstance(entry, str):
-            wrongness = built_in_scores(entry, inputs.sequences, inputs.labels, rows.index)
-            signed = wrongness if kind.predict == "error" else -wrongness
-            found.append((entry, BUILT_IN[entry].label, why_no_scores(wrongness) or signed))
-            continue
-        for name, columns in entry.items():
-            features, reason = column_features(columns, inputs.examples, rows.index)
-            scores: Floats | str = reason
-            if features is not None:
-                fit = fit_cell(features, plan)
-                scores = fit.reason or fit.scores.astype(np.float64)
-            found.append((name, f"{name} ({', '.join(columns)})", scores))
-    return found
-
-
-def _compare(name: str, label: str, found: Floats | str, split: Split, nested: Floats, level: float) -> Baseline:
-    """A baseline's estimate, and the paired difference of the nested best from it."""
-    if isinstance(found, str):
-        return Baseline(name, label, None, None, found)
-    scored = evaluate(split, found)
-    interval = mean_interval(split, scored, level)
-    if np.isnan(interval.low):
-        return Baseline(name, label, None, None, NOTHING_VARIES)
-    difference = None
-    if not np.isnan(nested).any():
-        paired = difference_interval(split, evaluate(split, nested), scored, level)
-        difference = as_estimate(paired, level, len(found))
-    return Baseline(name, label, as_estimate(interval, level, len(found)), difference)
-
-
-# ---------------------------------------------------------------- what a report says of it
 
 
 def quantity(kind: ProbeGrid) -> Quantity:
@@ -366,7 +204,7 @@ def quantity(kind: ProbeGrid) -> Quantity:
 
 
 def _settings(
-    kind: ProbeGrid, inputs: Inputs, rows: _Rows, fits: list[CellFit], values: CellValues | None
+    kind: ProbeGrid, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None
 ) -> dict[str, Any]:
     """JSON values for the methods paragraph."""
     dropped = np.setdiff1d(np.arange(len(inputs.examples.ids)), rows.index)
