@@ -19,7 +19,7 @@ def pictures(report: Path) -> None:
     from layergrid.theme import faces
 
     page = pypdfium2.PdfDocument(report / "report.pdf")[0]
-    page.render(scale=DOTS / 72).to_pil().convert("P", palette=1, colors=128).save(SAMPLE / "page-1.png", optimize=True)
+    page.render(scale=DOTS / 72).to_pil().save(SAMPLE / "page-1.png", optimize=True)
     results = archive.read(report)
     found = facts.derive(results)
     shown = render.prepare(results, found, prose.summarise(results, found), render.read_presentation(report))

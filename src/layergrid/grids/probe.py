@@ -61,7 +61,7 @@ class PenaltyRange(BaseModel):
 class ProbeGrid(GridKind):
     """AUROC of a standardised logistic probe in every cell, its penalty chosen inside the training folds."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     kind: Literal["probe"] = "probe"
     predict: Literal["error", "correct"] = Field(
         "error", description="Positive class: `error` (wrong answers) or `correct` (right answers)."
