@@ -104,20 +104,18 @@ class Content:
             )
             for d in r.data
         ]  # fmt: skip
-        spec = (("spec", r.spec_name), ("digest", r.spec_digest), ("seed", str(r.seed)))
-        groups.append(("Build", tuple((k, v) for k, v in spec if v)))
-        if r.versions:
-            groups.append(("Versions", tuple((name, r.versions[name]) for name in sorted(r.versions))))
+        libraries = ", ".join(f"{name} {r.versions[name]}" for name in sorted(r.versions))
+        build = (("spec", r.spec_name), ("digest", r.spec_digest), ("seed", str(r.seed)), ("libraries", libraries))
+        groups.append(("Build", tuple((k, v) for k, v in build if v)))
+        groups.append(("Files", self._files))
         return tuple(groups)
 
     @property
-    def files(self) -> tuple[tuple[str, str], ...]:
+    def _files(self) -> tuple[tuple[str, str], ...]:
         """What lies beside the report."""
-        grids = [
-            (f"grids/{g.grid.name}.parquet, .csv", "every cell with interval, n and status") for g in self.results.grids
-        ]
-        return (*grids, ("results/", "tables and held-out scores"), ("facts.json", "every fact that a sentence cites"),
-                ("manifest.json", "what identifies this build"))  # fmt: skip
+        grids = ", ".join(f"grids/{g.grid.name}.parquet, .csv" for g in self.results.grids)
+        return (("cells", grids), ("held-out scores", "results/"), ("cited facts", "facts.json"),
+                ("this build", "manifest.json"))  # fmt: skip
 
 
 def _of(one: GridResult, many: bool) -> str:
@@ -191,19 +189,22 @@ def _winners(one: GridResult, many: bool) -> Sheet | None:
 def _balance(results: Results) -> Sheet:
     """Answers by label, and what was lost on the way."""
     rows = []
+    many = len({d.model for d in results.data}) > 1
     for d in results.data:
         wrong = d.n - d.n_correct
         counts = (d.n, d.n_correct, wrong)
-        rows.append((d.name, *(text.count(c) for c in counts), f"{d.not_found_correct} / {d.not_found_wrong}",
-                     f"{d.truncated_correct} / {d.truncated_wrong}", *_compared(results, d.name)))  # fmt: skip
+        name = f"{d.name} ({d.model})" if many else d.name
+        rows.append((name, *(text.count(c) for c in counts), f"{d.not_found_correct} / {d.not_found_wrong}",
+                     f"{d.truncated_correct} / {d.truncated_wrong}", *_compared(results, d.model, d.name)))  # fmt: skip
     columns = ("Data set", "Answers", "Right", "Wrong", "No exact answer", "Cut off", "Left out", "Rows compared")
     return Sheet("balance", "Answers, and rows left out", columns, tuple(rows), (False, *[True] * 7), note=PAIRS)
 
 
-def _compared(results: Results, dataset: str) -> tuple[str, str]:
+def _compared(results: Results, model: str, dataset: str) -> tuple[str, str]:
+    """Rows left out and rows compared in the first grid of a model's answers to a data set that says so."""
     for one in results.grids:
         settings = one.grid.settings
-        if one.grid.dataset == dataset and "rows" in settings:
+        if (one.grid.model, one.grid.dataset) == (model, dataset) and "rows" in settings:
             left = f"{settings.get('dropped_correct', 0)} / {settings.get('dropped_wrong', 0)}"
             return left, text.count(int(settings["rows"]))
     return "", ""
