@@ -85,7 +85,8 @@ def facts(home, found):
         ("reciter: model", "reciter: builtin:arithmetics", "no model 'builtin:arithmetics' ships"),
         ("max_new_tokens: 8", "max_new_tokens: 150", "exceeds the context of model reciter, 160 tokens; shorten"),
         ("grids:", "theme: papre\ngrids:", "did you mean 'paper'?"),
-        ("grids:", "theme: mine.yaml\ngrids:", "there is no theme 'mine.yaml'"),
+        ("grids:", "theme: mine.yaml\ngrids:", "facts.yaml:8:8: no theme file 'mine.yaml'; its path starts at"),
+        ("grids:", "theme: facts.yaml\ngrids:", "facts.yaml: name, faces, sizes, colours and schemes missing"),
         ("grids:", "figures: [{kind: heatmap, box: exact}]\ngrids:", "facts.yaml:8:32: box 'exact' matches "
          "no position of grid 'errors': last_q, exact_answer_last, -1"),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 from building import HEAVY, SPEC, cache, child, run, shared, tree
 from layergrid import __version__, kinds, pipeline, resources
+from layergrid.errors import BadInput, BuildError
 
 COMMANDS = ("build", "validate", "positions", "render", "verify", "new", "schema", "list", "doctor")
 
@@ -143,6 +144,42 @@ def test_errors_of_all_specs_are_told_before_any_is_built(written, study):
         assert re.search(r"wrong\.yaml:2:1: unknown key 'modls'.*did you mean 'models'", ran.err)
         assert re.search(r"none\.yaml: there is no such file; did you mean .*\.yaml\?", ran.err)
         assert not (fine.parent / "reports").exists()
+
+
+def test_a_spec_that_fails_does_not_stop_the_others_and_the_worst_code_is_the_end(written, study, monkeypatch):
+    build = pipeline.build
+
+    def some_fail(spec, out, reporter):
+        errors = {"burnt": BuildError("the model\nburnt"), "crashed": RuntimeError("oh"), "wrong": BadInput("no rows")}
+        if spec.name in errors:
+            raise errors[spec.name]
+        return build(spec, out, reporter)
+
+    monkeypatch.setattr(pipeline, "build", some_fail)
+    unmet = SPEC + "expect: [{nested_best: {at_least: 0.999}}]\n"
+    wrong, burnt, crashed = (written(SPEC, f"{name}.yaml") for name in ("wrong", "burnt", "crashed"))
+    fine, missed = written(SPEC), written(unmet, "missed.yaml")
+    out = fine.parent / "reports"
+    ran = run("build", wrong, fine, missed, "--set", "outputs=[md]", "--out", out)
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1] == "wrong: no rows"
+    assert ran.out.splitlines() == [str(out / "small" / "report.md"), str(out / "missed" / "report.md")]
+    assert run("build", fine, missed, "--set", "outputs=[md]", "--out", out, "-q").code == 1
+    ran = run("build", burnt, wrong, fine, crashed, "--set", "outputs=[md]", "--out", out, "-q")
+    assert ran.code == 3
+    again = "  run again with --debug for the traceback"
+    told = ["burnt: the model", "burnt", "wrong: no rows", "crashed: failed: RuntimeError: oh", again]
+    assert ran.err.splitlines() == told
+
+
+def test_errors_are_told_also_where_a_later_spec_is_interrupted(written, monkeypatch):
+    def stopped(spec, *_):
+        raise BuildError("the model burnt") if spec.name == "first" else KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "build", stopped)
+    ran = run("build", written(SPEC, "first.yaml"), written(SPEC, "second.yaml"))
+    assert ran.code == 130
+    assert ran.err.startswith("first: the model burnt\ninterrupted")
 
 
 def test_two_specs_that_would_take_the_same_place_are_refused(written, tmp_path):

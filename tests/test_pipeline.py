@@ -101,6 +101,32 @@ def test_a_report_that_was_removed_comes_back_from_the_store_byte_for_byte(copie
     assert tree(copied / "reports" / "small") == tree(study.report)
 
 
+def test_a_theme_file_stands_beside_the_spec_and_its_report_needs_it_no_more(copied, monkeypatch):
+    shipped = resources.file("templates/themes/paper.yaml").read_text(encoding="utf-8")
+    (copied / "looks").mkdir()
+    look = copied / "looks" / "mine.yaml"
+    look.write_text(shipped.replace("#0b3c7d", "#123456"), encoding="utf-8")
+    spec = copied / "small.yaml"
+    spec.write_text(SPEC + "theme: looks/mine.yaml\noutputs: [html]\n", encoding="utf-8")
+    (copied / "elsewhere").mkdir()
+    monkeypatch.chdir(copied / "elsewhere")  # the path starts at the spec's folder, wherever the command runs
+    assert run("validate", spec).code == 0
+    assert run("build", spec, "--out", copied / "reports").code == 0
+    report = copied / "reports" / "small"
+    before = tree(report)
+    assert b"#123456" in before["report.html"]
+    look.write_text(shipped.replace("#0b3c7d", "#654321"), encoding="utf-8")
+    assert run("build", spec, "--out", copied / "reports").code == 0
+    assert b"#654321" in (report / "report.html").read_bytes()  # a change of the theme is a change of the report
+    shutil.rmtree(look.parent)
+    moved = copied / "elsewhere" / "moved"
+    report.rename(moved)
+    before = tree(moved)
+    assert run("verify", moved).code == 0
+    assert run("render", moved).code == 0
+    assert tree(moved) == before
+
+
 def test_a_file_of_a_report_that_was_changed_is_put_right_by_the_next_build(copied, study):
     (copied / "reports" / "small" / "report.md").write_text("nothing")
     assert run("build", copied / "small.yaml", "--out", copied / "reports").code == 0

@@ -387,8 +387,20 @@ def test_results_without_grids_or_examples_still_make_documents():
     assert documents.pdf.startswith(b"%PDF")
 
 
+def test_two_models_on_one_data_set_each_show_their_own_rows():
+    results, facts, summary = words.made(n=60)
+    one = results.grids[0]
+    settings = {**one.grid.settings, "rows": 41, "dropped_correct": 5, "dropped_wrong": 14}
+    two = replace(one, grid=replace(one.grid, name="second", model="large", settings=settings))
+    results = replace(results, data=(*results.data, replace(results.data[0], model="large")), grids=(one, two))
+    content = render.prepare(results, facts, summary, render.Presentation())
+    rows = next(sheet.rows for sheet in content.sheets if sheet.key == "balance")
+    assert [(row[0], *row[-2:]) for row in rows] == [("sums (tiny)", "10 / 28", "60"), ("sums (large)", "5 / 14", "41")]
+
+
 def test_the_fingerprint_follows_the_theme():
     assert render.fingerprint("paper") == render.fingerprint("paper") != render.fingerprint("other")
+    assert render.fingerprint("a.yaml", "name: a") != render.fingerprint("a.yaml", "name: b")
 
 
 def test_a_machine_without_any_font_still_prints_in_the_bundled_ones(tmp_path):

@@ -106,6 +106,9 @@ ONE_ERROR = [
      f"sums:\n      ^"),
     ("outputs: [html, pdf]\n", "outputs: [html]\ntheme: papr\n",
      f"t.yaml:23:8: no theme 'papr'; known: {THEMES}; did you mean 'paper'?\n    theme: papr\n           ^"),
+    ("outputs: [html, pdf]\n", "outputs: [html]\ntheme: looks/mine.yml\n",
+     "t.yaml:23:8: no theme file 'looks/mine.yml'; its path starts at the spec's folder\n"
+     "    theme: looks/mine.yml\n           ^"),
     # addresses
     ("data.csv", "data.cvs",
      f"t.yaml:7:13: no loader reads the suffix of 'data.cvs'; expected {SOURCES}; "

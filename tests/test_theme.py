@@ -93,6 +93,18 @@ def test_an_unknown_theme_or_scheme_names_the_nearest_known_one():
         theme.load("paper").scheme("blue")
 
 
+def test_a_theme_file_starts_at_a_folder_and_a_theme_that_ships_has_no_content(tmp_path):
+    shipped = resources.file("templates/themes/paper.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mine.yml").write_text(shipped.replace("#0b3c7d", "#123456"), encoding="utf-8")
+    found = theme.content("mine.yml", tmp_path)
+    assert theme.load("mine.yml", found).light["accent"] == "#123456"
+    assert theme.content("paper", tmp_path) == ""
+    (tmp_path / "empty.yaml").write_text("\n")
+    for name, said in (("none.yaml", "cannot be read"), ("empty.yaml", "is empty")):
+        with pytest.raises(BadInput, match=said):
+            theme.content(name, tmp_path)
+
+
 def test_vega_and_css_take_the_same_colours_and_faces():
     shown = theme.load("paper")
     config = shown.vega()

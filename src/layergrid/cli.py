@@ -68,14 +68,14 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(error: BaseException, debug: bool) -> int:
+def _told(error: BaseException, debug: bool, lead: str = "") -> int:
     """Says what went wrong on standard error, with a traceback only for debugging; the exit code."""
     if debug:
         import traceback
 
         traceback.print_exception(error)
     message, code = _explained(error)
-    sys.stderr.write("".join(f"{visible(line)}\n" for line in message.split("\n")))
+    sys.stderr.write("".join(f"{visible(line)}\n" for line in f"{lead}{message}".split("\n")))
     return code
 
 
@@ -125,7 +125,10 @@ def _root(
 
 @app.command()
 def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"), quiet: Quiet = False) -> None:
-    """Build the report of each spec: reports/NAME/report.html, report.pdf, report.md, grids and facts."""
+    """Build the report of each spec: reports/NAME/report.html, report.pdf, report.md, grids and facts.
+
+    A spec that fails does not stop the others; its error is told at the end.
+    """
     read = _read(specs, set_)
     names = [spec.name for spec in read]
     for i, name in enumerate(names):
@@ -136,27 +139,39 @@ def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"),
             )
     from layergrid import console, pipeline
 
-    failed = False
-    for spec in read:
-        built = pipeline.build(spec, out_, console.reporter(quiet))
-        for line in built.unmet:
-            sys.stderr.write(f"{spec.name}: expectation not met: {line}\n")
-        failed = failed or bool(built.unmet)
-        if not quiet:
-            for file in built.files:
-                typer.echo(str(file))
-    raise typer.Exit(1 if failed else 0)
+    codes, failed = [0], []
+    try:
+        for spec in read:
+            try:
+                built = pipeline.build(spec, out_, console.reporter(quiet))
+            except BrokenPipeError:  # nobody reads any longer
+                raise
+            except Exception as error:  # foreseen or not, it is told below, and the other specs are built
+                failed.append((spec.name, error))
+                continue
+            for line in built.unmet:
+                sys.stderr.write(f"{spec.name}: expectation not met: {line}\n")
+            codes.append(1 if built.unmet else 0)
+            if not quiet:
+                for file in built.files:
+                    typer.echo(str(file))
+    finally:  # also where the build of a later spec is interrupted
+        debug = "--debug" in sys.argv
+        codes += [_told(why, debug, f"{name}: " if len(read) > 1 else "") for name, why in failed]
+    raise typer.Exit(max(codes))
 
 
 @app.command()
 def validate(specs: SpecFiles, set_: Overrides = None) -> None:
     """Check specs without running them; every error comes with its line and column."""
+    from layergrid import theme
     from layergrid.spec import load_spec
 
     wrong = []
     for path in specs:
         try:
             spec = load_spec(path, tuple(set_ or ()))
+            theme.check(theme.content(spec.theme, spec.root), spec.theme)
         except BadInput as error:
             wrong.append(str(error))
         else:

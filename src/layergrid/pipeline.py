@@ -79,7 +79,9 @@ def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
     """
     target = out / spec.name
     publish.check(target)
-    theme.load(spec.theme)  # what is wrong with a theme's file is better known now than after hours
+    theme.load(
+        spec.theme, theme.content(spec.theme, spec.root)
+    )  # what is wrong with a theme's file is better known now than after hours
     store = Store(warn=reporter.note)
     study = Study(spec, store, reporter)
     key = study.report_key()
@@ -301,7 +303,7 @@ class Study:
             "grids": grids,
             "spec": self.spec.digest,
             "name": self.spec.name,
-            "pages": render.fingerprint(self.spec.theme),
+            "pages": render.fingerprint(self.spec.theme, theme.content(self.spec.theme, self.spec.root)),
         }
         return Key.of("report", 1, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
 

@@ -29,13 +29,15 @@ class Presentation:
     figures: tuple[dict[str, Any], ...] = ()  # chart kinds as mappings with the fields that were written
     layers_from: Literal[0, 1] = 0
     layer_order: Literal["top", "bottom"] = "top"
+    theme_file: str = ""  # the text of the theme's file, where the theme is none that ships
 
     @classmethod
     def of(cls, spec: Any) -> Presentation:
-        """The presentation that a spec asks for."""
+        """The presentation that a spec asks for, with its theme's file; raises BadInput like `theme.content`."""
         asked = tuple({"kind": f.kind, **f.model_dump(mode="json", exclude_unset=True)} for f in spec.figures)
         outputs = tuple(spec.outputs)
-        return cls(spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order)
+        look = theme.content(spec.theme, spec.root)
+        return cls(spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order, look)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def rerender(
 
 def prepare(results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation) -> Content:
     """Everything that the documents show, figures drawn once."""
-    look = theme.load(presentation.theme)
+    look = theme.load(presentation.theme, presentation.theme_file)
     kinds = figures.chosen(results, presentation.figures, presentation.layers_from, presentation.layer_order)
     drawn = figures.draw(kinds, results, look)
     blocks = figures.arrange(drawn, summary)
@@ -112,15 +114,13 @@ def read_presentation(folder: Path) -> Presentation:
         raise BuildError(f"{path}: cannot be read ({error}); build the report again") from error
 
 
-def fingerprint(name: str) -> str:
-    """A digest of everything after the waist that decides the documents: code, templates, fonts and a theme."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
+def fingerprint(name: str, content: str = "") -> str:
+    """A digest of all after the waist that decides the documents: code, templates, fonts, a theme with its content."""
+    digest = hashlib.sha256(json.dumps([name, content]).encode("ascii"))
     files = [p for p in resources.folder("templates").rglob("*") if p.is_file()]
     for part in AFTER_THE_WAIST:
         here = resources.PACKAGE / part
         files += [p for p in (here.with_suffix(".py"), *here.rglob("*")) if p.suffix in DECIDING and p.is_file()]
-    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
-        files.append(Path(name))
     for file in sorted(files):
         digest.update(file.name.encode("utf-8"))
         digest.update(hashlib.sha256(file.read_bytes()).digest())

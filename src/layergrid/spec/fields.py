@@ -243,7 +243,9 @@ class Spec(Model):
     outputs: tuple[Literal["html", "pdf", "md"], ...] = Field(
         ("html", "pdf", "md"), min_length=1, description="Documents to write."
     )
-    theme: str = Field("paper", min_length=1, description="Name of a theme that ships, or path of a theme file.")
+    theme: str = Field(
+        "paper", min_length=1, description="Name of a theme that ships, or path of a theme file from the spec's folder."
+    )
     paper: Literal["A4", "Letter"] = Field("A4", description="Size of the pages of the PDF.")
     layers_from: Literal[0, 1] = Field(0, description="Number that the figures give to the first layer.")
     layer_order: Literal["top", "bottom"] = Field("top", description="Where the figures put the first layer.")

@@ -55,7 +55,7 @@ def parse_spec(source: Source, path: Path, overrides: Sequence[str] = ()) -> Spe
 
 def _validated(root: Node, path: Path, problems: list[Problem]) -> Spec:
     root = sugar.full(root, path.stem, problems)
-    problems += references.check(root)
+    problems += references.check(root, path.parent)
     spec = None
     try:
         context = {"name": path.stem, "root": path.parent}

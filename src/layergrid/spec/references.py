@@ -1,22 +1,23 @@
 """Checks what one part of a spec says of another: names of models, data sets, grids and positions, and templates.
 
-It works on the full form as nodes, so that wrong references are reported beside wrong values. It opens no data.
+It works on the full form as nodes, so that wrong references are reported beside wrong values. It opens no file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from layergrid import resources
 from layergrid.spec.sugar import entries, items, position_names
 from layergrid.text import listed, nearest, visible
-from layergrid.yamlsource import Node, Problem
+from layergrid.yamlsource import Node, Place, Problem
 
 
-def check(root: Node) -> list[Problem]:
-    """All references of a spec in its full form that lead nowhere."""
-    return [*_grids(root), *_figures(root), *_expect(root), *_prompts(root), *_theme(root)]
+def check(root: Node, folder: Path) -> list[Problem]:
+    """All references of a spec in its full form that lead nowhere; paths start at the folder."""
+    return [*_grids(root), *_figures(root), *_expect(root), *_prompts(root), *_theme(root, folder)]
 
 
 def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
@@ -116,9 +117,25 @@ def _prompts(root: Node) -> list[Problem]:
     return found
 
 
-def _theme(root: Node) -> list[Problem]:
+def _theme(root: Node, folder: Path) -> list[Problem]:
     theme = root.get("theme")
-    if theme is None or not isinstance(theme.value, str) or theme.value.endswith((".yaml", ".yml")):
-        return []  # the path of a file
-    folder = resources.folder("templates") / "themes"
-    return _reference(theme, "theme", sorted(path.stem for path in folder.glob("*.yaml")))
+    if theme is None or not isinstance(theme.value, str):
+        return []
+    if theme.value.endswith((".yaml", ".yml")):
+        return _theme_file(theme.place, theme.value, folder)
+    shipped = resources.folder("templates") / "themes"
+    return _reference(theme, "theme", sorted(path.stem for path in shipped.glob("*.yaml")))
+
+
+def _theme_file(place: Place, written: str, folder: Path) -> list[Problem]:
+    """A problem where a theme's file is not there."""
+    path = folder / written
+    try:
+        if path.is_file():
+            return []
+        like = nearest(path.name, sorted(p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else None
+    except OSError:  # such as a name that is too long
+        like = None
+    hint = f"; did you mean '{visible(str(Path(written).with_name(like)))}'?" if like else ""
+    message = f"no theme file '{visible(written)}'; its path starts at the spec's folder{hint}"
+    return [Problem(place, message)]

@@ -20,6 +20,7 @@ ROLES = (
 )  # fmt: skip
 SIZES = ("text", "leading", "label", "title", "token", "mark", "plot")
 FACES = ("text", "figure", "token")
+FILES = (".yaml", ".yml")  # a theme whose name ends so is a file
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _FAMILY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
@@ -86,19 +87,52 @@ class Theme:
         return " ".join(f"--{face}: {self.stack(face)};" for face in FACES)
 
 
-def load(name: str) -> Theme:
-    """A theme by name (from templates/themes) or by the path of a YAML file; raises BadInput."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else resources.folder("templates") / "themes" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(p.stem for p in (resources.folder("templates") / "themes").glob("*.yaml"))
+def load(name: str, content: str = "") -> Theme:
+    """A theme that ships, by name, or the one that a file of that name holds; raises BadInput.
+
+    `content` is the text of the file, as `content` reads it: a report keeps it, so that it needs no other file.
+    """
+    if content:
+        return _read(content, name)
+    path = resources.folder("templates") / "themes" / f"{name}.yaml"
+    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    if name not in known:
         near = text.nearest(name, known)
         hint = f"; did you mean {near!r}?" if near else ""
         raise BadInput(f"theme: there is no theme {name!r}, only {text.listed(known)}{hint}")
+    return _read(path.read_text(encoding="utf-8"), str(path))
+
+
+def content(name: str, root: Path) -> str:
+    """The text of a theme's file, whose relative path starts at `root`; empty for a theme that ships.
+
+    Raises:
+        BadInput: the file cannot be read, or is empty.
+    """
+    if not name.endswith(FILES):
+        return ""
+    path = root / name
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not a YAML file: {error}") from error
-    return parse(raw, str(path))
+        found = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"theme: {path} cannot be read ({error}); expected a theme, a YAML file") from error
+    if not found.strip():
+        raise BadInput(f"theme: {path} is empty; expected a theme, a YAML file")
+    return found
+
+
+def check(written: str, where: str) -> None:
+    """Raises BadInput where a text that is not empty holds no theme."""
+    if written:
+        _read(written, where)
+
+
+def _read(written: str, where: str) -> Theme:
+    try:
+        raw = yaml.safe_load(written)
+    except yaml.YAMLError as error:
+        raise BadInput(f"{where}: not a YAML file: {error}") from error
+    return parse(raw, where)
 
 
 def parse(raw: object, where: str) -> Theme:
