@@ -71,7 +71,7 @@ def test_groups_come_from_names_alone():
     found = {g.label: [names[j] for j in g.columns] for g in View(GridResult(grid)).groups}
     assert found == {
         "the gold tokens": ["gold_first", "gold_last"],
-        "the other position": ["start"],
+        "start": ["start"],
         "the last three tokens": ["-3", "-2", "-1"],
         "the exact-answer tokens": ["exact_answer_first", "exact_answer_last"],
     }

@@ -195,6 +195,68 @@ def test_several_grids_are_each_introduced_by_name():
     assert "length.heatmap" in summary.captions
 
 
+def several(*names: str) -> Results:
+    """Grids of many sorts under these names."""
+    found = [edges.base(), edges.null(), edges.all_missing(), edges.constant(), edges.nothing_but_values()]
+    grids = [one.grids[0] for one in found]
+    named = [replace(g, grid=replace(g.grid, name=name)) for name, g in zip(names, grids, strict=False)]
+    return replace(edges.base(), grids=tuple(named))
+
+
+NAMES = ("errors", "null", "gone", "flat", "before")
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_of_several_grids_each_sentence_that_weighs_says_which_it_speaks_of(count):
+    names = NAMES[:count]
+    summary = well_formed(several(*names))
+    of_grid = re.compile(rf"[Gg]rid ({'|'.join(names)})\b")
+    last = summary.abstract[-1:] if count > 3 else ()
+    by_key = {section.key: section for section in summary.sections}
+    weighed = [s for key in prose.WEIGHED for p in by_key[key].paragraphs for s in p]
+    for sentence in (*summary.abstract[: len(summary.abstract) - len(last)], *weighed):
+        (name,) = set(of_grid.findall(sentence.text))
+        assert {f.split(".")[0] for f in sentence.facts} <= {name}, sentence.text
+    for key in ("overview", "components", "analysis", "anomaly", "methods"):
+        led = [p for p in by_key[key].paragraphs if any(f.split(".")[0] in names for s in p for f in s.facts)]
+        assert all(of_grid.match(p[0].text) for p in led)
+    for key, paragraph in summary.captions.items():
+        if key.split(".")[0] in names:
+            assert of_grid.match(paragraph[0].text), key
+
+
+def test_the_abstract_of_several_grids_speaks_of_three_and_says_how_many_more():
+    said = [s.text for s in summarised(several(*NAMES)).abstract]
+    assert [sum(f"grid {name}" in text.lower() for text in said) for name in NAMES[:3]] == [2, 2, 1]
+    assert said[-1] == "Two more grids, flat and before, are described in the sections that follow."
+    assert summarised(several(*NAMES[:4])).abstract[-1].text.startswith("One more grid, flat, is described")
+    assert not any("more grid" in s.text for s in summarised(several(*NAMES[:3])).abstract)
+
+
+def test_the_key_figures_of_several_grids_are_the_nested_best_of_each():
+    results = several(*NAMES)
+    found = {k.meaning.text.split("grid ")[1].split(",")[0]: k for k in summarised(results).key_figures}
+    assert list(found) == ["errors", "null", "gone", "flat"]
+    for name, one in zip(NAMES, results.grids, strict=True):
+        if one.selection is not None:
+            assert found[name].figure.text == f"{one.selection.estimate.value:.2f}"
+    assert found["gone"].meaning.text == "cells without a value in the grid gone, of 9 layers by 15 positions"
+    many = replace(results, grids=tuple(replace(results.grids[0], grid=replace(results.grids[0].grid, name=n))
+                                        for n in ("a", "b", "c", "d", "e")))  # fmt: skip
+    assert len(summarised(many).key_figures) == 4
+
+
+def test_a_single_position_without_a_group_is_called_by_its_name():
+    positions = ("last_q", "exact_answer_first", "exact_answer_last", "-2", "-1")
+    for results in (edges.scored(edges.held().cells[:, [0, 4, 5, 13, 14]], positions=positions),
+                    edges.scored(edges.held().cells[:, [14, 0]], positions=("last_q", "-1"))):  # fmt: skip
+        said = written(well_formed(results))
+        assert "other position" not in said
+        assert "the position " not in said
+        assert "last_q, last_q" not in said
+    assert "At last_q AUROC stays between" in said
+
+
 def test_the_authors_own_text_stands_apart_and_unchecked():
     results = replace(edges.base(), interpretation="Clearly 100 % better.")
     section = next(s for s in summarised(results).sections if s.key == "interpretation")

@@ -8,6 +8,8 @@ from layergrid import text
 from layergrid.artifacts import DataCard, ExpectationResult, Illustration, ModelCard, Results
 from layergrid.facts.ledger import Ledger
 
+IN_ABSTRACT = 3  # grids that an abstract speaks of, where there are several
+
 
 def derive(results: Results, ledger: Ledger) -> None:
     """Writes the facts of everything that stands beside the grids."""
@@ -23,8 +25,18 @@ def derive(results: Results, ledger: Ledger) -> None:
         _expectations(results.expectations, ledger)
     versions = text.listed(f"{name} {version}" for name, version in results.versions.items())
     ledger.name("versions", text=versions)
+    _more([one.grid.name for one in results.grids], ledger)
     ledger.add("seed", "setting", {"text": f"seed {results.seed}"}, value=results.seed)
     ledger.name("spec", name=results.spec_name, digest=_short(results.spec_digest))
+
+
+def _more(names: list[str], ledger: Ledger) -> None:
+    """The grids that an abstract does not reach."""
+    rest = names[IN_ABSTRACT:]
+    if rest:
+        noun, verb = ("grid", "is described") if len(rest) == 1 else ("grids", "are described")
+        clause = f"{text.words(len(rest))} more {noun}, {text.visible(text.listed(rest))}, {verb}"
+        ledger.add("grids.more", "count", {"text": clause, "Text": text.capital(clause)}, value=len(rest), n=len(names))
 
 
 def model_key(name: str) -> str:

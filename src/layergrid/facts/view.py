@@ -141,7 +141,7 @@ class View:
                 found.append(Group(text.slug(prefix), f"the {prefix.replace('_', '-')} tokens", tuple(members)))
         other = [j for j in rest if not any(j in group.columns for group in found)]
         if other:
-            found.append(Group("all.other", _other(len(other), bool(found or end)), tuple(other)))
+            found.append(Group("all.other", _other([names[j] for j in other], bool(found or end)), tuple(other)))
         if end:
             found.append(Group("from.end", _end([names[j] for j in end]), tuple(end)))
         return tuple(sorted(found, key=lambda group: group.columns[0]))
@@ -162,9 +162,11 @@ def _prefix(names: Sequence[str]) -> str:
     return "_".join(shared)
 
 
-def _other(count: int, beside: bool) -> str:
-    noun = "position" if count == 1 else f"{text.words(count)} positions"
-    return f"the other {noun}" if beside else f"the {noun}"
+def _other(names: Sequence[str], beside: bool) -> str:
+    """Positions without a group of their own; a single one is called by its name."""
+    if len(names) == 1:
+        return names[0]
+    return f"the {'other ' if beside else ''}{text.words(len(names))} positions"
 
 
 def _end(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from layergrid.artifacts import Fact, Paragraph, Results, Section, Summary
+from layergrid.artifacts import Fact, KeyFigure, Paragraph, Results, Section, Summary
 from layergrid.facts import prefixes, sentences
 from layergrid.facts.sources import data_key, model_key
 from layergrid.facts.view import View
@@ -21,6 +21,7 @@ TITLES = {
     "conclusion": "Conclusion",
     "methods": "Methods",
 }
+WEIGHED = ("observations", "interpretation", "conclusion")  # each sentence may be quoted alone, and names its grid
 
 
 def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
@@ -28,24 +29,37 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
     by_id: Mapping[str, Fact] = {fact.id: fact for fact in facts}
     whole = Voice(by_id)
     names = prefixes(results)
-    voices = [Voice(by_id, name) for name in names]
+    voices = [Voice(by_id, name, len(names) > 1) for name in names]
     found: dict[str, list[Paragraph]] = {key: [] for key in TITLES}
     for result, voice in zip(results.grids, voices, strict=True):
         for key, paragraphs in _of_grid(voice, View(result)).items():
-            found[key].extend(_led(voice, paragraphs) if len(voices) > 1 else paragraphs)
+            found[key].extend((_named if key in WEIGHED else _led)(voice, paragraphs) if voice.several else paragraphs)
     found["conclusion"].insert(min(1, len(found["conclusion"])), reading.expectations(whole, len(results.expectations)))
     found["methods"].append(methods.provenance(whole))
     said = captions.of_sources(results, whole)
     for result, voice in zip(results.grids, voices, strict=True):
-        said |= captions.of_grid(voice, result.grid.name)
-    lead = View(results.grids[0]) if results.grids else None
+        of_grid = captions.of_grid(voice, result.grid.name)
+        said |= {key: (voice.named(p[0]), *p[1:]) for key, p in of_grid.items() if p}
+    views = [View(result) for result in results.grids]
     return Summary(
         finding=first_page.finding(results, voices, whole),
-        abstract=first_page.abstract(voices[0], lead.grid, lead.groups) if lead else (),
-        key_figures=first_page.key_figures(voices[0], _data(lead)) if lead else (),
+        abstract=_abstract(voices, views, whole),
+        key_figures=_key_figures(voices, views),
         sections=tuple(_section(key, title, found[key], results) for key, title in TITLES.items()),
         captions={key: paragraph for key, paragraph in said.items() if paragraph},
     )
+
+
+def _abstract(voices: Sequence[Voice], views: Sequence[View], whole: Voice) -> Paragraph:
+    if len(voices) > 1:
+        return first_page.abstract_of_several(voices, [view.grid for view in views], whole)
+    return first_page.abstract(voices[0], views[0].grid, views[0].groups) if voices else ()
+
+
+def _key_figures(voices: Sequence[Voice], views: Sequence[View]) -> tuple[KeyFigure, ...]:
+    if len(voices) > 1:
+        return first_page.key_figures_of_several(voices)
+    return first_page.key_figures(voices[0], _data(views[0])) if voices else ()
 
 
 def _section(key: str, title: str, paragraphs: Sequence[Paragraph], results: Results) -> Section:
@@ -73,10 +87,14 @@ def _data(view: View) -> str:
 
 
 def _led(voice: Voice, paragraphs: list[Paragraph]) -> list[Paragraph]:
-    """Paragraphs of one grid among several, led by its name."""
-    lead = voice.say("Grid {grid|name}, {grid|model} on {grid|dataset}:")
-    first, *rest = [p for p in paragraphs if p] or [()]
-    return [(lead, *first), *rest] if first else []
+    """Paragraphs of one grid among several, each led by its name."""
+    first, again = "Grid {grid|name}, {grid|model} on {grid|dataset}:", "Grid {grid|name}:"
+    return [(voice.say(again if i else first), *p) for i, p in enumerate(p for p in paragraphs if p)]
+
+
+def _named(voice: Voice, paragraphs: list[Paragraph]) -> list[Paragraph]:
+    """Paragraphs of one grid among several, with its name in every sentence."""
+    return [tuple(voice.named(sentence) for sentence in p) for p in paragraphs]
 
 
 def alternative(summary: Summary, figure: str) -> str:
@@ -84,4 +102,4 @@ def alternative(summary: Summary, figure: str) -> str:
     return " ".join(s.text for s in summary.captions.get(f"{figure}.alternative", ()))
 
 
-__all__ = ["TITLES", "Voice", "alternative", "joined", "sentences", "summarise"]
+__all__ = ["TITLES", "WEIGHED", "Voice", "alternative", "joined", "sentences", "summarise"]

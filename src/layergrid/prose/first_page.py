@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layergrid.artifacts import Cite, Grid, KeyFigure, Paragraph, Results, Sentence
-from layergrid.facts.sources import data_key, model_key
+from layergrid.facts.sources import IN_ABSTRACT, data_key, model_key
 from layergrid.facts.view import Group
 from layergrid.prose.voice import Voice, chained, joined
 
+IN_FIGURES = 4  # grids that have a key figure, where there are several
 CHOSEN = "when layer, position and penalty are chosen inside the training folds and scored on the fold left out"
 
 
@@ -38,6 +39,34 @@ def abstract(voice: Voice, grid: Grid, groups: Sequence[Group]) -> Paragraph:
     return _kept([nested(voice, grid), gain(voice), where(voice), extent(voice, groups)])
 
 
+def abstract_of_several(voices: Sequence[Voice], grids: Sequence[Grid], whole: Voice) -> Paragraph:
+    """One or two sentences on each of the first grids, each with the name of its grid, and how many more there are."""
+    said: list[Sentence] = []
+    explained = False  # how a nested best is chosen is told once
+    for voice, grid in list(zip(voices, grids, strict=True))[:IN_ABSTRACT]:
+        if voice.has("range"):
+            found = _kept([nested(voice, grid, chosen="" if explained else f" {CHOSEN}"), _gain_of(voice)])
+            explained = explained or any(CHOSEN in sentence.text for sentence in found)
+        else:
+            found = (without_values(voice),)
+        if not found:
+            flat = voice.has("constant")
+            found = _kept([voice.within("{constant|Text}.", "{constant}.") if flat else extent(voice, ())])
+        said.extend(voice.named(sentence) for sentence in found)
+    if whole.has("grids.more", "Text"):
+        said.append(whole.say("{grids.more|Text} in the sections that follow."))
+    return tuple(said)
+
+
+def _gain_of(voice: Voice) -> Sentence | None:
+    """The nested best beside the best baseline, in a sentence that stands without the one before it."""
+    relation = voice.relation("gain")
+    if not relation or not voice.has("best_baseline") or not voice.has("nested"):
+        return None
+    verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
+    return voice.say(f"{{nested|The}}{voice.of} {verb} {{best_baseline|the}}, {{best_baseline|label}}.")
+
+
 def _kept(sentences: Sequence[Sentence | None]) -> Paragraph:
     return tuple(s for s in sentences if s is not None)
 
@@ -53,25 +82,23 @@ def without_values(voice: Voice) -> Sentence:
     return joined([*voice.say("{empty|Text}: ").parts, *why, "."])
 
 
-def nested(voice: Voice, grid: Grid) -> Sentence | None:
-    """The headline: the nested best against chance, or what there is without one."""
+def nested(voice: Voice, grid: Grid, chosen: str = f" {CHOSEN}") -> Sentence | None:
+    """The headline: the nested best against chance, or what there is without one; `chosen` says how it is chosen."""
     if not voice.has("nested"):
         return _unselected(voice)
     relation = voice.relation("nested.chance")
     claimed = bool(grid.quantity.claim) and grid.quantity.higher_is == "more"
     if relation == "above" and claimed and _named(voice):
-        what = "{quantity|Subject} of {grid|model} on {grid|dataset} are {quantity|claim} with {quantity|name} {nested}"
-        return voice.say(f"{what} {CHOSEN}.")
+        what = "of {grid|model} on {grid|dataset} are {quantity|claim} with {quantity|name} {nested}"
+        return voice.within(f"{{quantity|Subject}} {what}{chosen}.", f"{{quantity|subject}} {what}{chosen}.")
     if voice.has("nested.chance", "evidence") and claimed:
         link = "which " if relation == "cannot be told from" else ""
-        head = "The grid gives {nested.chance|evidence} that {quantity|subject} of {grid|model} on {grid|dataset} are"
-        return voice.say(
-            f"{head} {{quantity|claim}}: the nested {{quantity|name}} is {{nested}}, {link}{{nested.chance}}."
-        )
+        head = "gives {nested.chance|evidence} that {quantity|subject} of {grid|model} on {grid|dataset} are"
+        rest = f"{{quantity|claim}}: the nested {{quantity|name}} is {{nested}}, {link}{{nested.chance}}."
+        return voice.say(f"{voice.Grid} {head} {rest}")
     against = ", {nested.chance}," if voice.has("nested.chance") else ""
-    return voice.say(
-        f"The nested {{quantity|name}} for {{grid|model}} on {{grid|dataset}} is {{nested}}{against} {CHOSEN}."
-    )
+    head = f"The nested {{quantity|name}}{voice.of} for {{grid|model}} on {{grid|dataset}}"
+    return voice.say(f"{head} is {{nested}}{against if chosen else against.rstrip(',')}{chosen}.")
 
 
 def _named(voice: Voice) -> bool:
@@ -83,9 +110,8 @@ def _unselected(voice: Voice) -> Sentence | None:
     """The highest cell where no nested best was computed, said to be what it is."""
     if not voice.has("highest") or voice.has("constant") or not _named(voice):
         return None
-    return voice.say(
-        "{highest|The}, {highest|where}, has {quantity|name} {highest}; it is chosen on the rows that score it."
-    )
+    what = "{highest|where}, has {quantity|name} {highest}; it is chosen on the rows that score it."
+    return voice.within(f"{{highest|The}}, {what}", f"{{highest|the}}, {what}")
 
 
 def gain(voice: Voice) -> Sentence | None:
@@ -144,13 +170,21 @@ def key_figures(voice: Voice, data: str) -> tuple[KeyFigure, ...]:
     return tuple(f for f in found if f is not None)
 
 
+def key_figures_of_several(voices: Sequence[Voice]) -> tuple[KeyFigure, ...]:
+    """The nested best of each of the first grids, with the name of its grid."""
+    found = [_figure_best(voice) for voice in voices]
+    return tuple(f for f in found if f is not None)[:IN_FIGURES]
+
+
 def _figure_best(voice: Voice) -> KeyFigure | None:
     if voice.has("nested"):
         bounds = ", {nested|interval}" if voice.has("nested", "interval") else ""
-        return KeyFigure(voice.say("{nested|value}"), voice.say(f"nested {{quantity|name}}{bounds}, {{nested|n}}"))
+        meaning = f"nested {{quantity|name}}{voice.of}{bounds}, {{nested|n}}"
+        return KeyFigure(voice.say("{nested|value}"), voice.say(meaning))
     if voice.has("range") or not voice.has("empty"):
         return None
-    return KeyFigure(voice.say("{empty|count}"), voice.say("cells without a value in a grid of {shape}"))
+    where = f"{voice.grid}, of {{shape}}" if voice.several else "a grid of {shape}"
+    return KeyFigure(voice.say("{empty|count}"), voice.say(f"cells without a value in {where}"))
 
 
 def _figure_gain(voice: Voice) -> KeyFigure | None:

@@ -19,7 +19,7 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
     if not voice.has("range"):
         return [(without_values(voice),)]
     if voice.has("constant"):
-        return [(voice.say("{constant|Text}."),)]
+        return [(voice.within("{constant|Text}.", "{constant}."),)]
     ranked = [*_headline(voice)]
     if not voice.has("tied", "all"):
         ranked += [*_gaps(voice, view), *_change(voice)]
@@ -46,7 +46,7 @@ def _headline(voice: Voice) -> list[tuple[float, Sentence]]:
         return []
     found = []
     if voice.has("nested.chance", "full"):
-        line = voice.say("The nested {quantity|name} stands {nested.chance|full}.")
+        line = voice.say(f"The nested {{quantity|name}}{voice.of} stands {{nested.chance|full}}.")
         found.append((_size(nested, voice.number("nested.chance")), line))
     items = []
     for key in ("above", "cannot", "below"):
@@ -55,7 +55,7 @@ def _headline(voice: Voice) -> list[tuple[float, Sentence]]:
             items.append(voice.say(f"{verb}{{v}}", v=f"over_all.{key}"))
     gain = voice.get("gain")
     if items:
-        line = joined([*voice.say("{nested|The} ").parts, *chained(items, ", ", ", and "), "."])
+        line = joined([*voice.say(f"{{nested|The}}{voice.of} ").parts, *chained(items, ", ", ", and "), "."])
         found.append((_size(gain) if gain else 0.0, line))
     return found
 
@@ -71,7 +71,10 @@ def _gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
             continue
         keys = {"g": key, "p": f"{key}.peak", "gap": f"{key}.gap", "home": f"group.{home.key}"}
         verb = "{gap|word}" if fact.relation == "cannot be told from" else "stands {gap|relation}"
-        line = voice.say(f"{{p|The}} of {{g|label}}, {{p|where}}, {verb} that of {{home|label}}.", **keys)
+        # A group of one position is called by its name, which need not be said twice.
+        who = "of {g|label}, {p|where}," if len(group.columns) > 1 else "of {g|label}, in {p|layers},"
+        rest = f"{who} {verb} that of {{home|label}}."
+        line = voice.within(f"{{p|The}} {rest}", f"{{p|the}} {rest}", **keys)
         found.append((_size(fact), line))
     return sorted(found, key=lambda pair: -pair[0])[:2]
 
@@ -85,13 +88,15 @@ def _change(voice: Voice) -> list[tuple[float, Sentence]]:
     for name in ("fall", "rise"):
         fact = voice.get(f"{key}.{name}")
         if fact is not None:
-            line = voice.say("{c|Span} {quantity|name} {c|clause} at {c|position}.", c=f"{key}.{name}")
+            line = voice.say(
+                f"{{c|Span}} {{quantity|name}}{voice.of} {{c|clause}} at {{c|position}}.", c=f"{key}.{name}"
+            )
             return [(_size(fact), line)]
     return []
 
 
 def _ties(voice: Voice) -> Sentence | None:
-    return voice.say("{tied|Full}.") if voice.has("tied", "Full") else None
+    return voice.within("{tied|Full}.", "{tied|full}.") if voice.has("tied", "Full") else None
 
 
 def _share(voice: Voice, view: View) -> Sentence | None:
@@ -100,7 +105,7 @@ def _share(voice: Voice, view: View) -> Sentence | None:
     if len(groups) < 2 or not voice.number("above") > 0:
         return extent(voice, ())
     items = [voice.say("{a|of} at {g|label}", a=f"group.{g.key}.above", g=f"group.{g.key}") for g in groups]
-    head = voice.say("Cells {above|relation} chance {correction}: ").parts
+    head = voice.say(f"Cells{voice.of} {{above|relation}} chance {{correction}}: ").parts
     return joined([*head, *chained(items), "."])
 
 
@@ -126,21 +131,23 @@ def interpretation(voice: Voice, grid: Grid) -> list[Paragraph]:
         said.append(voice.say(f"{line}; it does not date a computation."))
     if not said:
         said.append(
-            voice.say("The values say what a read-out can find in {grid|site}, not what the model makes of it.")
+            voice.say(
+                f"The values{voice.of} say what a read-out can find in {{grid|site}}, not what the model makes of it."
+            )
         )
     return [tuple(said)]
 
 
 def _unsupported(voice: Voice) -> Paragraph:
     if not voice.has("range"):
-        return (voice.say("The grid holds nothing to interpret."),)
+        return (voice.say(f"{voice.Grid} holds nothing to interpret."),)
     if voice.relation("nested.chance") == "below":
         line = "A nested value {nested.chance|short} orders held-out rows the wrong way round"
         return (voice.say(f"{line}; this speaks of the split or the labels and not of the model."),)
     if voice.has("nested", "range"):
-        line = "The grid does not show that {quantity|subject} are absent from {grid|site}"
+        line = f"{voice.Grid} does not show that {{quantity|subject}} are absent from {{grid|site}}"
         return (voice.say(f"{line}: values in the interval {{nested|range}} remain compatible with these rows."),)
-    return (voice.say("The values describe these rows and are not an estimate for others."),)
+    return (voice.say(f"The values{voice.of} describe these rows and are not an estimate for others."),)
 
 
 def _beside(voice: Voice) -> Sentence | None:
@@ -183,9 +190,9 @@ def conclusion(voice: Voice, grid: Grid) -> list[Paragraph]:
 
 def _result(voice: Voice) -> Paragraph:
     if not voice.has("range"):
-        return (voice.say("The grid holds nothing to conclude from."),)
+        return (voice.say(f"{voice.Grid} holds nothing to conclude from."),)
     if not voice.has("nested"):
-        return (voice.say("The grid describes these rows and does not speak of others."),)
+        return (voice.say(f"{voice.Grid} describes these rows and does not speak of others."),)
     clauses = []
     relation = voice.relation("nested.chance")
     if relation:
@@ -197,9 +204,15 @@ def _result(voice: Voice) -> Paragraph:
         if relation == "cannot be told from" and voice.has("over_all.below"):
             clauses.append(voice.say("stands {over_all.below}"))
     if not clauses:
-        return (voice.say("The nested {quantity|name} is {nested}."),)
+        return (voice.say(f"The nested {{quantity|name}}{voice.of} is {{nested}}."),)
     return (
-        joined([*voice.say("The nested {quantity|name}, {nested}, ").parts, *chained(clauses, ", ", ", and "), "."]),
+        joined(
+            [
+                *voice.say(f"The nested {{quantity|name}}{voice.of}, {{nested}}, ").parts,
+                *chained(clauses, ", ", ", and "),
+                ".",
+            ]
+        ),
     )
 
 
@@ -216,16 +229,23 @@ def _limits(voice: Voice, grid: Grid) -> Paragraph:
         return ()
     said = []
     if grid.quantity.claim:
-        said.append(voice.say("The grid is correlational: what is {quantity|claim} need not be used by the model."))
+        said.append(
+            voice.say(f"{voice.Grid} is correlational: what is {{quantity|claim}} need not be used by the model.")
+        )
     if voice.has("folds"):
         seed = " ({seed})" if voice.has("seed") else ""
-        said.append(voice.say(f"The numbers rest on a single assignment of rows to {{folds}}{seed}."))
+        said.append(voice.say(f"The numbers{voice.of} rest on a single assignment of rows to {{folds}}{seed}."))
     if voice.number("dropped") > 0 and voice.has("rows"):
         shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
-        said.append(voice.say(f"They are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
+        who = f"The numbers{voice.of}" if voice.several else "They"
+        said.append(voice.say(f"{who} are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
     if voice.has("level", "intervals"):
-        said.append(voice.say("The {level|intervals} of single cells are pointwise, and ties are judged pair by pair."))
+        said.append(
+            voice.say(
+                f"The {{level|intervals}} of single cells{voice.of} are pointwise, and ties are judged pair by pair."
+            )
+        )
     if voice.has("tied") or (voice.has("highest", "superlative") and not voice.has("highest", "lone")):
-        line = "Differences that start from {highest|a} are optimistic, because these rows choose it."
+        line = f"Differences that start from {{highest|a}}{voice.of} are optimistic, because these rows choose it."
         said.append(voice.say(line))
     return tuple(said)

@@ -13,11 +13,29 @@ SLOT = re.compile(r"\{([^{}|]+)(?:\|(\w+))?\}")
 
 
 class Voice:
-    """Writes sentences about the facts of one grid, or of the sources where `prefix` is empty."""
+    """Writes sentences about the facts of one grid, or of the sources where `prefix` is empty.
 
-    def __init__(self, facts: Mapping[str, Fact], prefix: str = "") -> None:
+    With `several` grids in a report a sentence on one of them says which: `grid`, `Grid` and `of` are pieces of
+    templates for that, and `named` sees to the others.
+    """
+
+    def __init__(self, facts: Mapping[str, Fact], prefix: str = "", several: bool = False) -> None:
         self.facts = facts
         self.prefix = prefix
+        self.several = several
+        self.grid = "the grid {grid|name}" if several else "the grid"
+        self.Grid = "The grid {grid|name}" if several else "The grid"
+        self.of = " of the grid {grid|name}" if several else ""
+
+    def within(self, upper: str, lower: str, **keys: str) -> Sentence:
+        """A sentence that begins with `upper`, or "In the grid NAME, " and `lower` where there are several."""
+        return self.say(f"In {self.grid}, {lower}" if self.several else upper, **keys)
+
+    def named(self, sentence: Sentence) -> Sentence:
+        """The sentence, led by the name of its grid where there are several and it does not say it."""
+        if not self.several or self.say("grid {grid|name}").text in sentence.text:
+            return sentence
+        return joined([*self.say("Grid {grid|name}: ").parts, *sentence.parts])
 
     def identifier(self, key: str) -> str:
         """The id of a key; one that starts with "/" stands outside of the grid."""
