@@ -83,7 +83,7 @@ def facts(home, found):
         ("reciter: model", "reciter: modle", "did you mean 'model'?"),
         ("reciter: model", "reciter: reports", "holds no config.json"),
         ("reciter: model", "reciter: builtin:arithmetics", "no model 'builtin:arithmetics' ships"),
-        ("max_new_tokens: 8", "max_new_tokens: 150", "exceeds the context of model reciter, 160 tokens; shorten"),
+        ("max_new_tokens: 8", "max_new_tokens: 150", "160 tokens; so do 35 other prompts of 36; shorten"),
         ("grids:", "theme: papre\ngrids:", "did you mean 'paper'?"),
         ("grids:", "theme: mine.yaml\ngrids:", "facts.yaml:8:8: no theme file 'mine.yaml'; its path starts at"),
         ("grids:", "theme: facts.yaml\ngrids:", "facts.yaml: name, faces, sizes, colours and schemes missing"),
@@ -210,3 +210,50 @@ def test_too_few_rows_for_the_folds_give_a_report_without_values(home):
     report = reported(home)
     assert {row["status"] for row in cells(home).values()} == {"too_few"}
     assert "too few" in report
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("source: facts.csv", "source: fact.csv", "Did you mean 'facts.csv'"),
+        ("source: facts.csv", "source: facts.csv\n    grade: {kind: numeric, gold: anser}", "no column 'anser'"),
+        ("source: facts.csv", "source: facts.csv\n    sample: 5000", "holds 36 rows"),
+        ("models: {reciter: model}", "models: {reciter: modle}", "modle"),
+        ("-1]", "-1, {name: mine, kind: span, column: cu}]", "has no column 'cu'"),
+        ("[answer_length]", "[{sizes: [cu]}]", "'cu'"),
+    ],
+)
+def test_validate_finds_in_the_data_what_a_build_would_find_before_its_model_runs(home, old, new, said):
+    say(home, old, new)
+    assert run("validate", home / "facts.yaml").code == 0
+    checked = run("validate", "--data", home / "facts.yaml")
+    assert checked.code == 2
+    assert said in checked.err
+    built = refused(home)
+    assert built.code == 2
+    assert said in built.err
+    assert "generate" not in built.err
+
+
+def test_validate_with_data_finds_nothing_wrong_with_good_input(home):
+    assert run("validate", "--data", home / "facts.yaml").code == 0
+
+
+def test_an_expectation_beyond_the_models_layers_is_told_before_anything_is_generated(home):
+    say(home, "folds: 3", "folds: 4")
+    (home / "facts.yaml").write_text(
+        (home / "facts.yaml").read_text().replace("max_new_tokens: 8", "max_new_tokens: 9")
+        + "expect: [{cell: {layer: 22, position: last_q, at_least: 0.5}}]\n"
+    )
+    ran = refused(home)
+    assert ran.code == 2
+    assert "no layer 22" in ran.err
+    assert "generate:" not in ran.err
+
+
+def test_a_build_without_any_value_says_so_on_the_console_each_time(home):
+    reciting.write_csv(home / "facts.csv", reciting.rows(36, [NUMBER], ["5", "5"]))
+    for _ in range(2):
+        ran = run("build", home / "facts.yaml", "--out", home / "other")
+        assert ran.code == 0
+        assert "grid errors: no cell has a value" in ran.err

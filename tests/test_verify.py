@@ -306,3 +306,13 @@ def test_definitions_and_fast_forms_agree_at_the_end_of_the_scale(sign):
 def test_holm_by_hand_and_fast_agree_with_nan_kept():
     p = [0.01, float("nan"), 0.04, 0.03, 0.9, 0.03]
     np.testing.assert_allclose(numbers.holm(p), stats.holm(np.array(p)))
+
+
+def test_a_report_drawn_by_another_version_is_told_apart_from_a_changed_one(report):
+    manifest = json.loads((report / "manifest.json").read_text())
+    manifest["build"]["pages"] = "0" * 64
+    (report / "manifest.json").write_text(json.dumps(manifest))
+    (report / "report.md").write_text("drawn otherwise")
+    problems = verify(report).problems
+    assert [p.where for p in problems] == ["manifest.json"]
+    assert "another version" in problems[0].message

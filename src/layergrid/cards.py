@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from layergrid.artifacts import DataCard, Examples, Illustration, Labels, Positions, PositionStatus, Sequences, Table
+from layergrid.artifacts import (
+    DataCard,
+    Examples,
+    Illustration,
+    Labels,
+    Positions,
+    PositionStatus,
+    Results,
+    Sequences,
+    Table,
+)
 from layergrid.spec import DatasetSpec
 
 LABELS = ("correct", "wrong")
@@ -78,3 +88,13 @@ def _exact_tokens(sequences: Sequences, labels: Labels, i: int) -> tuple[int, in
     offsets = sequences.offsets[i]
     holding = np.flatnonzero((offsets[:, 0] < stop) & (offsets[:, 1] > start) & ~sequences.special[i])
     return (int(holding[0]), int(holding[-1]) + 1) if len(holding) else None
+
+
+def without_values(results: Results) -> list[str]:
+    """Grids in which no cell has a value, and why: what a user should know without opening the report."""
+    found = []
+    for one in results.grids:
+        if not one.grid.has_value.any():
+            reasons = ", ".join(sorted(set(one.grid.reason.ravel()) - {""}))
+            found.append(f"grid {one.grid.name}: no cell has a value ({reasons}); see the report")
+    return found

@@ -149,6 +149,8 @@ def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"),
             except Exception as error:  # foreseen or not, it is told below, and the other specs are built
                 failed.append((spec.name, error))
                 continue
+            for line in built.notes:
+                sys.stderr.write(f"{spec.name}: {line}\n")
             for line in built.unmet:
                 sys.stderr.write(f"{spec.name}: expectation not met: {line}\n")
             codes.append(1 if built.unmet else 0)
@@ -162,8 +164,12 @@ def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"),
 
 
 @app.command()
-def validate(specs: SpecFiles, set_: Overrides = None) -> None:
-    """Check specs without running them; every error comes with its line and column."""
+def validate(
+    specs: SpecFiles,
+    set_: Overrides = None,
+    data: Annotated[bool, typer.Option("--data", help="Also read the data, and look for the model's files.")] = False,
+) -> None:
+    """Check specs without running them; every error comes with its line and column. With --data also what they name."""
     from layergrid import theme
     from layergrid.spec import load_spec
 
@@ -172,6 +178,10 @@ def validate(specs: SpecFiles, set_: Overrides = None) -> None:
         try:
             spec = load_spec(path, tuple(set_ or ()))
             theme.check(theme.content(spec.theme, spec.root), spec.theme)
+            if data:
+                from layergrid import pipeline
+
+                pipeline.check_data(spec)
         except BadInput as error:
             wrong.append(str(error))
         else:

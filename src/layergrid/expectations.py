@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 
 from layergrid.artifacts import Estimate, ExpectationResult, GridResult
 from layergrid.kinds import BadInput
 from layergrid.spec import Expectation
-from layergrid.text import trimmed
+from layergrid.text import number, trimmed
 
 BY = {"estimate": "", "low": ", lower bound of the interval,", "high": ", upper bound of the interval,"}
 
@@ -19,6 +21,16 @@ def judge(expectations: tuple[Expectation, ...], results: Mapping[str, GridResul
         BadInput: an expectation names a layer or position that the grid lacks.
     """
     return tuple(_judge(one, results[one.grid], f"expect.{i}") for i, one in enumerate(expectations))
+
+
+def check_layers(expectations: tuple[Expectation, ...], grids: Collection[str], layers: int) -> None:
+    """Raises BadInput where a cell of one of the grids lies beyond a model of so many blocks."""
+    for i, one in enumerate(expectations):
+        if one.grid in grids and one.cell is not None and one.cell.layer > layers:
+            raise BadInput(
+                f"expect.{i}: grid {one.grid!r} has no layer {one.cell.layer}; its layers run from 0, the embedding "
+                f"output, to {layers}"
+            )
 
 
 def _judge(one: Expectation, result: GridResult, where: str) -> ExpectationResult:
@@ -42,3 +54,14 @@ def _judge(one: Expectation, result: GridResult, where: str) -> ExpectationResul
 
 def _by(estimate: Estimate, which: str) -> float:
     return {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}[which]
+
+
+def as_json(one: ExpectationResult) -> dict[str, object]:
+    """An expectation as JSON, which knows no NaN: a value that is missing is null."""
+    return {**asdict(one), "observed": one.observed if math.isfinite(one.observed) else None}
+
+
+def told(judged: Mapping[str, object]) -> str:
+    """A saved expectation that is not met, in words."""
+    observed = judged["observed"]
+    return f"{judged['sentence']}; observed: {number(observed, 3) if isinstance(observed, float) else 'no value'}"

@@ -168,12 +168,17 @@ def _check(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints
     if max_new_tokens < 1:
         raise BadInput(f"max_new_tokens is {max_new_tokens}; a completion needs at least 1 token")
     name = loaded.card.name
+    room = (loaded.context or 10**12) - max_new_tokens
+    long = [(example, len(ids)) for example, ids in zip(example_ids, prompt_ids, strict=True) if len(ids) > room]
+    if long:
+        example, length = long[0]
+        others = f"; so do {len(long) - 1} other prompts of {len(prompt_ids)}" if len(long) > 1 else ""
+        raise BadInput(
+            f"example {example!r}: its prompt has {length} tokens, and with max_new_tokens {max_new_tokens} that "
+            f"exceeds the context of model {name}, {loaded.context} tokens{others}; shorten the prompt or "
+            "max_new_tokens"
+        )
     for example, ids in zip(example_ids, prompt_ids, strict=True):
-        if loaded.context is not None and len(ids) + max_new_tokens > loaded.context:
-            raise BadInput(
-                f"example {example!r}: its prompt has {len(ids)} tokens, and with max_new_tokens {max_new_tokens} that "
-                f"exceeds the context of model {name}, {loaded.context} tokens; shorten the prompt or max_new_tokens"
-            )
         if int(ids.max()) >= loaded.vocabulary:
             raise BadInput(
                 f"example {example!r}: the tokenizer gives token {int(ids.max())}, but model {name} knows only "

@@ -91,6 +91,9 @@ class PositionResolver(Kind):
     def resolve(self, sequences: Sequences, labels: Labels, examples: Examples) -> Positions:
         """Positions of this resolver, statuses and all; P may be 1."""
 
+    def check(self, examples: Examples) -> None:
+        """Raises BadInput where the data lack what the parameters name; called before any model runs."""
+
 
 @dataclass(frozen=True)
 class Needs:

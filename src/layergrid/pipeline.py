@@ -9,7 +9,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +33,6 @@ from layergrid import (
 from layergrid.artifacts import (
     Activations,
     Examples,
-    ExpectationResult,
     GridResult,
     Labels,
     ModelCard,
@@ -42,8 +40,8 @@ from layergrid.artifacts import (
     Results,
     Sequences,
 )
-from layergrid.cards import data_card, illustration, status_table
-from layergrid.console import Reporter
+from layergrid.cards import data_card, illustration, status_table, without_values
+from layergrid.console import Reporter, Silent
 from layergrid.graders import check_gold, grade_all
 from layergrid.kinds import GridKind, Inputs
 from layergrid.loaders import load_examples
@@ -68,6 +66,7 @@ class Built:
     folder: Path
     files: tuple[Path, ...]
     unmet: tuple[str, ...]  # expectations that are not met
+    notes: tuple[str, ...]  # what a user should know of the results without opening the report
 
 
 def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
@@ -91,9 +90,21 @@ def build(spec: Spec, out: Path, reporter: Reporter) -> Built:
     if not publish.is_published(source, target):
         publish.publish(source, target, leave=("entry.json",))
     manifest = publish.read_manifest(source) or {"build": {"expectations": []}}
-    unmet = tuple(e["sentence"] for e in manifest["build"]["expectations"] if not e["met"])
+    unmet = tuple(expectations.told(e) for e in manifest["build"]["expectations"] if not e["met"])
     documents = tuple(target / f"report.{suffix}" for suffix in spec.outputs)
-    return Built(target, documents, unmet)
+    return Built(target, documents, unmet, tuple(manifest["build"].get("notes", ())))
+
+
+def check_data(spec: Spec) -> None:
+    """Reads the data of a spec and looks for its models' files, all that can be known before a model runs.
+
+    Raises:
+        BadInput: the first thing that is missing or does not fit.
+    """
+    study = Study(spec, Store(), Silent())
+    for name, model in spec.models.items():
+        if not model.address.startswith("hf:") and name in {pair[0] for pair in study.answers}:
+            models.fingerprint(model, spec.root)
 
 
 def render_again(folder: Path, reporter: Reporter) -> list[Path]:
@@ -104,7 +115,8 @@ def render_again(folder: Path, reporter: Reporter) -> list[Path]:
     manifest = publish.read_manifest(folder) or {}
     with publish.draft(folder) as fresh:
         _documents(results, presentation, fresh, reporter)
-        publish.write_manifest(fresh, manifest.get("build", {}), manifest.get("run", {}))
+        build = {**manifest.get("build", {}), "pages": render.fingerprint(presentation.theme, presentation.theme_file)}
+        publish.write_manifest(fresh, build, manifest.get("run", {}))
         if not publish.is_published(fresh, folder):
             publish.publish(fresh, folder)
     return [folder / f"report.{suffix}" for suffix in presentation.outputs]
@@ -133,6 +145,8 @@ class Answers:
         self.examples: Examples = study.examples(dataset)
         self.prompts = render_prompts(self.data.prompt, self.examples)
         check_gold(self.data.grade, self.examples)
+        for one in study.spec.positions:
+            one.check(self.examples)
         for name, grid in study.grids_of(model, dataset).items():
             grid.check(self.examples, name)
 
@@ -288,6 +302,8 @@ class Study:
             self._loaded = None
             with self.reporter.stage("load model", name):
                 self._loaded = (name, models.load(self.spec.models[name], self.spec.root, name=name))
+            mine = [n for n, grid in self.spec.grids.items() if grid.model == name]
+            expectations.check_layers(self.spec.expect, mine, self._loaded[1].card.layers)
         return self._loaded[1]
 
     def keep(self, key: Key, make: Callable[[Path], None], name: str = "") -> Path:
@@ -350,15 +366,12 @@ def _write(study: Study, folder: Path) -> None:
             "spec_digest": study.spec.digest,
             "activations": keys,
             "versions": dict(results.versions),
-            "expectations": [_plain(one) for one in results.expectations],
+            "expectations": [expectations.as_json(one) for one in results.expectations],
+            "notes": without_values(results),
+            "pages": render.fingerprint(presentation.theme, presentation.theme_file),
         },
         run={"platform": platform.platform(), "seconds": round(time.monotonic() - started, 1)},
     )
-
-
-def _plain(one: ExpectationResult) -> dict[str, object]:
-    """An expectation as JSON, which knows no NaN: a value that is missing is null."""
-    return {**asdict(one), "observed": one.observed if math.isfinite(one.observed) else None}
 
 
 def _documents(results: Results, presentation: render.Presentation, folder: Path, reporter: Reporter) -> None:

@@ -76,16 +76,20 @@ class SpanResolver(PositionResolver):
 
     def resolve(self, sequences: Sequences, labels: Labels, examples: Examples) -> Positions:  # noqa: ARG002 - blind to labels
         """One position; BadInput where the column does not exist."""
+        self.check(examples)
         if self.regex is not None:
             finders = [_by_regex(re.compile(self.regex))] * len(sequences.ids)
-        elif self.column is not None and self.column in examples.columns:
-            finders = [_by_value(value) for value in examples.columns[self.column]]
         else:
+            finders = [_by_value(value) for value in examples.columns[str(self.column)]]
+        return gathered(self.name, [self._place(sequences, i, find) for i, find in enumerate(finders)])
+
+    def check(self, examples: Examples) -> None:
+        """Raises BadInput where the column does not exist."""
+        if self.column is not None and self.column not in examples.columns:
             raise BadInput(
                 f"position {self.name!r}: data set {examples.name!r} has no column {self.column!r}; "
-                f"{known_columns(str(self.column), examples.columns)}"
+                f"{known_columns(self.column, examples.columns)}"
             )
-        return gathered(self.name, [self._place(sequences, i, find) for i, find in enumerate(finders)])
 
     def _place(self, sequences: Sequences, i: int, find: Find) -> Place:
         text, border = sequences.texts[i], int(sequences.prompt_chars[i])

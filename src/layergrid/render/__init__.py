@@ -117,11 +117,13 @@ def read_presentation(folder: Path) -> Presentation:
 def fingerprint(name: str, content: str = "") -> str:
     """A digest of all after the waist that decides the documents: code, templates, fonts, a theme with its content."""
     digest = hashlib.sha256(json.dumps([name, content]).encode("ascii"))
-    files = [p for p in resources.folder("templates").rglob("*") if p.is_file()]
+    shipped = resources.folder("templates")
+    files = {p.relative_to(shipped.parent).as_posix(): p for p in shipped.rglob("*") if p.is_file()}
     for part in AFTER_THE_WAIST:
         here = resources.PACKAGE / part
-        files += [p for p in (here.with_suffix(".py"), *here.rglob("*")) if p.suffix in DECIDING and p.is_file()]
-    for file in sorted(files):
-        digest.update(file.name.encode("utf-8"))
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        found = [p for p in (here.with_suffix(".py"), *here.rglob("*")) if p.suffix in DECIDING and p.is_file()]
+        files |= {p.relative_to(resources.PACKAGE).as_posix(): p for p in found}
+    for path in sorted(files):  # by paths that are the same in a checkout and in an installed package
+        digest.update(path.encode("utf-8"))
+        digest.update(hashlib.sha256(files[path].read_bytes()).digest())
     return digest.hexdigest()

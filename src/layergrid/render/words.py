@@ -21,7 +21,8 @@ class Hypertext:
     """Writes HTML; `show` makes characters safe (visible on screen, only bundled glyphs in print)."""
 
     def __init__(self, names: Iterable[str], show: Callable[[str], str] = text.visible, paper: bool = False) -> None:
-        known = sorted({show(name) for name in names}, key=len, reverse=True)
+        # An ordinary word ("left") is no name to a reader of prose, and would be marked wherever it stands.
+        known = sorted({show(name) for name in names if not name.isalpha()}, key=len, reverse=True)
         names_first = "|".join(rf"(?<![\w.\u2212-]){re.escape(name)}(?![\w.])" for name in known if name)
         self.show, self.paper = show, paper
         self.whole = re.compile(

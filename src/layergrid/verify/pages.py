@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from layergrid import text
+from layergrid import render, text
+from layergrid.kinds import BuildError
 from layergrid.verify.problems import Notes
 
 MANIFEST = "manifest.json"
@@ -37,6 +38,23 @@ def _part(line: str, other: str) -> str:
     at = next((i for i, (a, b) in enumerate(zip(line, other, strict=False)) if a != b), min(len(line), len(other)))
     start = max(0, at - SHOWN // 4)
     return text.visible(line[start : start + SHOWN])
+
+
+def drawn_as_now(folder: Path, notes: Notes) -> bool:
+    """Whether the words and templates that drew a report are the installed ones; else its pages cannot be judged."""
+    try:
+        shown = render.read_presentation(folder)
+        drawn = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["build"].get("pages")
+    except (BuildError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True  # what is missing or damaged is told by the checks of documents and digests
+    if drawn is None or drawn == render.fingerprint(shown.theme, shown.theme_file):
+        return True
+    notes.wrong(
+        MANIFEST,
+        "the pages were drawn by other templates or another version of layergrid; draw them anew with `layergrid "
+        "render`, then verify again (the cells agree or not as said above)",
+    )
+    return False
 
 
 def check_digests(folder: Path, notes: Notes) -> None:
