@@ -71,8 +71,8 @@ CHECKS = (
     ),
     Check(
         "shipped files",
-        "from layergrid import resources as r; print(len(list(r.folder('templates').iterdir())), 'templates,', "
-        "len(list(r.folder('specs').glob('*.yaml'))), 'specs')",
+        "from layergrid import resources as r; print(len(list(r.folder('templates').iterdir())), 'templates; specs:', "
+        "*sorted(p.stem for p in r.folder('specs').glob('*.yaml')))",
         "reinstall layergrid: its templates or specs are missing",
     ),
     Check(

@@ -20,7 +20,7 @@ SITES = {
 }
 FEW = 5  # rows left out from which on their shares by label are stated
 BECAUSE = {
-    CellStatus.MISSING: "no example has the position",
+    CellStatus.MISSING: "no example has the position with a status that counts",
     CellStatus.ONE_CLASS: "all labels are equal",
     CellStatus.TOO_FEW: "too few rows of a class for the folds",
     CellStatus.NOT_FINITE: "activations that are not finite",
@@ -95,11 +95,16 @@ def _size(view: View, ledger: Ledger) -> None:
     if left_out:
         shown = text.visible(text.listed(left_out))
         verb = (
-            "is left out, because no example has it"
+            "is left out: no example has it with a status that counts"
             if len(left_out) == 1
-            else "are left out, because no example has them"
+            else "are left out: no example has one of them with a status that counts"
         )
-        ledger.add("left_out", "size", {"text": shown, "Clause": text.capital(f"{shown} {verb}")}, value=len(left_out))
+        ledger.add(
+            "left_out",
+            "size",
+            {"text": shown, "Clause": f"The {'position' if len(left_out) == 1 else 'positions'} {shown} {verb}"},
+            value=len(left_out),
+        )
 
 
 def _rows(view: View, ledger: Ledger) -> None:

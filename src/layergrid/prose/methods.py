@@ -10,7 +10,10 @@ PAIRED = "paired cells"  # the rule of facts that compare two cells
 
 def methods(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
     """Answers and rows, folds and choices, values and intervals, corrections and ties, baselines."""
-    return [p for p in (_answers(voice, data), _rows(voice), _fits(voice), _values(voice, grid), _many(voice)) if p]
+    done = [_answers(voice, data), _rows(voice)]
+    if voice.has("range"):  # where no cell has a value nothing was split, fitted or tested
+        done += [_fits(voice), _values(voice, grid), _many(voice)]
+    return [p for p in done if p]
 
 
 def _answers(voice: Voice, data: str) -> Paragraph:

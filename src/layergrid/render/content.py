@@ -98,7 +98,7 @@ class Content:
         groups += [
             (
                 f"Data set {d.name}",
-                (("source", d.source), ("fingerprint", d.fingerprint), ("grouped by", d.group or "each row by itself"),
+                (("source", d.source), ("fingerprint", d.fingerprint), ("grouped by", d.group or "nothing"),
                  ("prompt", d.prompt), ("new tokens", f"at most {text.count(d.max_new_tokens)}"),
                  ("exact answer", d.rule)),
             )
