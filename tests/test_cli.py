@@ -283,10 +283,8 @@ def test_positions_shows_tokens_marks_the_exact_answer_and_counts_statuses(writt
 
 
 def test_positions_writes_colours_only_where_they_are_wanted(written, monkeypatch):
-    from layergrid import cli
-
     spec = written(SPEC)
-    monkeypatch.setattr(cli.out, "_color_system", None)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     assert "\x1b" not in run("positions", spec, "-n", "1", "-q").out
     coloured = command("positions", spec, "-n1", env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm"})
     assert b"\x1b[1;30;46m" in coloured.stdout  # the exact answer

@@ -6,6 +6,7 @@ failed, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -14,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from layergrid import __version__
 from layergrid.errors import BadInput, BuildError
@@ -42,11 +41,11 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the re
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
 INTERRUPTED = 130
-out = Console(highlight=False)
 
 
 def main() -> None:
     """The entry point: runs a command, and turns its errors into messages and exit codes."""
+    gc.disable()  # nothing of a start is garbage; commands that run models turn it on again
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     for stream in (sys.stdout, sys.stderr):
@@ -65,6 +64,7 @@ def main() -> None:
         code = 0
     except (Exception, KeyboardInterrupt) as error:
         code = _told(error, debug)
+    gc.enable()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -137,6 +137,7 @@ def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"),
                 f"{specs[names.index(name)]} and {specs[i]}: both would be built as {out_ / name}; rename one, or "
                 "build them apart with --out"
             )
+    gc.enable()
     from layergrid import console, pipeline
 
     codes, failed = [0], []
@@ -198,9 +199,13 @@ def positions(
     quiet: Quiet = False,
 ) -> None:
     """Show the tokens of some examples with every position and its status, then count the statuses."""
+    gc.enable()
+    from rich.console import Console
+
     from layergrid import console, pipeline
     from layergrid.spec import load_spec
 
+    out = Console(highlight=False)
     for view in pipeline.positions(load_spec(spec, tuple(set_ or ())), examples, console.reporter(quiet)):
         out.print(view)
 
@@ -264,8 +269,12 @@ def schema() -> None:
 @app.command(name="list")
 def list_() -> None:
     """List every kind that a spec can name, and the shipped specs."""
+    from rich.console import Console
+    from rich.table import Table
+
     from layergrid import kinds, resources
 
+    out = Console(highlight=False)
     for base in (kinds.Loader, kinds.Grader, kinds.PositionResolver, kinds.GridKind, kinds.ChartKind, kinds.Executor):
         table = Table(title=base.folder, title_justify="left", box=None, pad_edge=False, show_header=False)
         table.add_column(style="bold", no_wrap=True)
