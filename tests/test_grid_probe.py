@@ -433,9 +433,9 @@ def test_progress_counts_the_cells() -> None:
     assert seen == [(i, 9) for i in range(1, 10)]
 
 
-def test_the_grid_asks_for_one_site_and_its_own_positions() -> None:
+def test_the_grid_asks_for_one_site_of_the_chosen_layers_and_for_labels() -> None:
     needs = ProbeGrid(positions=("exact_*",)).needs()
-    assert (needs.sites, needs.layers, needs.positions) == (frozenset({"residual"}), None, ("exact_*",))
+    assert (needs.sites, needs.layers, needs.labels) == (frozenset({"residual"}), "all", True)
     assert compute(make(n=60), baselines=()).grid.positions == POSITIONS
 
 

@@ -10,19 +10,22 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from layergrid.artifacts import (
     Activations,
+    AttentionRows,
     Examples,
     Figure,
+    Floats,
     GridResult,
+    Ints,
     Label,
     Labels,
     Positions,
@@ -95,18 +98,106 @@ class PositionResolver(Kind):
         """Raises BadInput where the data lack what the parameters name; called before any model runs."""
 
 
+SITES = ("residual", "mlp_in", "mlp_out", "attention_out", "head_out")
+STACKS = ("encoder", "decoder")  # "encoder.residual": the site of one stack of a model that has both
+Site = Literal[
+    "residual", "mlp_in", "mlp_out", "attention_out", "head_out",
+    "encoder.residual", "encoder.mlp_in", "encoder.mlp_out", "encoder.attention_out", "encoder.head_out",
+    "decoder.residual", "decoder.mlp_in", "decoder.mlp_out", "decoder.attention_out", "decoder.head_out",
+]  # fmt: skip
+
+
+class LayerRange(BaseModel):
+    """Layers from one to another, both included, or every so many of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    start: int = Field(0, alias="from", ge=0, description="First layer; 0 is the output of the embedding.")
+    to: int | None = Field(None, ge=0, description="Last layer; left out: the last of the model.")
+    every: int = Field(1, ge=1, description="Every so many layers, counted from the first.")
+
+    @model_validator(mode="after")
+    def _rising(self) -> LayerRange:
+        if self.to is not None and self.to < self.start:
+            raise ValueError(f"layers go from {self.start} to {self.to}; the first must not lie above the last")
+        return self
+
+
+LayerChoice = (
+    Literal["all"]
+    | Annotated[str, Field(pattern=r"^[0-9]{1,5}\.\.[0-9]{1,5}$")]
+    | LayerRange
+    | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+)
+
+
+def chosen_layers(choice: LayerChoice, last: int, model: str) -> tuple[int, ...]:
+    """The layers that a choice names in a model whose layers go from 0 to `last`, in order.
+
+    Raises BadInput where it names one that the model does not have.
+    """
+    if choice == "all":
+        return tuple(range(last + 1))
+    if isinstance(choice, str):
+        low, _, high = choice.partition("..")
+        choice = LayerRange(start=min(int(low), int(high)), to=max(int(low), int(high)))
+    if isinstance(choice, LayerRange):
+        end = last if choice.to is None else choice.to
+        found = tuple(range(choice.start, end + 1, choice.every)) or (choice.start,)
+    else:
+        found = tuple(sorted(set(choice)))
+    outside = [layer for layer in found if layer > last]
+    if outside:
+        raise BadInput(f"model {model} has no layer {outside[0]}; its layers go from 0 (embedding) to {last}")
+    return found
+
+
+@dataclass(frozen=True)
+class AttentionNeed:
+    """Which attention a grid reads: from which positions, on what, and how a row is treated."""
+
+    queries: tuple[str, ...]  # names of positions
+    keys: tuple[str, ...] = ()  # names of positions; empty together with `text`: rows alone, for their entropy
+    text: str = ""  # id of an example: its tokens are the keys, and it alone is run
+    weighting: Literal["weight", "value", "rollout"] = "weight"  # value: norm of alpha W_O v; rollout over layers
+    sink: Literal["keep", "drop"] = "keep"  # drop: the first token is left out and the row renormalised
+    stack: str = ""  # encoder or decoder, of a model that has both
+
+
 @dataclass(frozen=True)
 class Needs:
-    """What a grid kind asks of the forward pass; the pipeline merges the needs of all grids."""
+    """What a grid kind asks of the forward pass; the pipeline merges the sites of all grids into one."""
 
     sites: frozenset[str] = frozenset()
-    layers: tuple[int, ...] | None = None  # None: all
-    positions: tuple[str, ...] = ()
+    layers: LayerChoice = "all"
+    attention: AttentionNeed | None = None
+    readout: bool = False  # logits are read out of states by the model's own head
+    labels: bool = False  # rows must have labels
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a model's configuration tells before its weights are loaded; 0 where it tells nothing."""
+
+    layers: int  # of the decoder where there are two stacks
+    encoder_layers: int = 0
+    heads: int = 0
+    context: int = 0
+    attention: bool = True  # False: no block of it has attention
+
+
+class Readout(Protocol):
+    """Reads logits out of states, by the model's own last norm and head."""
+
+    def __call__(self, states: Floats, targets: Ints) -> tuple[Floats, Ints]:
+        """States [n, D] of the residual stream and token ids [n] -> log-probability [n] and rank [n] of each target.
+
+        Rank 1 is the most probable token; tokens of equal logit share the better rank.
+        """
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a grid kind computes from."""
+    """What a grid kind computes from. A kind that stands alone gets empty examples, sequences, labels and positions."""
 
     name: str  # the grid's name in the spec
     model: str
@@ -114,9 +205,12 @@ class Inputs:
     sequences: Sequences
     labels: Labels
     positions: Positions  # of this grid only, in its order
-    activations: Mapping[str, Activations]  # site -> activations at those positions
+    activations: Mapping[str, Activations]  # site -> activations of the chosen layers, at all positions of the spec
     seed: int
     progress: Callable[[int, int], None] = field(default=lambda done, total: None)  # cells done, cells in all
+    attention: AttentionRows | None = None  # where `needs` asks for it
+    readout: Readout | None = None  # where `needs` asks for it; loads the model when first called
+    root: Path = field(default_factory=Path)  # relative paths in a spec start here
 
 
 class GridKind(Kind):
@@ -124,6 +218,7 @@ class GridKind(Kind):
 
     folder: ClassVar[str] = "grids"
     version: ClassVar[int] = 1  # part of the store's key: raise it when the numbers change
+    stands_alone: ClassVar[bool] = False  # reads neither a model nor a data set of the spec
     model: str = ""  # names a model of the spec; may be left out where there is one
     dataset: str = ""
     positions: tuple[str, ...] = ()  # names or globs among the spec's positions; empty: all
@@ -135,9 +230,65 @@ class GridKind(Kind):
     def check(self, examples: Examples, grid: str) -> None:
         """Raises BadInput where the data lack what the parameters name; called before any model runs."""
 
+    def check_model(self, outline: Outline, model: str, grid: str) -> None:
+        """Raises BadInput where a model lacks what the parameters name; called before it is loaded."""
+        sites = self.needs().sites
+        last = outline.encoder_layers if any(s.startswith("encoder.") for s in sites) else outline.layers
+        try:
+            chosen_layers(self.needs().layers, last, model)
+        except BadInput as error:
+            raise BadInput(f"grids.{grid}.layers: {error}") from None
+
+    def fingerprint(self, root: Path) -> str:  # noqa: ARG002 - most kinds read no file
+        """What identifies the files that the kind reads itself, relative to `root`; empty where it reads none."""
+        return ""
+
     @abstractmethod
     def compute(self, inputs: Inputs) -> GridResult:
         """The grid with intervals, statuses and held-out scores."""
+
+
+class StateGrid(GridKind):
+    """Computes a grid from the hidden states of one site."""
+
+    site: Site = Field(
+        "residual",
+        description="What is read: `residual` (layer 0 is the embedding output, layer i what block i puts out), "
+        "`mlp_in` (after its norm), `mlp_out` (before any later norm), `attention_out`, or `head_out` (one head, "
+        "before the output projection). A model with two stacks needs `encoder.` or `decoder.` before it.",
+    )
+    head: int | None = Field(None, ge=0, description="The head that `head_out` reads, counted from 0.")
+    layers: LayerChoice = Field(
+        "all", description="`all`, a range such as 4..12, {from, to, every}, or a list of layers; 0 is the embedding."
+    )
+
+    @model_validator(mode="after")
+    def _head_of_heads(self) -> StateGrid:
+        of_heads = self.site.endswith("head_out")
+        if of_heads != (self.head is not None):
+            raise ValueError("'head' is for the site head_out; " + ("name one" if of_heads else "remove it"))
+        return self
+
+    def needs(self) -> Needs:
+        """One site of the chosen layers."""
+        return Needs(sites=frozenset({self.site}), layers=self.layers)
+
+    def check_model(self, outline: Outline, model: str, grid: str) -> None:
+        """Raises BadInput where a model lacks the layers or the head."""
+        super().check_model(outline, model, grid)
+        if self.head is not None and outline.heads and self.head >= outline.heads:
+            raise BadInput(
+                f"grids.{grid}.head: model {model} has no head {self.head}; its heads go from 0 to {outline.heads - 1}"
+            )
+
+    def states(self, inputs: Inputs) -> Activations:
+        """The activations that this grid reads, at all positions of the spec; of one head where it names one."""
+        found = inputs.activations[self.site]
+        if self.head is None:
+            return found
+        width = found.values.shape[-1] // found.heads
+        start = self.head * width
+        return replace(found, values=found.values[..., start : start + width])
 
 
 class ChartKind(Kind):

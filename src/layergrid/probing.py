@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from layergrid.artifacts import (
+    Activations,
     Baseline,
     Bools,
     CellStatus,
@@ -37,19 +38,13 @@ from layergrid.selection import (
 from layergrid.stats import Split, difference_interval, evaluate, mean_interval
 from layergrid.text import listed
 
-CLASSES = {"error": ("wrong answers", "right answers"), "correct": ("right answers", "wrong answers")}  # positive first
-
 
 class Asked(Protocol):
     """The parameters of the kind that are read here."""
 
     @property
-    def predict(self) -> Literal["error", "correct"]:
+    def predict(self) -> Literal["error", "correct", "label"]:
         """The positive class."""
-
-    @property
-    def site(self) -> str:
-        """What the probe reads."""
 
     @property
     def folds(self) -> int:
@@ -62,6 +57,9 @@ class Asked(Protocol):
     @property
     def baselines(self) -> tuple[str | dict[str, tuple[str, ...]], ...]:
         """Names, or columns by name."""
+
+    def states(self, inputs: Inputs) -> Activations:
+        """What the probe reads."""
 
 
 # ---------------------------------------------------------------- rows
@@ -82,18 +80,19 @@ class Rows:
 def compared_rows(asked: Asked, inputs: Inputs) -> Rows:
     """The rows that count at all compared positions, in an order that only their content decides, and their folds."""
     columns = _columns(asked, inputs)
-    present = inputs.activations[asked.site].present[:, columns]
+    present = asked.states(inputs).present[:, columns]
     chosen = compared(inputs.positions.status, present, [s.value for s in asked.statuses])
     contents = [np.asarray(inputs.sequences.ids[i], dtype="<i4").tobytes() for i in chosen.rows]
     order = canonical_order(contents, [inputs.examples.ids[i] for i in chosen.rows], inputs.seed)
     index = chosen.rows[order]
-    labels = np.asarray(inputs.labels.correct[index] == (asked.predict == "correct"))
+    positive, *words = inputs.labels.positive(asked.predict)
+    labels, classes = np.asarray(positive[index]), (words[0], words[1])
     groups = group_codes([inputs.examples.groups[i] for i in index])
     split = None
-    trouble = unfit(labels, groups, asked.folds, CLASSES[asked.predict])
+    trouble = unfit(labels, groups, asked.folds, classes)
     if trouble is None:
         split = Split(labels, groups, assign_folds(labels, groups, asked.folds, inputs.seed))
-        trouble = unfit_fold(split, CLASSES[asked.predict])
+        trouble = unfit_fold(split, classes)
     if trouble is not None:
         return Rows(index, labels, groups, chosen.positions, None, trouble)
     return Rows(index, labels, groups, chosen.positions, split)
@@ -101,7 +100,7 @@ def compared_rows(asked: Asked, inputs: Inputs) -> Rows:
 
 def _columns(asked: Asked, inputs: Inputs) -> list[int]:
     """Where the grid's positions stand in the activations."""
-    stored = inputs.activations[asked.site].positions
+    stored = asked.states(inputs).positions
     return [stored.index(name) for name in inputs.positions.names]
 
 
@@ -110,7 +109,7 @@ def _columns(asked: Asked, inputs: Inputs) -> list[int]:
 
 def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[CellFit]:
     """One fit a cell, layer by layer; positions that no example has are not fitted."""
-    activations = inputs.activations[asked.site]
+    activations = asked.states(inputs)
     columns = _columns(asked, inputs)
     cells = [(layer, p) for layer in range(len(activations.layers)) for p in range(len(columns))]
     kept = [(layer, p) for layer, p in cells if rows.positions[p]]
@@ -131,7 +130,7 @@ def outcomes(
 ) -> list[tuple[str, str]]:
     """Status and reason of each cell, layer by layer."""
     if values is None:
-        layers = len(inputs.activations[asked.site].layers)
+        layers = len(asked.states(inputs).layers)
         one = [rows.trouble if p else _missing(asked, inputs, i) for i, p in enumerate(rows.positions)]
         return [(str(status), reason) for status, reason in one] * layers
     found = []

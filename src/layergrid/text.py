@@ -79,6 +79,24 @@ def trimmed(value: float, digits: int = 6) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+SITES = {
+    "residual": "residual stream",
+    "mlp_in": "input of the MLP",
+    "mlp_out": "output of the MLP",
+    "attention_out": "output of attention",
+    "head_out": "output of attention heads",
+}
+
+
+def site_name(site: str, head: int | str | None = None) -> str:
+    """A site in words: "residual stream", "output of the MLP of the encoder", "output of attention head 3"."""
+    stack, _, bare = site.rpartition(".")
+    shown = SITES.get(bare, bare)
+    if bare == "head_out" and head not in (None, ""):
+        shown = f"output of attention head {head}"
+    return f"{shown} of the {stack}" if stack else shown
+
+
 def power(value: float) -> str:
     """A penalty or tolerance: "0.001", and "1e-5" below that."""
     if value == 0 or 1e-3 <= abs(value) < 1e6 or not math.isfinite(value):

@@ -3,7 +3,7 @@
 Shape letters: L layers, P positions, N examples, D width, T tokens of one example, n rows compared, K folds.
 """
 
-from layergrid.artifacts.answers import Activations, Examples, Label, Labels, Positions, Sequences
+from layergrid.artifacts.answers import Activations, AttentionRows, Examples, Label, Labels, Positions, Sequences
 from layergrid.artifacts.base import (
     HAS_VALUE,
     Bools,
@@ -20,10 +20,12 @@ from layergrid.artifacts.results import (
     DataCard,
     Estimate,
     ExpectationResult,
+    Facet,
     Grid,
     GridResult,
     HeldOut,
     Illustration,
+    Measured,
     ModelCard,
     Quantity,
     Results,
@@ -36,6 +38,7 @@ from layergrid.artifacts.words import Cite, Fact, Figure, KeyFigure, Paragraph, 
 __all__ = [
     "HAS_VALUE",
     "Activations",
+    "AttentionRows",
     "Baseline",
     "Bools",
     "CellStatus",
@@ -44,6 +47,7 @@ __all__ = [
     "Estimate",
     "Examples",
     "ExpectationResult",
+    "Facet",
     "Fact",
     "Figure",
     "Floats",
@@ -56,6 +60,7 @@ __all__ = [
     "KeyFigure",
     "Label",
     "Labels",
+    "Measured",
     "ModelCard",
     "Paragraph",
     "PositionStatus",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from layergrid.artifacts.base import Bools, Floats, Ints, Scalar, Strings
 
@@ -38,6 +38,7 @@ class Sequences:
     prompt_chars: Ints  # int32 [N]: the completion's text is texts[i][prompt_chars[i]:]
     logprobs: tuple[Floats, ...]  # float32 [T - prompt_tokens]: natural log-probability of each completion token
     stopped: Bools  # bool [N]: the model ended the completion itself; False means cut at max_new_tokens
+    written: bool = True  # False: the texts are as the data give them, all of it prompt; the model wrote nothing
 
     def completion(self, i: int) -> str:
         """The completion of example `i` as text."""
@@ -56,7 +57,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Labels:
-    """The graded completions: the exact answer's span, found by a rule that sees neither gold nor label."""
+    """The two classes of the examples: graded completions, or a column of the data that tells them apart.
+
+    Of graded completions it also holds the exact answer's span, found by a rule that sees neither gold nor label.
+    """
 
     grader: str  # the kind of the grader, with the sentence that states its rule in `rule`
     rule: str  # "the last number of the first sentence of the completion"
@@ -64,6 +68,20 @@ class Labels:
     answers: tuple[str | None, ...]  # N
     correct: Bools  # bool [N]; an example without an exact answer is wrong
     reasons: tuple[str, ...]  # N
+    classes: tuple[str, str] = ("wrong answers", "right answers")  # words for False and True; empty: no labels
+
+    @property
+    def known(self) -> bool:
+        """Whether the examples have labels at all."""
+        return self.classes != ("", "")
+
+    def positive(self, which: str) -> tuple[Bools, str, str]:
+        """The positive class [N] that `which` asks for, and the words for it and for the other.
+
+        `error` makes False the positive class, `correct` and `label` make True it.
+        """
+        false, true = self.classes
+        return (~self.correct, false, true) if which == "error" else (self.correct, true, false)
 
 
 @dataclass(frozen=True)
@@ -80,9 +98,29 @@ class Positions:
 class Activations:
     """Activations of one site at the chosen positions."""
 
-    site: str  # residual, later mlp_in, mlp_out, attention_out
+    site: str  # residual, mlp_in, mlp_out, attention_out, head_out; "encoder." or "decoder." before it names the stack
     layers: tuple[int, ...]  # L; layer 0 is the embedding output, residual layer i the raw output of block i
     positions: tuple[str, ...]  # P
     example_ids: tuple[str, ...]  # N
     values: Floats  # float32 [L, P, N, D], memory-mapped where it comes from the store; 0 where not present
-    present: Bools  # bool [N, P]: a token stands there (whatever its status)
+    present: Bools  # bool [N, P]: a token of this stack stands there (whatever its status)
+    heads: int = 0  # head_out: D is so many equal parts, one a head; 0 elsewhere
+    lacking: Mapping[int, str] = field(default_factory=dict)  # layer without this site -> why; its values are 0
+
+
+@dataclass(frozen=True)
+class AttentionRows:
+    """Attention of chosen query tokens, in each head. A span of queries is their mean; weights on a span are summed."""
+
+    layers: tuple[int, ...]  # L; the attention of layer i is that of block i, counted from 1
+    heads: int  # H, the most that a layer has
+    queries: tuple[str, ...]  # Q: names of the positions that look
+    keys: tuple[str, ...]  # K: names of the positions that are looked at, or of the tokens of one text; may be empty
+    key_labels: tuple[str, ...]  # K: what an axis shows; the same as `keys` where they are positions
+    example_ids: tuple[str, ...]  # N
+    values: Floats  # float32 [L, H, Q, K, N]; NaN where the key is no token, or comes after the query
+    entropy: Floats  # float32 [L, H, Q, N]: over log(number of attendable keys); NaN where fewer than two
+    first: Floats  # float32 [L, H, Q, N]: weight on the first token of the sequence, before it is left out
+    mass: Floats  # float32 [L, H, Q, N]: what the whole row of weights adds up to; below 1 where a sink takes some
+    attendable: Bools  # bool [Q, K, N]: the key does not come after the query, and both are there
+    lacking: Mapping[int, str] = field(default_factory=dict)  # layer without attention -> why

@@ -37,6 +37,9 @@ class CellStatus(StrEnum):
     NOT_FINITE = "not_finite"  # some activations are NaN or infinite
     CONSTANT = "constant"  # the activations do not differ between examples
     NOT_CONVERGED = "not_converged"  # the solver did not reach its tolerance
+    LACKING = "lacking"  # the model has no such part in this layer (no attention in a state-space block)
+    REFERENCE = "reference"  # the cell compares something with itself
+    NOT_ATTENDABLE = "not_attendable"  # the key comes after the query, so that no weight can fall on it
 
 
 HAS_VALUE = frozenset({CellStatus.OK.value, CellStatus.BOUNDARY.value})

@@ -25,6 +25,7 @@ class Quantity:
     unit: str = ""
     higher_is: Literal["more", "less"] = "more"  # whether a higher value means more of the claim
     positive: str = ""  # the class that counts as positive: "wrong answers"
+    caution: str = ""  # a sentence: what a high value does not say; "An attention weight is no measure of importance."
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,18 @@ class Estimate:
     high: float
     level: float  # nominal coverage, 0.95
     n: int  # rows
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One further map over the cells of a grid: one head, a class of a contrast, or what the grid is compared with."""
+
+    name: str  # unique in its grid: "0", "wrong answers", "mismatched"
+    role: Literal["head", "class", "reference"]
+    label: str  # for captions and sentences: "head 0", "wrong answers", "cosine of mismatched examples"
+    value: Floats  # [L, P]; NaN where there is none
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,11 @@ class Grid:
     reason: Strings  # why a cell has no value; empty where it has one
     tied_with_best: Bools  # cells whose paired difference from the highest cell has an interval that holds 0
     settings: Mapping[str, Any]  # JSON values for the methods: folds, penalties, scaling, group, seed, dropped rows ...
-    head: str = ""
-    contrast: str = ""
+    head: str = ""  # "3": the grid is of one head; "mean" or "max": of all heads together; empty: heads play no part
+    contrast: str = ""  # "wrong answers - right answers": cells are differences of two means; empty: they are none
+    facets: tuple[Facet, ...] = ()
+    labels: tuple[str, ...] = ()  # P: what the axis shows in place of the positions' names; empty: the names
+    text_of: str = ""  # id of the one example whose tokens, in order, are the positions; empty: positions are named
 
     @property
     def has_value(self) -> Bools:
@@ -116,6 +132,22 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The value of each example in each cell: enough to recompute every cell and all paired differences.
+
+    A cell is the mean (or median) over the examples, with an interval over groups; of a contrast, the mean over the
+    rows of the class less the mean over the others.
+    """
+
+    example_ids: tuple[str, ...]  # n rows that are compared
+    groups: tuple[str, ...]  # n
+    labels: Bools  # bool [n]: the class from which a contrast subtracts the other; all False without one
+    cells: Floats  # float32 [L, P, n]; NaN where a row has no value
+    facets: Mapping[str, Floats] = field(default_factory=dict)  # name of a head or reference -> float32 [L, P, n]
+    statistic: Literal["mean", "median"] = "mean"
+
+
+@dataclass(frozen=True)
 class GridResult:
     """All that one grid kind returns for one model and data set."""
 
@@ -123,6 +155,7 @@ class GridResult:
     selection: Selection | None = None
     baselines: tuple[Baseline, ...] = ()
     held_out: HeldOut | None = None
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -132,11 +165,13 @@ class ModelCard:
     name: str
     address: str
     architecture: str  # "Llama"
-    layers: int  # number of blocks
+    layers: int  # number of blocks; of the decoder where there are two stacks
     width: int
     parameters: int
     dtype: str
     revision: str  # commit, or the digest of the local files
+    encoder_layers: int = 0  # blocks of the encoder of a model with two stacks
+    heads: int = 0  # attention heads of a block; 0: not known
 
 
 @dataclass(frozen=True)
@@ -158,6 +193,9 @@ class DataCard:
     truncated_wrong: int
     prompt: str  # the template
     max_new_tokens: int
+    classes: tuple[str, str] = ("wrong answers", "right answers")  # words for the labels False and True; empty: none
+    written: bool = True  # the model wrote answers; False: texts as the data give them
+    chat: str = ""  # how prompts became a dialogue; empty: they did not
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from layergrid.artifacts import Examples, Grid, GridResult, HeldOut, PositionStatus, Quantity
+from layergrid.artifacts import Examples, Grid, GridResult, HeldOut, Labels, PositionStatus, Quantity
 from layergrid.baselines import BUILT_IN, check_columns
-from layergrid.kinds import GridKind, Inputs, Needs
+from layergrid.kinds import Inputs, Needs, StateGrid
 from layergrid.probes import TOLERANCE, CellFit, Plan
 from layergrid.probing import (
-    CLASSES,
     Rows,
     beside_nested,
     compared_rows,
@@ -26,9 +25,8 @@ from layergrid.probing import (
     scored_baselines,
 )
 from layergrid.selection import CellValues, evaluate_cells
-from layergrid.text import listed, nearest, power
+from layergrid.text import listed, nearest, power, site_name
 
-SITES = {"residual": "residual stream"}
 METHODS = {
     "solver": "Newton's method with a Cholesky factor, warm-started from strong to weak penalties",
     "tolerance": f"every entry of the gradient of the penalised mean loss at most {power(TOLERANCE)}",
@@ -58,16 +56,15 @@ class PenaltyRange(BaseModel):
         return tuple(float(v) for v in np.geomspace(low, high, self.count))
 
 
-class ProbeGrid(GridKind):
+class ProbeGrid(StateGrid):
     """AUROC of a standardised logistic probe in every cell, its penalty chosen inside the training folds."""
 
     version: ClassVar[int] = 3
     kind: Literal["probe"] = "probe"
-    predict: Literal["error", "correct"] = Field(
-        "error", description="Positive class: `error` (wrong answers) or `correct` (right answers)."
-    )
-    site: Literal["residual"] = Field(
-        "residual", description="What the probe reads: the residual stream, layer 0 being the embedding output."
+    predict: Literal["error", "correct", "label"] = Field(
+        "error",
+        description="Positive class: `error` (wrong answers) or `correct` (right answers) of what the model wrote; "
+        "`label` for a data set with a label column, and its default there.",
     )
     folds: int = Field(5, ge=3, le=20, description="Folds, by label and group; selection is nested inside them.")
     penalties: PenaltyRange | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
@@ -123,8 +120,8 @@ class ProbeGrid(GridKind):
             check_columns(columns, examples, f"grids.{grid}.baselines, {name!r}")
 
     def needs(self) -> Needs:
-        """One site, all layers, the grid's own positions."""
-        return Needs(sites=frozenset({self.site}), positions=self.positions)
+        """One site of the chosen layers, and labels."""
+        return replace(super().needs(), labels=True)
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that count at all compared positions, then the nested best and the baselines."""
@@ -165,14 +162,16 @@ class ProbeGrid(GridKind):
 
 def _grid(kind: ProbeGrid, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None) -> Grid:
     """The grid itself; without values every cell holds the rows' trouble."""
-    activations = inputs.activations[kind.site]
+    activations = kind.states(inputs)
     shape = (len(activations.layers), len(inputs.positions.names))
     blank = np.full(shape, np.nan)
     takes_part = np.broadcast_to(rows.positions, shape)
     status, reason = zip(*outcomes(kind, inputs, rows, fits, values), strict=True)
     return Grid(
         name=inputs.name, model=inputs.model, dataset=inputs.examples.name, kind=kind.kind, site=kind.site,
-        metric="auroc", quantity=quantity(kind), layers=activations.layers, positions=inputs.positions.names,
+        head="" if kind.head is None else str(kind.head),
+        metric="auroc", quantity=quantity(kind, inputs.labels), layers=activations.layers,
+        positions=inputs.positions.names,
         value=blank if values is None else values.value.reshape(shape),
         low=blank if values is None else values.low.reshape(shape),
         high=blank if values is None else values.high.reshape(shape),
@@ -187,19 +186,21 @@ def _grid(kind: ProbeGrid, inputs: Inputs, rows: Rows, fits: list[CellFit], valu
     )  # fmt: skip
 
 
-def quantity(kind: ProbeGrid) -> Quantity:
+def quantity(kind: ProbeGrid, labels: Labels) -> Quantity:
     """What a cell is, in words."""
-    positive, negative = CLASSES[kind.predict]
+    _, positive, negative = labels.positive(kind.predict)
+    told = positive if kind.predict == "label" else positive.split()[0]
     return Quantity(
         name="AUROC",
         sentence="Each cell is the held-out AUROC, averaged over the folds, of a linear probe that reads the "
-        f"{SITES[kind.site]} at one layer and one token position and tells {positive.split()[0]} from {negative}.",
-        subject="errors" if kind.predict == "error" else "right answers",
+        f"{site_name(kind.site, kind.head)} at one layer and one token position and tells {told} from {negative}.",
+        subject="errors" if kind.predict == "error" else positive,
         claim="decodable",
         low=0.0,
         high=1.0,
         chance=0.5,
         positive=positive,
+        caution="It is the success of a read-out: neither an attention weight nor the size of an activation.",
     )
 
 
