@@ -224,7 +224,7 @@ def test_what_is_no_negative_integer_is_no_position_from_the_end(name):
 
 def test_the_fifteen_names_are_found_through_the_kinds():
     kinds = known(PositionResolver)
-    assert list(kinds) == ["answer", "exact", "from_end", "prompt_end", "span"]
+    assert list(kinds) == ["answer", "exact", "from_end", "given", "prompt_end", "span"]
     names = {name: kind for kind in kinds.values() for name in kind.names}
     assert sorted(names) == sorted(resolver.name for resolver in FIFTEEN)
     assert all(names[resolver.name] is type(resolver) for resolver in FIFTEEN)

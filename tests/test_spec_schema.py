@@ -64,7 +64,6 @@ def test_the_schema_refuses_what_an_editor_should_mark() -> None:
         (changed("kind: probe", "kind: prob"), "$.grids.errors"), (changed("folds: 5", "fold: 5"), "$.grids.errors"),
         (changed("last_q, exact", "last_p, exact"), "$.positions"), (changed("count: 8", "cuont: 8"), "$.grids.errors"),
         (changed("  tiny:", "  my tiny:"), "$.models"),
-        (changed('    prompt: "Q: {{ question }}"\n', ""), "$.datasets.sums"),
         (changed("kind: heatmap", "kind: heat"), "$.figures[0]"), (changed("[html, pdf]", "[html, PDF]"), "$.outputs"),
         (changed("layergrid: 1", "layergrid: 2"), "$.layergrid"),
         (changed("data.csv", "{address: 1}"), "$.datasets.sums.source"),

@@ -89,6 +89,7 @@ class PositionResolver(Kind):
 
     folder: ClassVar[str] = "positions"
     names: ClassVar[tuple[str, ...]] = ()  # bare names that YAML may write without parameters
+    reads_answer: ClassVar[bool] = False  # without a graded answer it finds nothing
 
     @abstractmethod
     def resolve(self, sequences: Sequences, labels: Labels, examples: Examples) -> Positions:
@@ -219,6 +220,8 @@ class GridKind(Kind):
     folder: ClassVar[str] = "grids"
     version: ClassVar[int] = 1  # part of the store's key: raise it when the numbers change
     stands_alone: ClassVar[bool] = False  # reads neither a model nor a data set of the spec
+    selects: ClassVar[bool] = False  # its result holds a nested best
+    position_keys: ClassVar[tuple[str, ...]] = ()  # further keys of YAML that name positions of the spec
     model: str = ""  # names a model of the spec; may be left out where there is one
     dataset: str = ""
     positions: tuple[str, ...] = ()  # names or globs among the spec's positions; empty: all

@@ -59,7 +59,8 @@ class PenaltyRange(BaseModel):
 class ProbeGrid(StateGrid):
     """AUROC of a standardised logistic probe in every cell, its penalty chosen inside the training folds."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
+    selects: ClassVar[bool] = True
     kind: Literal["probe"] = "probe"
     predict: Literal["error", "correct", "label"] = Field(
         "error",

@@ -33,6 +33,7 @@ class ExactResolver(PositionResolver):
         "exact_answer_last",
         "exact_answer_after_last",
     )
+    reads_answer: ClassVar[bool] = True
     kind: Literal["exact"] = "exact"
     name: Literal["exact_answer_before_first", "exact_answer_first", "exact_answer_last", "exact_answer_after_last"]
 

@@ -3,9 +3,11 @@
 from layergrid.spec.fields import (
     Bound,
     CellBound,
+    ChatSpec,
     DatasetSpec,
     Expectation,
     GenerateSpec,
+    LabelSpec,
     ModelSpec,
     Spec,
 )
@@ -17,9 +19,11 @@ from layergrid.spec.starting import starter
 __all__ = [
     "Bound",
     "CellBound",
+    "ChatSpec",
     "DatasetSpec",
     "Expectation",
     "GenerateSpec",
+    "LabelSpec",
     "ModelSpec",
     "Spec",
     "SpecError",

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from layergrid.artifacts import Scalar
 from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
@@ -101,16 +102,22 @@ class ModelSpec(Model):
 
     address: str = Field(
         min_length=1,
-        description="Where the model lies: `builtin:arithmetic`, `hf:owner/name`, or a folder in the Hugging Face "
-        "format. `id` is another name of this key.",
+        description="Where the model lies: `builtin:arithmetic`, `hf:owner/name`, a folder in the Hugging Face format, "
+        "or `activations:PATH`, the manifest of activations made elsewhere. `id` is another name of this key.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit, for models of the hub.")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Type of the weights in memory.")
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = Field(
+        "float32", description="Type of the weights in memory; `auto` takes the one that they were saved in."
+    )
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$",
         description="`auto`, `cpu`, `mps`, `cuda` or `cuda:N`; `auto` takes the best that is there.",
     )
+    device_map: str | dict[str, str | int] | None = Field(
+        None, description="How parts of the model are spread over devices, in place of `device`: `auto` or a mapping."
+    )
+    quantize: Literal["8bit", "4bit"] | None = Field(None, description="Weights in fewer bits, by bitsandbytes.")
 
     @field_validator("address")
     @classmethod
@@ -120,8 +127,12 @@ class ModelSpec(Model):
             raise ValueError(f"{value!r} is no address on the hub; expected hf:owner/name")
         if scheme == "builtin" and rest not in MODELS:
             raise ValueError(f"no model {value!r} ships; known: {', '.join('builtin:' + m for m in MODELS)}")
-        if rest and scheme not in ("hf", "builtin") and re.fullmatch(r"[a-z][a-z0-9+]+", scheme):
-            raise ValueError(f"unknown scheme {scheme!r}; expected builtin:NAME, hf:owner/name or a folder")
+        if scheme == "activations" and not rest:
+            raise ValueError("'activations:' names no manifest; expected activations:PATH")
+        if rest and scheme not in ("hf", "builtin", "activations") and re.fullmatch(r"[a-z][a-z0-9+]+", scheme):
+            raise ValueError(
+                f"unknown scheme {scheme!r}; expected builtin:NAME, hf:owner/name, activations:PATH or a folder"
+            )
         return value
 
     @model_validator(mode="after")
@@ -129,6 +140,42 @@ class ModelSpec(Model):
         if self.revision is not None and not self.address.startswith("hf:"):
             raise ValueError(f"'revision' is for models of the hub (hf:owner/name), not for {self.address!r}")
         return self
+
+    @model_validator(mode="after")
+    def _one_way_to_devices(self) -> Self:
+        if self.device_map is not None and self.device != "auto":
+            raise ValueError("'device_map' stands in place of 'device'; write one of the two")
+        return self
+
+    @property
+    def given(self) -> str:
+        """The path of the manifest of a model that is known by its activations alone; empty for others."""
+        return self.address.removeprefix("activations:") if self.address.startswith("activations:") else ""
+
+
+class ChatSpec(Model):
+    """How a prompt becomes a dialogue, by the chat template of the model's tokenizer."""
+
+    system: str = Field("", description="System message before the prompt, which is the user's message.")
+    variables: dict[str, Scalar] = Field(
+        default_factory=dict, description="Variables of the model's template, such as {enable_thinking: false}."
+    )
+
+
+class LabelSpec(Model):
+    """A column that tells the examples apart; its name alone may stand instead of the mapping."""
+
+    column: str = Field(min_length=1, description="The column.")
+    values: tuple[Scalar, ...] = Field(
+        (), description="Values that count as true; left out: true, 1, yes and their spellings, and all others false."
+    )
+    positive: str = Field("", description="Words for the examples that are true, plural: `true statements`.")
+    negative: str = Field("", description="Words for the others: `false statements`.")
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """Words for false and true."""
+        return (self.negative or f"rows without {self.column}", self.positive or f"rows with {self.column}")
 
 
 class GenerateSpec(Model):
@@ -155,13 +202,31 @@ class DatasetSpec(Model):
         description="Column whose equal values keep rows on one side of every split; left out: each row for itself.",
     )
     prompt: str = Field(
-        min_length=1,
-        description="Jinja template of the prompt; the columns are its variables, such as {{ question }}.",
+        "", description="Jinja template of the prompt; the columns are its variables, such as {{ question }}."
     )
-    generate: GenerateSpec = Field(default_factory=GenerateSpec, description="How the answers are written.")
-    grade: SerializeAsAny[Annotated[Grader, AnyOf(Grader)]] = Field(
-        description="Finds the exact answer and grades it; left out: {kind: numeric, gold: answer}.",
+    chat: ChatSpec | None = Field(
+        None, description="The prompt as a user's message in the model's chat template: true, or {system, variables}."
     )
+    generate: GenerateSpec | None = Field(
+        None, description="How the answers are written; null: the model reads the prompts and writes nothing."
+    )
+    grade: SerializeAsAny[Annotated[Grader, AnyOf(Grader)]] | None = Field(
+        None,
+        description="Finds the exact answer and grades it; left out: {kind: numeric, gold: answer}; null: no grades.",
+    )
+    label: LabelSpec | None = Field(
+        None,
+        description="Column that tells the examples apart, in place of graded answers; then nothing is generated "
+        "unless `generate` says so.",
+    )
+
+    @model_validator(mode="after")
+    def _labels_from_one_place(self) -> Self:
+        if self.label is not None and self.grade is not None:
+            raise ValueError("'label' and 'grade' both say which rows are which; write one of the two")
+        if self.grade is not None and self.generate is None:
+            raise ValueError("'grade' needs answers, and nothing is generated; write 'generate', or 'label: COLUMN'")
+        return self
 
 
 Which = Literal["estimate", "low", "high"]
@@ -224,10 +289,10 @@ class Spec(Model):
     authors: tuple[str, ...] = Field((), description="Names below the title.")
     interpretation: str = Field("", description="The author's own text, shown as such and never checked.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random choice.")
-    models: dict[Name, ModelSpec] = Field(min_length=1, description="Models by name.")
-    datasets: dict[Name, DatasetSpec] = Field(min_length=1, description="Data sets by name.")
+    models: dict[Name, ModelSpec] = Field(default_factory=dict, description="Models by name.")
+    datasets: dict[Name, DatasetSpec] = Field(default_factory=dict, description="Data sets by name.")
     positions: tuple[SerializeAsAny[Annotated[PositionResolver, AnyOf(PositionResolver)]], ...] = Field(
-        min_length=1,
+        (),
         description="Token positions, in the order of the figures: names, ranges such as -8..-1, globs such as "
         '"exact_answer_*", or mappings with parameters. Left out: the fifteen of the literature, last_q, first_answer, '
         "second_answer, exact_answer_before_first, exact_answer_first, exact_answer_last, exact_answer_after_last and "

@@ -5,19 +5,20 @@ It works on the full form as nodes, so that wrong references are reported beside
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from layergrid import resources
-from layergrid.spec.sugar import entries, items, position_names
+from layergrid.spec.fields import DatasetSpec
+from layergrid.spec.sugar import dataset_of, entries, given, grid_kind, items, position_names
 from layergrid.text import listed, nearest, visible
-from layergrid.yamlsource import Node, Place, Problem
+from layergrid.yamlsource import Entry, Node, Place, Problem
 
 
 def check(root: Node, folder: Path) -> list[Problem]:
     """All references of a spec in its full form that lead nowhere; paths start at the folder."""
-    return [*_grids(root), *_figures(root), *_expect(root), *_prompts(root), *_theme(root, folder)]
+    return [*_positions(root), *_grids(root), *_figures(root), *_expect(root), *_prompts(root), *_theme(root, folder)]
 
 
 def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
@@ -30,9 +31,19 @@ def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Probl
     return [Problem(node.place, f"no {what} '{visible(node.value)}'; known: {', '.join(names)}{hint}")]
 
 
+def _positions(root: Node) -> list[Problem]:
+    node = root.get("positions")
+    if node is None or node.value != ():
+        return []
+    return [Problem(node.place, "'positions' is empty; expected at least one entry, or leave it out")]
+
+
 def _grids(root: Node) -> list[Problem]:
     found: list[Problem] = []
     for name, entry in entries(root.get("grids")).items():
+        kind = grid_kind(entry.node)
+        if kind is not None and kind.stands_alone:
+            continue
         for key, part, what in (("model", "models", "model"), ("dataset", "datasets", "data set")):
             names = list(entries(root.get(part)))
             chosen = entry.node.get(key)
@@ -41,7 +52,56 @@ def _grids(root: Node) -> list[Problem]:
                 found.append(Problem(entry.key, message))
             else:
                 found += _reference(chosen, what, names)
+        found += _labels(name, entry, root)
+    return [*_parts(root), *found]
+
+
+def _parts(root: Node) -> list[Problem]:
+    """Models, data sets and prompts that are missing although a grid reads them."""
+    reading = [g.node for g in entries(root.get("grids")).values() if isinstance(g.node.value, Mapping)]
+    reading = [node for node in reading if not getattr(grid_kind(node), "stands_alone", False)]
+    if not reading and entries(root.get("grids")):
+        return []
+    found = []
+    for part, what in (("models", "Models by name"), ("datasets", "Data sets by name")):
+        node = root.get(part)
+        if node is None:
+            found.append(Problem(root.place, f"key '{part}' is missing: {what}."))
+        elif isinstance(node.value, Mapping) and not node.value:
+            found.append(Problem(node.place, f"'{part}' is empty; expected at least one entry"))
+    if not given(root):
+        prompt = DatasetSpec.model_fields["prompt"].description
+        for name, entry in entries(root.get("datasets")).items():
+            if isinstance(entry.node.value, Mapping) and entry.node.get("prompt") is None:
+                found.append(Problem(entry.key, f"key 'prompt' is missing in '{visible(name)}': {prompt}"))
     return found
+
+
+def _labels(name: str, entry: Entry, root: Node) -> list[Problem]:
+    """What a grid asks of its data set's labels that they do not give."""
+    dataset, kind = dataset_of(entry.node, root), grid_kind(entry.node)
+    if dataset is None or kind is None or not isinstance(dataset.value, Mapping):
+        return []
+    has = {key: (node := dataset.get(key)) is not None and node.value is not None for key in ("label", "grade")}
+    for key in ("predict", "contrast"):
+        if key not in kind.model_fields:
+            continue
+        written = entry.node.get(key)
+        wanted = kind.model_fields[key].default if written is None else written.value
+        if wanted not in ("error", "correct", "label"):
+            continue
+        right = wanted == "label" if has["label"] else has["grade"] and wanted != "label"
+        if not right:
+            place = entry.key if written is None else written.place
+            if has["label"]:
+                hint = "the labels of its data set come from a column; write label"
+            elif has["grade"]:
+                hint = "its data set has graded answers and no label column; write error or correct"
+            else:
+                hint = "its data set has no labels; give it 'label: COLUMN' or graded answers"
+            found = Problem(place, f"grid '{visible(name)}': {key} is '{visible(str(wanted))}', but {hint}")
+            return [found]
+    return []
 
 
 def _figures(root: Node) -> list[Problem]:
@@ -81,6 +141,11 @@ def _expect(root: Node) -> list[Problem]:
     for one in items(root.get("expect")):
         named = one.get("grid")
         found += _reference(named, "grid", grids)
+        best, grid = one.get("nested_best"), grids.get(str(named.value)) if named is not None else None
+        kind = grid_kind(grid.node) if grid is not None else None
+        if best is not None and kind is not None and not kind.selects:
+            message = "the grid chooses no best cell; expected a bound on a cell: {cell: {layer, position, at_least}}"
+            found.append(Problem(best.place, message))
         cell = one.get("cell")
         if cell is None or named is None or every is None or every.broken:
             continue

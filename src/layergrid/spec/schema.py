@@ -35,7 +35,7 @@ def schema() -> Json:
     """The JSON Schema (draft 2020-12) of a spec."""
     made: Json = _untitled(Spec.model_json_schema(mode="validation"))
     parts, parents = made["$defs"], made["properties"]
-    made["required"] = ["models", "datasets", "grids"]
+    made["required"] = ["grids"]
     _models(parents["models"], parts["ModelSpec"])
     parents["datasets"]["additionalProperties"] = False
     _dataset(parts["DatasetSpec"], parts)
@@ -114,8 +114,12 @@ def _dataset(part: Json, parts: Json) -> None:
     loaders = _kinds(fields.pop("loader"), Loader, parts, _kind_from_address)
     _alternatives(fields["source"], [{"type": "string", "minLength": 1}, *loaders])
     names: Json = {"type": "string", "enum": sorted(known(Grader))}
-    _alternatives(fields["grade"], [names, *_kinds(fields["grade"], Grader, parts, _gold)])
-    part["required"] = ["source", "prompt"]
+    forms = [form for form in fields["grade"]["anyOf"] if form.get("type") != "null"]
+    forms = forms[0].get("anyOf", forms) if len(forms) == 1 else forms
+    _alternatives(fields["grade"], [names, *_kinds({"anyOf": forms}, Grader, parts, _gold), {"type": "null"}])
+    for name, short in (("chat", {"type": "boolean"}), ("label", {"type": "string", "minLength": 1})):
+        fields[name]["anyOf"].insert(0, short)
+    part["required"] = ["source"]
 
 
 def _kind_from_address(form: Json) -> None:

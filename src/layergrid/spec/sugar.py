@@ -98,6 +98,12 @@ def _model(node: Node) -> Node:
     return node.without("id").having("address", entry.node, entry.key)
 
 
+def given(root: Node) -> bool:
+    """Whether all models of a spec are known by their activations alone, whose positions have names of their own."""
+    addresses = [entry.node.get("address") for entry in entries(root.get("models")).values()]
+    return bool(addresses) and all(a is not None and str(a.value).startswith("activations:") for a in addresses)
+
+
 def _dataset(node: Node, problems: list[Problem]) -> Node:
     if not isinstance(node.value, Mapping):
         return node
@@ -114,7 +120,35 @@ def _dataset(node: Node, problems: list[Problem]) -> Node:
         if isinstance(source.value, Mapping):
             node = node.having("source", address or Node(source.place, None, broken=True))
     node = node.having("loader", loader)
-    grade = wrapped(node.get("grade") or scalar(node.place, GRADER), "kind")
+    return _answered(_in_chat(node))
+
+
+def _in_chat(node: Node) -> Node:
+    """`chat: true` is a dialogue without further settings, `chat: false` none."""
+    chat = node.get("chat")
+    if chat is None or not isinstance(chat.value, bool):
+        return node
+    return node.having("chat", Node(chat.place, {} if chat.value else None))
+
+
+def _answered(node: Node) -> Node:
+    """How answers are written and graded, where the author leaves it out: not at all where a column has the labels."""
+    label = node.get("label")
+    if label is not None:
+        label = wrapped(label, "column")
+        node = node.having("label", label)
+        values = label.get("values")
+        if values is not None and not isinstance(values.value, tuple | Mapping):
+            node = node.having("label", label.having("values", Node(values.place, (values,))))
+    labelled = label is not None and label.value is not None
+    if "generate" not in entries(node) and not labelled and "prompt" in entries(node):
+        node = node.having("generate", Node(node.place, {}))
+    written = node.get("generate")
+    if "grade" not in entries(node):
+        if labelled or written is None or written.value is None:
+            return node
+        node = node.having("grade", scalar(node.place, GRADER))
+    grade = wrapped(entries(node)["grade"].node, "kind")
     if isinstance(grade.value, Mapping) and "gold" not in grade.value:
         grade = grade.having("gold", scalar(grade.place, GOLD))
     return node.having("grade", grade)
@@ -160,6 +194,8 @@ def _loader_kind(address: Node, problems: list[Problem]) -> tuple[Node, str]:
 
 def _positions(root: Node, problems: list[Problem]) -> Node:
     node = root.get("positions")
+    if node is None and (given(root) or not entries(root.get("datasets"))):
+        return root
     if node is None:
         node = Node(root.place, tuple(scalar(root.place, name) for name in ORDER))
     elif isinstance(node.value, str | int) and not isinstance(node.value, bool):
@@ -169,7 +205,7 @@ def _positions(root: Node, problems: list[Problem]) -> Node:
     before = len(problems)
     made: dict[str, Node] = {}
     for item in node.value:
-        for one in _position(item, Naming(known_names()), problems):
+        for one in _position(item, Naming(known_names()), problems, given(root)):
             name = one.get("name")
             key = str(name.value) if name is not None else f"unnamed {len(made)}"
             first = made.get(key)
@@ -185,14 +221,14 @@ def _is_glob(item: Node) -> bool:
     return isinstance(item.value, str) and Naming.is_glob(item.value)
 
 
-def _position(item: Node, naming: Naming, problems: list[Problem]) -> Iterator[Node]:
-    """The resolvers that one entry of `positions` stands for."""
+def _position(item: Node, naming: Naming, problems: list[Problem], any_name: bool) -> Iterator[Node]:
+    """The resolvers that one entry of `positions` stands for; with `any_name` unknown names are given elsewhere."""
     if not isinstance(item.value, str | int) or isinstance(item.value, bool):
         yield texted(item, "name")  # a mapping, or something whose type is reported later
         return
     names = naming.expand(item, problems)
     for name in names:
-        kind = find_resolver(name)
+        kind = find_resolver(name) or ("given" if any_name else None)
         if kind is None:
             problems.append(Problem(item.place, naming.unknown(name)))
         else:
@@ -200,11 +236,41 @@ def _position(item: Node, naming: Naming, problems: list[Problem]) -> Iterator[N
             yield Node(item.place, {key: Entry(item.place, value) for key, value in made.items()})
 
 
+def grid_kind(node: Node) -> type[GridKind] | None:
+    """The kind of a grid's mapping, where it is known."""
+    named = node.get("kind")
+    return known(GridKind).get(named.value) if named is not None and isinstance(named.value, str) else None
+
+
 def _grid(node: Node, root: Node, problems: list[Problem]) -> Node:
-    if not isinstance(node.value, Mapping):
+    kind = grid_kind(node)
+    if not isinstance(node.value, Mapping) or (kind is not None and kind.stands_alone):
         return node
     node = _only(_only(node, "model", entries(root.get("models"))), "dataset", entries(root.get("datasets")))
-    written = node.get("positions")
+    if kind is not None and "predict" in kind.model_fields and node.get("predict") is None and _labelled(node, root):
+        node = node.having("predict", scalar(node.place, "label"))
+    for key in ("positions", *(kind.position_keys if kind is not None else ())):
+        node = _named_positions(node, key, root, problems)
+    return node
+
+
+def dataset_of(node: Node, root: Node) -> Node | None:
+    """The data set that a grid reads, where it names one that is there."""
+    named = node.get("dataset")
+    entry = entries(root.get("datasets")).get(str(named.value)) if named is not None else None
+    return entry.node if entry is not None else None
+
+
+def _labelled(node: Node, root: Node) -> bool:
+    """Whether a grid's data set has a label column."""
+    dataset = dataset_of(node, root)
+    label = dataset.get("label") if dataset is not None else None
+    return label is not None and label.value is not None
+
+
+def _named_positions(node: Node, key: str, root: Node, problems: list[Problem]) -> Node:
+    """A grid with the positions under a key written out; one that is a single text or number by its type stays so."""
+    written = node.get(key)
     all_positions = root.get("positions")
     if written is None or all_positions is None:
         return node
@@ -223,7 +289,11 @@ def _grid(node: Node, root: Node, problems: list[Problem]) -> Node:
                 made[name] = scalar(item.place, name)
             elif not all_positions.broken:
                 problems.append(Problem(item.place, naming.unknown(name)))
-    return node.having("positions", Node(written.place, tuple(made.values())))
+    kind = grid_kind(node)
+    field = kind.model_fields.get(key) if kind is not None else None
+    if field is not None and field.annotation is str:
+        return node.having(key, next(iter(made.values()))) if len(made) == 1 else node
+    return node.having(key, Node(written.place, tuple(made.values())))
 
 
 def position_names(root: Node) -> tuple[str, ...]:
