@@ -1,13 +1,15 @@
-"""Grader kinds, one file per kind, and what applies any of them to a whole data set.
+"""Grader kinds, one file per kind, and what labels a whole data set, by any of them or by a column.
 
 It knows no rule: each kind states its own, finds the exact answer without seeing the gold one, and only then compares.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from layergrid.artifacts import Examples, Label, Labels, Sequences
+from layergrid.artifacts import Bools, Examples, Label, Labels, Scalar, Sequences
 from layergrid.kinds import BadInput, Grader
 from layergrid.prompts import known_columns
 
@@ -56,3 +58,56 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
 
 def _absolute(label: Label, prompt_chars: int) -> tuple[int, int]:
     return (-1, -1) if label.span is None else (label.span[0] + prompt_chars, label.span[1] + prompt_chars)
+
+
+# ---------------------------------------------------------------- labels without answers
+
+TRUE, FALSE = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0")
+
+
+def label_all(
+    examples: Examples, column: str, values: Sequence[Scalar] = (), classes: tuple[str, str] = ("false", "true")
+) -> Labels:
+    """Labels from a column: true where it holds one of `values`, or without any, a spelling of true, yes or 1.
+
+    Raises BadInput where the column is missing or has a hole, and, without `values`, where it is neither true nor
+    false.
+    """
+    where = f"data set {examples.name!r} ({examples.source})"
+    if column not in examples.columns:
+        raise BadInput(
+            f"{where}: there is no column {column!r}, named as label; {known_columns(column, examples.columns)}"
+        )
+    found = []
+    for name, value in zip(examples.ids, examples.columns[column], strict=True):
+        if value is None or value == "":
+            raise BadInput(f"{where}, example {name!r}: column {column!r} is empty; give every row a label")
+        spelled = str(value).strip().lower()
+        if values:
+            found.append(any(_same(value, one) for one in values))
+        elif spelled in (*TRUE, *FALSE):
+            found.append(spelled in TRUE)
+        else:
+            raise BadInput(
+                f"{where}, example {name!r}: column {column!r} holds {value!r}, which is neither true nor false; "
+                "say which values count as true: label: {column: ..., values: [...]}"
+            )
+    if values and not any(found):
+        raise BadInput(f"{where}: no row has one of the label's values {', '.join(map(repr, values))} in {column!r}")
+    return _without_answers(np.array(found, dtype=np.bool_), classes)
+
+
+def no_labels(examples: Examples) -> Labels:
+    """What stands for labels where there are none."""
+    return _without_answers(np.zeros(len(examples.ids), dtype=np.bool_), ("", ""))
+
+
+def _without_answers(correct: Bools, classes: tuple[str, str]) -> Labels:
+    n = len(correct)
+    spans = np.full((n, 2), -1, dtype=np.int32)
+    return Labels("", "", spans, (None,) * n, correct, ("",) * n, classes)
+
+
+def _same(value: Scalar, wanted: Scalar) -> bool:
+    """Equal as values, or as the text that a file without types holds."""
+    return value == wanted or str(value).strip() == str(wanted)

@@ -22,7 +22,8 @@ class FromEndResolver(PositionResolver):
     """Index T - k for the name -k, where T is the number of tokens in all; -1 is the stop token where there is one.
 
     Statuses: `missing` before the first token; `truncated` where the completion was cut at max_new_tokens, because its
-    end is not the end; `in_prompt` where -k reaches the prompt. The last two keep their token.
+    end is not the end; `in_prompt` where -k reaches the prompt of an answer. The last two keep their token. Where the
+    model wrote nothing, the whole text is what is counted, and no part of it is foreign to it.
     """
 
     names: ClassVar[tuple[str, ...]] = ("-8", "-7", "-6", "-5", "-4", "-3", "-2", "-1")  # and any other that fits
@@ -40,4 +41,5 @@ class FromEndResolver(PositionResolver):
             return absent()
         if not sequences.stopped[i]:
             return one(index, PositionStatus.TRUNCATED)
-        return one(index, PositionStatus.IN_PROMPT if index < int(sequences.prompt_tokens[i]) else PositionStatus.OK)
+        inside = sequences.written and index < int(sequences.prompt_tokens[i])
+        return one(index, PositionStatus.IN_PROMPT if inside else PositionStatus.OK)
