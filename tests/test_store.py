@@ -7,14 +7,24 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from layergrid.artifacts import Activations, Examples, Labels, Positions, Sequences
-from layergrid.kinds import BuildError
-from layergrid.store import Key, Store, default_root, load, load_activations, save, save_activations
+from layergrid.artifacts import Activations, AttentionRows, Examples, Labels, Positions, Sequences
+from layergrid.kinds import SITES, STACKS, BuildError
+from layergrid.store import (
+    Key,
+    Store,
+    default_root,
+    load,
+    load_activations,
+    load_attention,
+    save,
+    save_activations,
+    save_attention,
+)
 
 KEY = Key.of("capture", 1, {"layers": [0, 1], "seed": 0})
 ODD = ("</script>", "{{ 7*7 }}", "\ud800", "\ud83d\ude00", "שלום\u202e", "😀", "nul\0nul", "", "\r\n", "\\ud800")
@@ -343,8 +353,12 @@ ARTIFACTS = {
     "sequences": sequences((5, 1, 8, 3), (2, 1, 8, 0)),
     "one sequence": sequences((4,), (1,)),
     "no sequences": sequences((), ()),
+    "given texts": replace(sequences((5, 2), (5, 2)), written=False),
     "labels": Labels("numeric", "the last number", np.array([[0, 3], [-1, -1]], np.int32), ("\ud800", None),
                      np.array([True, False]), ("", "no\0thing")),
+    "labels of a column": Labels("column", "", np.array([[-1, -1]], np.int32), (None,), np.array([True]), ("",),
+                                 classes=("not \ud800", "toxic\0")),
+    "no labels": Labels("", "", np.zeros((0, 2), np.int32), (), np.zeros(0, bool), (), classes=("", "")),
     "positions": Positions(("last_q", "\ud800"), np.array([[1, -1], [2, 3], [0, 0]], np.int32),
                            np.array([[2, -1], [3, 4], [1, 1]], np.int32),
                            np.array([["ok", "missing"], ["ok", "truncated"], ["ok", "ok"]])),
@@ -355,6 +369,16 @@ ARTIFACTS = {
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_artifacts_come_back_as_they_were(name, tmp_path):
     save(ARTIFACTS[name], tmp_path)
+    same(load(type(ARTIFACTS[name]), tmp_path), ARTIFACTS[name])
+
+
+@pytest.mark.parametrize(("name", "field"), [("sequences", "written"), ("labels", "classes")])
+def test_artifacts_from_before_a_field_was_there_take_its_default(name, field, tmp_path):
+    save(ARTIFACTS[name], tmp_path)
+    path = tmp_path / f"{name}.json"
+    words = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+    del words[field]
+    path.write_bytes(json.dumps(words, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     same(load(type(ARTIFACTS[name]), tmp_path), ARTIFACTS[name])
 
 
@@ -391,3 +415,62 @@ def test_values_that_lie_in_the_folder_already_are_not_written_again(tmp_path):
     save_activations({"residual": activations(values)}, tmp_path)
     assert before == ((tmp_path / "residual.npy").stat().st_ino, (tmp_path / "residual.npy").stat().st_mtime_ns)
     assert load_activations(tmp_path)["residual"].values.shape == (2, 2, 3, 5)
+
+
+def test_sites_of_one_stack_and_of_heads_keep_apart_with_what_layers_lack(tmp_path):
+    sites = [*SITES, *(f"{stack}.{site}" for stack in STACKS for site in SITES)]
+    given = {
+        site: replace(
+            activations(np.full((2, 2, 3, 6), i, np.float32)), site=site, heads=3 if site.endswith("head_out") else 0,
+            lacking={3: "layer 3 has no \ud800 part"} if i % 2 else {},
+        )
+        for i, site in enumerate(sites)
+    }  # fmt: skip
+    save_activations(given, tmp_path)
+    found = load_activations(tmp_path)
+    assert list(found) == sites
+    for site, one in given.items():
+        assert (found[site].site, found[site].heads, found[site].lacking) == (site, one.heads, one.lacking)
+        np.testing.assert_array_equal(found[site].values, one.values)
+
+
+def test_activations_from_before_heads_were_kept_have_none(tmp_path):
+    save_activations({"residual": activations(np.zeros((2, 2, 3, 5), np.float32))}, tmp_path)
+    path = tmp_path / "activations.json"
+    words = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
+    for name in ("heads", "lacking"):
+        del words["residual"][name]
+    path.write_bytes(json.dumps(words, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    found = load_activations(tmp_path)["residual"]
+    assert (found.heads, found.lacking, found.positions) == (0, {}, ("p", "\ud800"))
+
+
+def attention(keys=5):
+    draw = np.random.default_rng(0)
+    shape = (3, 4, 2, keys, 6)  # layers, heads, queries, keys, examples
+    values = draw.random(shape).astype(np.float32)
+    values[1] = np.nan
+    row = (*shape[:3], shape[4])
+    return AttentionRows(
+        layers=(1, 2, 5), heads=4, queries=("q", "\ud800"), keys=tuple(f"{k}" for k in range(keys)),
+        key_labels=tuple(ODD[k % len(ODD)] for k in range(keys)), example_ids=tuple(ODD[:6]), values=values,
+        entropy=draw.random(row).astype(np.float32), first=draw.random(row).astype(np.float32),
+        mass=np.ones(row, np.float32), attendable=draw.random(shape[2:]) < 0.5, lacking={2: "layer 2 has none"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", [5, 0])
+def test_attention_rows_come_back_as_they_were_and_memory_mapped(keys, tmp_path):
+    save_attention(attention(keys), tmp_path)
+    found = load_attention(tmp_path)
+    same(found, attention(keys))
+    assert isinstance(found.values, np.memmap)
+
+
+def test_attention_rows_that_lie_in_the_folder_already_are_not_written_again(tmp_path):
+    save_attention(attention(), tmp_path)
+    before = (tmp_path / "attention.values.npy").stat()
+    save_attention(load_attention(tmp_path), tmp_path)
+    after = (tmp_path / "attention.values.npy").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    same(load_attention(tmp_path), attention())

@@ -1,15 +1,4 @@
-"""Keeps the results of stages in a folder, each under the digest of all that it depends on; it knows no stage.
-
-    key = Key.of("capture", capture.VERSION, {"positions": ..., "sequences": other_key}, libraries=("torch",))
-    value = store.result(key, make=lambda folder: ..., read=lambda folder: ...)
-
-`make` is called only where the store has nothing, so inputs are best read inside it: what is not needed is not read.
-An entry is built in a folder of its own and renamed when it is whole; a build that is killed leaves no entry.
-
-    ROOT/v1/STAGE/DIGEST/       what `make` wrote, and entry.json: the key's parts, size and sha256 of every file
-    ROOT/v1/unfinished/         folders that are being built
-    ROOT/v1/locks/              one per key that was ever built
-"""
+"""Entries of the store: a folder each, whole or not there, under the digest of what it depends on."""
 
 from __future__ import annotations
 
@@ -27,9 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
-from layergrid.artifacts import Activations, Examples, Labels, Positions, Sequences
 from layergrid.kinds import BuildError
 
 FORMAT = 1  # of the folder, of entry.json and of the files that `save` writes
@@ -269,104 +255,3 @@ def _damage(folder: Path) -> str | None:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-# ---------------------------------------------------------------- artifacts in files
-
-
-def save(value: Examples | Sequences | Labels | Positions, folder: Path) -> None:
-    """Writes one artifact into a folder: NAME.json for words, NAME.npz for arrays. Lone surrogates and NUL survive."""
-    name = type(value).__name__.lower()
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    match value:
-        case Examples():
-            words: dict[str, Any] = {
-                "name": value.name, "source": value.source, "ids": value.ids, "groups": value.groups,
-                "columns": dict(value.columns), "fingerprint": value.fingerprint,
-            }  # fmt: skip
-        case Sequences():
-            words = {"example_ids": value.example_ids, "pieces": value.pieces, "texts": value.texts}
-            arrays = {
-                "lengths": np.array([len(one) for one in value.ids], dtype=np.int64),
-                "ids": _joined(value.ids, np.int32), "offsets": _joined(value.offsets, np.int32).reshape(-1, 2),
-                "special": _joined(value.special, np.bool_), "logprobs": _joined(value.logprobs, np.float32),
-                "prompt_tokens": value.prompt_tokens, "prompt_chars": value.prompt_chars, "stopped": value.stopped,
-            }  # fmt: skip
-        case Labels():
-            words = {"grader": value.grader, "rule": value.rule, "answers": value.answers, "reasons": value.reasons}
-            arrays = {"spans": value.spans, "correct": value.correct}
-        case Positions():
-            words = {"names": value.names, "status": value.status.tolist()}
-            arrays = {"start": value.start, "stop": value.stop}
-    _write_words(folder / f"{name}.json", words)
-    if arrays:
-        np.savez(folder / f"{name}.npz", allow_pickle=False, **arrays)
-
-
-def load(kind: type[T], folder: Path) -> T:
-    """The artifact of this class that `save` wrote into the folder."""
-    name = kind.__name__.lower()
-    words, arrays = _tuples(_read_words(folder / f"{name}.json")), {}
-    if (folder / f"{name}.npz").exists():
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
-            arrays = {one: file[one] for one in file.files}
-    if kind is Examples:
-        words["columns"] = _tuples(words["columns"])
-    elif kind is Sequences:
-        words["pieces"] = tuple(tuple(one) for one in words["pieces"])
-        arrays = _split(arrays)
-    elif kind is Positions:
-        words["status"] = np.array(words["status"], dtype=np.str_).reshape(arrays["start"].shape)
-    return kind(**words, **arrays)
-
-
-def save_activations(activations: Mapping[str, Activations], folder: Path) -> None:
-    """Writes what describes activations by site, and values that do not lie in `folder`/SITE.npy already."""
-    words = {}
-    for site, one in activations.items():
-        path = folder / f"{site}.npy"
-        words[site] = {"layers": one.layers, "positions": one.positions, "example_ids": one.example_ids}
-        np.save(folder / f"{site}.present.npy", one.present, allow_pickle=False)
-        if Path(getattr(one.values, "filename", None) or "") != path.absolute():
-            np.save(path, one.values, allow_pickle=False)
-    _write_words(folder / "activations.json", words)
-
-
-def load_activations(folder: Path) -> dict[str, Activations]:
-    """The activations by site; their values are mapped from the files and read only where they are looked at."""
-    return {
-        site: Activations(
-            site=site,
-            values=np.load(folder / f"{site}.npy", mmap_mode="r", allow_pickle=False),
-            present=np.load(folder / f"{site}.present.npy", allow_pickle=False),
-            **_tuples(words),
-        )
-        for site, words in _read_words(folder / "activations.json").items()
-    }
-
-
-def _split(arrays: dict[str, Any]) -> dict[str, Any]:
-    """The arrays of Sequences with those of single tokens cut into one per example."""
-    lengths = arrays.pop("lengths")
-    token_ends, completion_ends = np.cumsum(lengths), np.cumsum(lengths - arrays["prompt_tokens"])
-    for name, ends in {**dict.fromkeys(("ids", "offsets", "special"), token_ends), "logprobs": completion_ends}.items():
-        arrays[name] = tuple(np.split(arrays[name], ends[:-1])) if len(lengths) else ()
-    return arrays
-
-
-def _joined(parts: Sequence[Any], dtype: Any) -> np.ndarray[Any, Any]:
-    return np.concatenate(parts).astype(dtype, copy=False) if len(parts) else np.zeros(0, dtype)
-
-
-def _tuples(words: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in words.items()}
-
-
-def _write_words(path: Path, words: Mapping[str, Any]) -> None:
-    # JSON's own escapes would join two neighbouring lone surrogates into one character; these bytes keep them apart.
-    path.write_bytes(json.dumps(words, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-
-
-def _read_words(path: Path) -> dict[str, Any]:
-    words: dict[str, Any] = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
-    return words
