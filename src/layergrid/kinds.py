@@ -192,8 +192,12 @@ class Readout(Protocol):
     def __call__(self, states: Floats, targets: Ints) -> tuple[Floats, Ints]:
         """States [n, D] of the residual stream and token ids [n] -> log-probability [n] and rank [n] of each target.
 
-        Rank 1 is the most probable token; tokens of equal logit share the better rank.
+        Rank 1 is the most probable token; tokens of equal logit share the better rank. Where logits are no numbers, the
+        log-probability is NaN and the rank 0.
         """
+
+    def encode(self, text: str) -> tuple[Ints, Ints]:
+        """Ids [T] of a text by the model's tokenizer, no special token added, and the characters [T, 2] of each."""
 
 
 @dataclass(frozen=True)

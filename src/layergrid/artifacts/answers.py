@@ -69,6 +69,7 @@ class Labels:
     correct: Bools  # bool [N]; an example without an exact answer is wrong
     reasons: tuple[str, ...]  # N
     classes: tuple[str, str] = ("wrong answers", "right answers")  # words for False and True; empty: no labels
+    gold: str = ""  # the column that holds the right answers; empty: none does
 
     @property
     def known(self) -> bool:

@@ -53,6 +53,7 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
         answers=tuple(label.answer for label in labels),
         correct=np.array([label.correct for label in labels], dtype=np.bool_),
         reasons=tuple(label.reason for label in labels),
+        gold=grader.gold,
     )
 
 
