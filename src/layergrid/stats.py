@@ -1,4 +1,4 @@
-"""AUROC of held-out scores, its k-fold intervals, tests and corrections; it knows no probe, model or grid.
+"""AUROC of held-out scores, means and medians over grouped rows, their intervals and tests; it knows no model or grid.
 
 The target of every k-fold estimate is the mean population AUROC of the K fitted scorers. Its value is the mean of the
 per-fold AUROCs, because the scores of different folds are not on one scale. Its variance is
@@ -8,6 +8,8 @@ per-fold AUROCs, because the scores of different folds are not on one scale. Its
 where the first term is that of K independent folds and the second stands for the training rows that the folds share
 (Nadeau & Bengio 2003, with n_test / n_train = 1 / (K - 1)). DeLong: DeLong, DeLong & Clarke-Pearson 1988 in the fast
 form of Sun & Xu 2014; rows of one group: Obuchowski 1997.
+
+Means, medians and their differences between classes hold for rows as they are, without folds (last part of this file).
 """
 
 from __future__ import annotations
@@ -251,3 +253,142 @@ def holm(p: Floats) -> Array:
     back[order] = np.minimum(1.0, steps)
     adjusted[tested] = back
     return adjusted
+
+
+# ---------------------------------------------------------------- means and medians over rows, many cells at once
+
+RESAMPLES = 1000  # of whole groups, for intervals of medians
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Values of C cells with two-sided intervals; NaN bounds: none can be given. Bounds are held inside no range."""
+
+    value: Array  # [C]
+    low: Array
+    high: Array
+
+
+def grouped_mean(values: Floats, groups: Ints, level: float) -> Estimates:
+    """Means of `values` [C, n] over rows, with Student's t over groups [n] (Cameron & Miller 2015, section II).
+
+    With e_g the sum of the residuals of group g and G groups, the variance of a mean over n rows is
+    G / (G - 1) sum_g e_g^2 / n^2, and t has G - 1 degrees of freedom: with one row a group, the interval of the
+    textbook. Fewer than two groups have no interval; values that are all equal have one without width.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    codes, count = _codes(groups)
+    value = _means(x)
+    if count < 2:
+        return Estimates(value, np.full(len(x), NAN), np.full(len(x), NAN))
+    sums = _group_sums(x - value[:, None], codes, count) / x.shape[1]
+    reach = student(level, count - 1) * np.sqrt(count / (count - 1) * (sums**2).sum(axis=1))
+    return Estimates(value, value - reach, value + reach)
+
+
+def grouped_gap(values: Floats, labels: Bools, groups: Ints, level: float) -> Estimates:
+    """Mean of `values` [C, n] over rows of `labels` [n] True less that over the others; groups may hold both.
+
+    With a_g the sum of the residuals of group g's True rows over their number in all, b_g that of its other rows, and
+    G1, G0, G groups with True rows, with others, in all, the variance is (Obuchowski 1997)
+
+        G1 / (G1 - 1) sum a_g^2 + G0 / (G0 - 1) sum b_g^2 - 2 G / (G - 1) sum a_g b_g,
+
+    never less than G / (G - 1) sum (a_g - b_g)^2: with one row a group it is Welch's, with every group in both classes
+    that of paired differences. Student's t has min(G1, G0) - 1 degrees of freedom: never more than Welch's, and as many
+    as there are where a class is rare or groups are pairs. A class with fewer than two groups leaves no interval.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    codes, count = _codes(groups)
+    means, sums, held = [], [], []
+    for side in (labels, ~labels):
+        mean = _means(x[:, side])
+        residuals = np.where(side, x - mean[:, None], 0.0)
+        means.append(mean)
+        sums.append(_group_sums(residuals, codes, count) / max(1, int(np.count_nonzero(side))))
+        held.append(len(np.unique(codes[side])))
+    value = means[0] - means[1]
+    if min(held) < 2:
+        return Estimates(value, np.full(len(x), NAN), np.full(len(x), NAN))
+    (a, b), (one, other) = sums, held
+    between = 2 * count / (count - 1) * (a * b).sum(axis=1)
+    variance = one / (one - 1) * (a**2).sum(axis=1) + other / (other - 1) * (b**2).sum(axis=1) - between
+    reach = student(level, min(held) - 1) * np.sqrt(np.maximum(variance, 0.0))  # below 0 by rounding alone
+    return Estimates(value, value - reach, value + reach)
+
+
+def grouped_median(
+    values: Floats, groups: Ints, level: float, seed: int, labels: Bools | None = None, resamples: int = RESAMPLES
+) -> Estimates:
+    """Medians of `values` [C, n], or of labels True less of the others, with percentiles over resampled groups.
+
+    Resample r draws G of the G groups, numbered as they first appear among the rows, by the r-th call of
+    `numpy.random.default_rng(seed).integers(G, size=G)`; the rows of a group count as often as it was drawn, and the
+    median of an even number of rows is the mean of the middle two. Bounds are the (1 - level) / 2 and (1 + level) / 2
+    quantiles of the resampled medians, interpolated linearly; resamples that lack a class are left out. Fewer than two
+    groups (of a class) have no interval.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    codes = _first_codes(groups)
+    count = int(codes.max(initial=-1)) + 1
+    sides = [np.ones(x.shape[1], dtype=bool)] if labels is None else [labels, ~labels]
+    value = _difference([np.array([_median(row[side]) for row in x]) for side in sides])
+    if min(len(np.unique(codes[side])) for side in sides) < 2:
+        return Estimates(value, np.full(len(x), NAN), np.full(len(x), NAN))
+    draws = np.random.default_rng(seed)
+    drawn = np.stack([np.bincount(draws.integers(count, size=count), minlength=count) for _ in range(resamples)])
+    drawn = drawn.astype(np.int32)
+    bounds = np.full((len(x), 2), NAN)
+    tails = ((1 - level) / 2, (1 + level) / 2)
+    for c in np.flatnonzero(~np.isnan(value)):
+        found = _difference([_resampled(x[c, side], codes[side], drawn) for side in sides])
+        bounds[c] = np.quantile(found[~np.isnan(found)], tails)
+    return Estimates(value, bounds[:, 0], bounds[:, 1])
+
+
+def student(level: float, freedom: int) -> float:
+    """The quantile of Student's t of a two-sided interval: 1.98 for 0.95 and 99 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def _difference(parts: list[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else parts[0] - parts[1]
+
+
+def _means(x: Array) -> Array:
+    """Means of [C, n] over rows, NaN where there are none; a constant is its own mean, without rounding."""
+    if x.shape[1] == 0:
+        return np.full(len(x), NAN)
+    first = x[:, 0]
+    return np.asarray(first + (x - first[:, None]).mean(axis=1))
+
+
+def _group_sums(x: Array, codes: Ints, count: int) -> Array:
+    """Sums of [C, n] over the rows of each group, [C, G]; groups are numbered without gaps."""
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(count))
+    return np.asarray(np.add.reduceat(x[:, order], starts, axis=1))
+
+
+def _first_codes(groups: Ints) -> Ints:
+    """Groups numbered as they first appear."""
+    _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[codes])
+
+
+def _median(x: Array) -> float:
+    return float(np.median(x)) if len(x) else NAN
+
+
+def _resampled(x: Array, codes: Ints, drawn: Ints) -> Array:
+    """The median of `x` [n] in each resample, whose groups count as often as `drawn` [R, G] says; NaN without rows."""
+    order = np.argsort(x, kind="stable")
+    twice = 2 * np.cumsum(drawn[:, codes[order]], axis=1)
+    total = twice[:, -1:] / 2
+    below, above = (twice < total).sum(axis=1), (twice <= total).sum(axis=1)
+    found = np.full(len(drawn), NAN)
+    some = total[:, 0] > 0
+    found[some] = (x[order[below[some]]] + x[order[above[some]]]) / 2
+    return found
