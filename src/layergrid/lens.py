@@ -123,7 +123,7 @@ def _run(loaded: Loaded, ids: torch.Tensor, encoded: Any) -> Any:
     from transformers.modeling_outputs import BaseModelOutput
 
     mask = torch.ones_like(ids)
-    options: dict[str, Any] = {name: False for name in accepts(loaded.model, "use_cache")}
+    options: dict[str, Any] = dict.fromkeys(accepts(loaded.model, "use_cache"), False)
     if encoded is None:
         return loaded.model(input_ids=ids, attention_mask=mask, **options)
     states = encoded.expand(len(ids), -1, -1)
