@@ -24,7 +24,7 @@ HAS_FONT  = find /usr/share/fonts /usr/local/share/fonts /System/Library/Fonts /
 # The browser that the tests of the HTML page drive; LAYERGRID_BROWSER names another.
 BROWSERS  = chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: demo test slow system browser clean
+.PHONY: demo test slow benchmark system browser clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed system
@@ -38,6 +38,9 @@ test: $(VENV)/.test-installed system browser
 
 slow: $(VENV)/.test-installed system browser
 	$(VENV)/bin/python -m pytest -m slow $(PYTEST)
+
+benchmark: $(VENV)/.test-installed
+	$(VENV)/bin/python -m pytest -m benchmark -s $(PYTEST)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -17,14 +17,20 @@ from layergrid.artifacts import (
 )
 from layergrid.spec import DatasetSpec
 
-LABELS = ("correct", "wrong")
+GRADED = ("correct", "wrong")  # how a table names the labels True and False of graded answers
 
 
 def data_card(
-    name: str, dataset: DatasetSpec, model: str, examples: Examples, sequences: Sequences, labels: Labels
+    name: str,
+    dataset: DatasetSpec,
+    model: str,
+    examples: Examples,
+    sequences: Sequences,
+    labels: Labels,
+    chat: str = "",
 ) -> DataCard:
     """Counts of a graded data set: right answers, exact answers not found and completions cut short, by label."""
-    found = labels.spans[:, 0] >= 0
+    found = (labels.spans[:, 0] >= 0) | (dataset.grade is None)
     right = labels.correct
     return DataCard(
         name=name,
@@ -41,15 +47,26 @@ def data_card(
         truncated_correct=int((~sequences.stopped & right).sum()),
         truncated_wrong=int((~sequences.stopped & ~right).sum()),
         prompt=dataset.prompt,
-        max_new_tokens=dataset.generate.max_new_tokens,
+        max_new_tokens=dataset.generate.max_new_tokens if dataset.generate is not None else 0,
+        classes=labels.classes,
+        written=sequences.written,
+        chat=chat,
     )
 
 
 def status_table(name: str, labels: Labels, positions: Positions) -> Table:
-    """How often each position has each status, by label; combinations that do not occur are left out."""
+    """How often each position has each status, by label; combinations that do not occur are left out.
+
+    Labels are "correct" and "wrong" for graded answers, else the words for the classes, and "all" where there are none.
+    """
     rows = []
+    if labels.known:
+        true, false = GRADED if labels.rule else (labels.classes[1], labels.classes[0])
+        classes = [(true, labels.correct), (false, ~labels.correct)]
+    else:
+        classes = [("all", np.ones_like(labels.correct))]
     for p, position in enumerate(positions.names):
-        for label, chosen in zip(LABELS, (labels.correct, ~labels.correct), strict=True):
+        for label, chosen in classes:
             for status in PositionStatus:
                 count = int(np.count_nonzero(positions.status[chosen, p] == status.value))
                 if count:
@@ -58,7 +75,7 @@ def status_table(name: str, labels: Labels, positions: Positions) -> Table:
 
 
 def illustration(
-    examples: Examples, sequences: Sequences, labels: Labels, positions: Positions, gold: str
+    examples: Examples, sequences: Sequences, labels: Labels, positions: Positions, gold: str = ""
 ) -> Illustration:
     """The first example that shows most: all positions `ok` if there is one, a wrong answer rather than a right one."""
     fine = (positions.status == PositionStatus.OK.value).sum(axis=1)
@@ -76,7 +93,9 @@ def illustration(
         ),
         correct=bool(labels.correct[shown]),
         answer=labels.answers[shown] or "",
-        gold=str(examples.columns[gold][shown]),
+        gold=str(examples.columns[gold][shown]) if gold else "",
+        label=labels.classes[int(labels.correct[shown])] if labels.known and not labels.rule else "",
+        written=sequences.written,
     )
 
 

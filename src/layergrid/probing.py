@@ -167,10 +167,15 @@ def nested_best(grid: Grid, split: Split, fits: list[CellFit], scores: Floats) -
 
 
 def scored_baselines(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[tuple[str, str, Floats | str]]:
-    """Name, label and scores [n] of each baseline, or why it has none; columns are fitted on the folds of the cells."""
+    """Name, label and scores [n] of each baseline, or why it has none; columns are fitted on the folds of the cells.
+
+    Built-in baselines speak of answers and of their being wrong; they are left out where labels come from a column.
+    """
     found: list[tuple[str, str, Floats | str]] = []
     for entry in asked.baselines:
         if isinstance(entry, str):
+            if asked.predict == "label" or not inputs.sequences.written:
+                continue
             wrongness = built_in_scores(entry, inputs.sequences, inputs.labels, rows.index)
             signed = wrongness if asked.predict == "error" else -wrongness
             found.append((entry, BUILT_IN[entry].label, why_no_scores(wrongness) or signed))

@@ -18,11 +18,19 @@ STYLES = {"ok": "green", "missing": "red", "in_prompt": "yellow", "truncated": "
 
 def example(i: int, examples: Examples, sequences: Sequences, labels: Labels, positions: Positions) -> View:
     """One example: its tokens with the exact answer marked, then every position with token, index and status."""
-    verdict = "right" if labels.correct[i] else "wrong"
-    title = Text(f"{examples.name} {visible(examples.ids[i])}: {verdict}", style="bold")
+    title = Text(f"{examples.name} {visible(examples.ids[i])}{_verdict(labels, i)}", style="bold")
     if labels.reasons[i]:
         title.append(f" ({visible(labels.reasons[i])})", style="dim")
     return Group(title, _strip(i, sequences, labels), _table(i, sequences, positions), Text())
+
+
+def _verdict(labels: Labels, i: int) -> str:
+    """Whether the answer is right, or the class that a column gives; nothing where there are no labels."""
+    if not labels.known:
+        return ""
+    if labels.rule:
+        return ": right" if labels.correct[i] else ": wrong"
+    return f": {visible(labels.classes[int(labels.correct[i])])}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Strip:
         plain = console.no_color or console.color_system is None
         lines = Table.grid(Column(style="dim"), Column(overflow="fold"), padding=(0, 2, 0, 0))
         for name, pieces, first in (("prompt", self.prompt, 0), ("answer", self.answer, len(self.prompt))):
+            if not pieces and name == "answer":
+                continue
             line = Text()
             for k, piece in enumerate(pieces, first):
                 marked = k in self.exact
@@ -74,8 +84,9 @@ def _table(i: int, sequences: Sequences, positions: Positions) -> Table:
 
 
 def counted(labels: Labels, positions: Positions) -> View:
-    """How many examples have each status at each position, wrong answers apart."""
-    title = f"{plural(len(labels.correct), 'example')}; in brackets those with a wrong answer"
+    """How many examples have each status at each position, wrong answers (or the false class) apart."""
+    apart = "those with a wrong answer" if labels.rule else visible(labels.classes[0])
+    title = plural(len(labels.correct), "example") + (f"; in brackets {apart}" if labels.known else "")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("position")
     used = [s for s in PositionStatus if (positions.status == s.value).any()]
@@ -86,6 +97,7 @@ def counted(labels: Labels, positions: Positions) -> View:
         for status in used:
             having = positions.status[:, p] == status.value
             wrong = int(np.count_nonzero(having & ~labels.correct))
-            cells.append(f"{int(having.sum())} ({wrong})" if having.any() else "")
+            beside = f" ({wrong})" if labels.known else ""
+            cells.append(f"{int(having.sum())}{beside}" if having.any() else "")
         table.add_row(Text(name), *cells)
     return Group(Text(title, style="bold"), table)

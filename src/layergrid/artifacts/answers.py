@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from layergrid.artifacts.base import Bools, Floats, Ints, Scalar, Strings
 
 
@@ -39,6 +41,16 @@ class Sequences:
     logprobs: tuple[Floats, ...]  # float32 [T - prompt_tokens]: natural log-probability of each completion token
     stopped: Bools  # bool [N]: the model ended the completion itself; False means cut at max_new_tokens
     written: bool = True  # False: the texts are as the data give them, all of it prompt; the model wrote nothing
+
+    @classmethod
+    def none(cls, example_ids: tuple[str, ...]) -> Sequences:
+        """Sequences of which nothing is known but whose they are."""
+        n = len(example_ids)
+        return cls(
+            example_ids, *((np.empty((0, 2) if k else 0, np.int32),) * n for k in (0, 1)), ((),) * n,
+            (np.empty(0, np.bool_),) * n, ("",) * n, np.zeros(n, np.int32), np.zeros(n, np.int32),
+            (np.empty(0, np.float32),) * n, np.ones(n, np.bool_), written=False,
+        )  # fmt: skip
 
     def completion(self, i: int) -> str:
         """The completion of example `i` as text."""
@@ -93,6 +105,12 @@ class Positions:
     start: Ints  # int32 [N, P]: first token index; -1 where there is none
     stop: Ints  # int32 [N, P]: one past the last token index; -1 where there is none
     status: Strings  # [N, P] of PositionStatus values
+
+    @classmethod
+    def none(cls) -> Positions:
+        """No position of no example."""
+        empty = np.empty((0, 0), np.int32)
+        return cls((), empty, empty, np.empty((0, 0), np.str_))
 
 
 @dataclass(frozen=True)

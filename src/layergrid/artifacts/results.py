@@ -221,6 +221,8 @@ class Illustration:
     correct: bool
     answer: str
     gold: str
+    label: str = ""  # the example's class in words: "true statements"; empty: its answer is graded, or it has no label
+    written: bool = True  # the model wrote an answer; False: the text is as the data give it
 
 
 @dataclass(frozen=True)
