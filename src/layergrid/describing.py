@@ -6,13 +6,14 @@ kind's affair. What a cell, an interval and a tie are is written at `describe`, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from layergrid.artifacts import (
+    Activations,
     Bools,
     CellStatus,
     Examples,
@@ -124,6 +125,34 @@ def _trouble(chosen: Rows) -> tuple[CellStatus, str] | None:
     return None
 
 
+# ---------------------------------------------------------------- states
+
+BLOCK = 2**18  # numbers in memory at once as float64: they stay in the processor's cache
+
+
+def columns(states: Activations, inputs: Inputs) -> list[int]:
+    """Where the grid's positions stand in the activations."""
+    return [states.positions.index(name) for name in inputs.positions.names]
+
+
+def lacking(
+    states: Activations, layers: Sequence[int], positions: int
+) -> dict[tuple[int, int], tuple[CellStatus, str]]:
+    """The status of the cells of layers in which the model has no such site."""
+    return {
+        (i, p): (CellStatus.LACKING, states.lacking[layer])
+        for i, layer in enumerate(layers)
+        for p in range(positions)
+        if layer in states.lacking
+    }
+
+
+def blocks(width: int, count: int) -> Iterator[slice]:
+    """Slices of `count` rows of `width` numbers, each of which fits in a block."""
+    step = max(1, BLOCK // max(1, width))
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+
+
 # ---------------------------------------------------------------- cells
 
 
@@ -215,11 +244,15 @@ def describe(
 def contrasted(quantity: Quantity, words: tuple[str, str]) -> Quantity:
     """The quantity of a difference: its sentence speaks of both classes, no difference is 0, the range is signed."""
     both = quantity.low is not None and quantity.high is not None
+    opening, what = "Each cell is ", quantity.sentence
+    difference = f"{opening}the difference, {words[0]} minus {words[1]}, in "
     reach = (quantity.high or 0.0) - (quantity.low or 0.0)
     return replace(
         quantity,
         name=f"difference in {quantity.name}",
-        sentence=f"{quantity.sentence.rstrip('.')}, for {words[0]} minus that for {words[1]}.",
+        sentence=what.replace(opening, difference, 1)
+        if what.startswith(opening)
+        else f"{what.rstrip('.')}, for {words[0]} minus that for {words[1]}.",
         subject=f"differences in {quantity.name}",
         claim="positive",
         low=-reach if both else None,
