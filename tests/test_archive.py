@@ -16,16 +16,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import described
 import synthetic
 from layergrid import archive
-from layergrid.archive import COLUMNS, tables
+from layergrid.archive import COLUMNS, parquet, scores
 from layergrid.artifacts import (
     Baseline,
     Estimate,
     ExpectationResult,
+    Facet,
     GridResult,
     HeldOut,
     Illustration,
+    Measured,
     Results,
     Table,
 )
@@ -136,7 +139,47 @@ def no_cells():
     return replace(small(), grids=(GridResult(grid, None, (), held),))
 
 
+def odd_descriptions():
+    """Odd names of facets, positions, labels and examples; numbers that are missing or infinite; medians."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2, 3, 8))
+    rows[0, 0], rows[1, 2, 3], rows[0, 1, 2] = np.nan, np.inf, 5e-324
+    labels = np.arange(8) % 2 == 0
+    facets = {name: ("head", ODD[i], rows + i) for i, name in enumerate(ODD)}
+    one = described.from_rows(
+        rows, name="odd \ud800/../name", positions=ODD[2:5], labels=labels, facets=facets,
+        groups=tuple(ODD[i // 2] for i in range(8)), text_of=ODD[2], model=ODD[4], site="encoder.residual",
+    )  # fmt: skip
+    named = replace(one.grid.facets[0], name="mean", value=np.full((2, 3), np.nan), role="reference")
+    grid = replace(one.grid, head="mean", labels=ODD[3:6], facets=(*one.grid.facets, named))
+    measured = replace(one.measured, example_ids=ODD[:8], statistic="median")
+    whole = described.results(replace(one, grid=grid, measured=measured))
+    model = replace(whole.models[0], encoder_layers=6, heads=12)
+    data = replace(whole.data[0], classes=("", ""), written=False, chat="one turn \ud800 \udfff")
+    return replace(whole, models=(model,), data=(data,))
+
+
+def no_rows():
+    one = described.activation(n=12, layers=2)
+    nothing = np.zeros((2, 7, 0), np.float32)
+    return described.results(replace(one, measured=replace(one.measured, example_ids=(), groups=(),
+                                                           labels=np.zeros(0, bool), cells=nothing)))  # fmt: skip
+
+
+def no_measured_cells():
+    one = described.activation(n=12, layers=2)
+    empty = {f: np.zeros((2, 0)) for f in ("value", "low", "high", "p_adjusted")}
+    grid = replace(
+        one.grid, positions=(), n=np.zeros((2, 0), int), n_positive=np.zeros((2, 0), int),
+        status=np.zeros((2, 0), "U2"), reason=np.zeros((2, 0), "U2"), tied_with_best=np.zeros((2, 0), bool), **empty,
+    )  # fmt: skip
+    return described.results(GridResult(grid, measured=replace(one.measured, cells=np.zeros((2, 0, 12), np.float32))))
+
+
 CASES = {
+    **{name: lambda build=build: described.results(build()) for name, build in described.BUILDERS.items()},
+    "everything": described.everything, "odd descriptions": odd_descriptions, "no rows": no_rows,
+    "no measured cells": no_measured_cells,
     "synthetic": synthetic.results, "small": small, "all missing": all_missing, "odd texts": odd_texts, "bare": bare,
     "two grids": two_grids, "no cells": no_cells,
     "one cell": lambda: small(layers=1, positions=("p",)),
@@ -198,11 +241,46 @@ def test_any_numbers_and_texts_come_back(values, reasons, positions, name, rows,
     assert archive.csv_problems(place, results.grids[0].grid) == []
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 5)),
+    drawn=st.lists(st.floats(width=32), min_size=45, max_size=45),
+    facets=st.lists(
+        st.tuples(texts, st.sampled_from(("head", "class", "reference")), texts),
+        max_size=3,
+        unique_by=lambda one: one[0],
+    ),
+    words=st.lists(texts, min_size=15, max_size=15),
+    statistic=st.sampled_from(("mean", "median")),
+    name=texts,
+)
+def test_any_descriptive_grid_comes_back(shape, drawn, facets, words, statistic, name, tmp_path_factory):
+    rows = np.array(drawn, np.float32)[: math.prod(shape)].reshape(shape)
+    layers, count, n = shape
+    shown = np.resize(np.array(drawn), shape[:2])
+    base = described.activation(layers=layers, positions=tuple(f"{i}{words[i]}" for i in range(count)), n=2)
+    grid = replace(
+        base.grid, name=name, head=words[3], contrast=words[4], labels=tuple(words[5 : 5 + count]), text_of=words[8],
+        facets=tuple(Facet(*one, shown, shown[::-1].copy(), -shown) for one in facets), settings={words[9]: words},
+        reason=np.array([[one.rstrip("\0")] * count for one in words[10 : 10 + layers]]),
+        quantity=replace(base.grid.quantity, caution=words[14]),
+    )  # fmt: skip
+    measured = Measured(
+        tuple(words[:n]), tuple(words[5 : 5 + n]), np.arange(n) % 2 == 0, rows,
+        {one: np.roll(rows, k) for k, (one, _, _) in enumerate(facets)}, statistic,
+    )  # fmt: skip
+    results = described.results(GridResult(grid, measured=measured))
+    place = tmp_path_factory.mktemp("any")
+    archive.write(results, place)
+    same(archive.read(place), results)
+    assert archive.csv_problems(place, grid) == []
+
+
 @given(texts | st.text("\\ud8f\ud800\udc00", max_size=12))
 def test_escapes_are_undone_exactly_and_can_be_encoded(text):
-    written = tables._escaped(text)
+    written = parquet.escaped(text)
     written.encode("utf-8")
-    assert tables._unescaped(written) == text
+    assert parquet.unescaped(written) == text
 
 
 def test_a_single_grid_comes_back_as_it_was(tmp_path):
@@ -242,7 +320,7 @@ def test_json_is_strict_and_ascii(tmp_path):
 
 def test_no_name_of_a_grid_leads_out_of_the_folder(tmp_path):
     for name in ("../../up", "/etc/x", "..", ".", "", "a\\b", "nul\0", "\ud800", "C:x", "ok_1.2-b"):
-        files = [archive.grid_file(name, "csv"), archive._held_out_file(name)]
+        files = [archive.grid_file(name, "csv"), archive._scores_file(name, "held_out")]
         assert all(file.count("/") == 1 and ".." not in file.split("/")[1][:2] for file in files)
         assert all((tmp_path / file).resolve().is_relative_to(tmp_path.resolve()) for file in files)
     assert archive.grid_file("ok_1.2-b", "csv") == "grids/ok_1.2-b.csv"
@@ -311,14 +389,30 @@ def test_a_csv_changed_by_hand_is_found(folder):
     assert "cannot be read" in archive.csv_problems(folder, grid)[0]
 
 
-FILES = ("results/results.json", "grids/errors.parquet", "results/errors.held_out.parquet")
+FILES = (
+    "results/results.json", "grids/errors.parquet", "results/errors.held_out.parquet", "grids/likeness.parquet",
+    "results/likeness.measured.parquet",
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder_of(tmp_path):
+    """The folder of a report that holds a file."""
+
+    def made(file):
+        results = described.results(described.similarity(layers=2, n=30)) if "likeness" in file else small()
+        archive.write(results, tmp_path)
+        return tmp_path
+
+    return made
 
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(
     "bytes_", [None, b"", b"nonsense", b"PAR1", b"[]", b"{}", b'{"format": 1}', b'{"format": 2}', b"[" * 99999]
 )
-def test_a_missing_damaged_or_foreign_file_is_named(folder, file, bytes_):
+def test_a_missing_damaged_or_foreign_file_is_named(folder_of, file, bytes_):
+    folder = folder_of(file)
     (folder / file).unlink()
     if bytes_ is not None:
         (folder / file).write_bytes(bytes_)
@@ -328,7 +422,8 @@ def test_a_missing_damaged_or_foreign_file_is_named(folder, file, bytes_):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_truncated_or_flipped_file_never_ends_in_another_error(folder, file):
+def test_a_truncated_or_flipped_file_never_ends_in_another_error(folder_of, file):
+    folder = folder_of(file)
     path = folder / file
     good = path.read_bytes()
     draw = np.random.default_rng(0)
@@ -408,3 +503,151 @@ def test_held_out_scores_keep_every_bit(folder):
     assert before.cells.dtype == after.cells.dtype == np.float32
     assert before.cells.tobytes() == after.cells.tobytes()
     assert before.nested.tobytes() == after.nested.tobytes()
+
+
+# ---------------------------------------------------------------- facets and measured values
+
+
+@pytest.fixture
+def alike(tmp_path):
+    """A report of one grid with a facet and measured values."""
+    archive.write(described.results(described.similarity(layers=2, n=30)), tmp_path)
+    return tmp_path
+
+
+def test_measured_values_are_read_by_other_programs_as_the_documentation_says(alike):
+    measured = archive.read(alike).grids[0].measured
+    table = pq.read_table(alike / "results" / "likeness.measured.parquet")
+    assert table.column_names == ["example_id", "group", "label", "cells", "facet.mismatched"]
+    for name, wanted in (("cells", measured.cells), ("facet.mismatched", measured.facets["mismatched"])):
+        there = np.stack(table[name].to_numpy()).reshape(-1, 2, 7)
+        assert there.dtype == np.float32
+        np.testing.assert_array_equal(there.transpose(1, 2, 0), wanted)
+
+
+def test_facets_follow_the_cells_in_the_table_with_their_names(tmp_path):
+    archive.write(described.everything(), tmp_path)
+    rows = pq.read_table(tmp_path / "grids" / "looks.parquet").to_pylist()
+    assert [row["head"] for row in rows[:: 8 * 7]] == ["mean", "0", "1", "2", "3"]
+    assert {row["contrast"] for row in rows} == {""}
+    assert rows[56 + 2 * 7]["status"] == "lacking"
+    assert rows[56]["status"] == "ok"
+    assert rows[56]["n"] is None
+    rows = pq.read_table(tmp_path / "grids" / "gaps.parquet").to_pylist()
+    assert [r["contrast"] for r in rows[:: 9 * 7]] == [
+        "wrong answers - right answers",
+        "wrong answers",
+        "right answers",
+    ]
+    with (tmp_path / "grids" / "gaps.csv").open(newline="") as stream:
+        assert [line["value"] for line in csv.DictReader(stream)] == [repr(row["value"]) for row in rows]
+
+
+@pytest.mark.parametrize("column", ["value", "low", "high", "contrast", "status", "n"])
+def test_a_row_of_a_facet_changed_in_the_csv_is_found(alike, column):
+    path = alike / "grids" / "likeness.csv"
+    lines = list(csv.reader(path.read_text().splitlines()))
+    assert len(lines) == 1 + 2 * 14
+    lines[20][lines[0].index(column)] += "1"
+    path.write_text("".join(",".join(line) + "\n" for line in lines))
+    (problem,) = archive.csv_problems(alike, archive.read(alike).grids[0].grid)
+    assert f"row 21: {column} is" in problem
+
+
+def test_of_a_csv_that_differs_everywhere_a_few_places_are_told(alike):
+    path = alike / "grids" / "likeness.csv"
+    path.write_text(path.read_text().replace(",0.95,", ",0.9,"))
+    found = archive.csv_problems(alike, archive.read(alike).grids[0].grid)
+    assert len(found) == 21
+    assert found[-1].endswith("differs from the grid in 8 further places")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("contrast", "other"), ("status", "one_class"), ("reason", "why"), ("n", 3), ("p_adjusted", 0.5), ("layer", 7)],
+)
+def test_a_row_of_a_facet_that_contradicts_its_card_is_refused(alike, column, value):
+    change(alike / "grids" / "likeness.parquet", column, 20, value)
+    with pytest.raises(BadInput, match=f"does not agree with results.json in the column '{column}'"):
+        archive.read(alike)
+
+
+def test_a_number_of_a_facet_changed_by_hand_is_what_is_read(alike):
+    change(alike / "grids" / "likeness.parquet", "value", 20, 0.123)
+    assert archive.read(alike).grids[0].grid.facets[0].value[0, 6] == 0.123
+
+
+def test_a_measured_value_changed_by_hand_is_what_is_read(alike):
+    path = alike / "results" / "likeness.measured.parquet"
+    cells = pq.read_table(path).column("cells").to_pylist()
+    cells[4][8] = 0.75
+    change(path, "cells", 4, cells[4])
+    assert archive.read(alike).grids[0].measured.cells[1, 1, 4] == 0.75
+
+
+@pytest.mark.parametrize("value", [None, [], [1.0] * 13, [None] * 14])
+def test_measured_lists_that_do_not_fit_the_grid_are_refused(alike, value):
+    path = alike / "results" / "likeness.measured.parquet"
+    table = pq.read_table(path)
+    cells = table.column("cells").to_pylist()
+    cells[3] = value
+    pq.write_table(table.set_column(3, "cells", pa.array(cells, type=pa.list_(pa.float32()))), path)
+    with pytest.raises(BadInput, match=r"likeness\.measured\.parquet.*column 'cells'"):
+        archive.read(alike)
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (lambda c: c["grids"][0].update(measured=3), "measured: holds None"),
+        (lambda c: c["grids"][0]["measured"].update(statistic="mode"), "measured: holds 'mode'"),
+        (lambda c: c["grids"][0]["measured"].update(facets=[]), "not one column for the cells"),
+        (lambda c: c["grids"][0].update(facets=[]), "28 rows where the grid has 14 cells"),
+        (lambda c: c["grids"][0].update(facets=c["grids"][0]["facets"] * 2), "14 cells in 3 maps"),
+        (lambda c: c["grids"][0].update(facets={}), "facets: holds {}"),
+        (lambda c: c["grids"][0]["facets"][0].update(role="none"), "role: holds 'none'"),
+        (lambda c: c["grids"][0]["facets"][0].pop("label"), "lacks the field 'label'"),
+        (lambda c: c["grids"][0]["facets"][0].update(name="x"), "does not agree"),
+        (lambda c: c["grids"][0].update(labels="abc"), "labels: holds 'abc'"),
+        (lambda c: c["data"][0].update(classes=["a"]), "classes: holds ['a']"),
+    ],
+)
+def test_facets_that_were_tampered_with_are_refused_with_the_place(alike, edits, said):
+    edit(alike, edits)
+    with pytest.raises(BadInput) as caught:
+        archive.read(alike)
+    assert said in str(caught.value)
+    assert "build the report again" in str(caught.value)
+
+
+def test_a_report_from_before_these_fields_were_there_is_read_with_their_defaults(folder):
+    def older(card):
+        for name in ("facets", "labels", "text_of", "measured"):
+            del card["grids"][0][name]
+        del card["grids"][0]["quantity"]["caution"]
+        for name in ("classes", "written", "chat"):
+            del card["data"][0][name]
+        for name in ("encoder_layers", "heads"):
+            del card["models"][0][name]
+
+    edit(folder, older)
+    same(archive.read(folder), small())
+
+
+def test_measured_values_are_written_in_parts_of_bounded_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(scores, "GROUP_BYTES", 5000)
+    results = described.results(described.similarity(layers=3, n=100))
+    archive.write(results, tmp_path)
+    assert pq.ParquetFile(tmp_path / "results" / "likeness.measured.parquet").num_row_groups > 3
+    same(archive.read(tmp_path), results)
+
+
+def test_one_text_of_many_tokens_and_heads_stays_a_narrow_table(tmp_path):
+    rows = np.random.default_rng(0).random((4, 300, 1))
+    heads = {str(h): ("head", f"head {h}", rows) for h in range(8)}
+    one = described.from_rows(rows, positions=tuple(map(str, range(300))), groups=("g",), facets=heads, text_of="q0")
+    archive.write(described.results(one), tmp_path)
+    file = tmp_path / "results" / "norms.measured.parquet"
+    assert pq.ParquetFile(file).metadata.num_columns == 12
+    assert file.stat().st_size < 2 * 4 * 9 * 1200
+    same(archive.read(tmp_path), described.results(one))

@@ -2,7 +2,11 @@
 
     results/results.json            everything but the arrays: cards, quantities, settings, selections, tables, ...
     results/GRID.held_out.parquet   scores of the rows held out: one row per example, one column per cell
-    grids/GRID.parquet, GRID.csv    one row per cell, in the order of layers, then positions
+    results/GRID.measured.parquet   values that cells are means of: one row per example, all cells in one list
+    grids/GRID.parquet, GRID.csv    one row per cell, in the order of layers, then positions; then those of each facet
+
+A row of a facet bears the facet's name in the column `head` or `contrast`. Lists of measured values have the order of
+the grid's table: np.stack(table["cells"]).reshape(-1, layers, positions), and so for each column `facet.NAME`.
 
 The Parquet files are what is read: a number changed there is the number that `read` returns. Equal results give equal
 bytes. Text that UTF-8 cannot hold (lone surrogates) is written as backslash escapes and read back as it was.
@@ -13,26 +17,17 @@ from __future__ import annotations
 import math
 import re
 import typing
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from layergrid.archive.documents import FORMAT, decode, decode_fields, encode, foreign, list_of, read_json, write_json
-from layergrid.archive.tables import (
-    CELLS,
-    COLUMNS,
-    csv_differences,
-    csv_of,
-    long,
-    read_long,
-    read_wide,
-    rows,
-    wide,
-    write_parquet,
-)
-from layergrid.artifacts import Grid, GridResult, Results
+from layergrid.archive.parquet import write_parquet
+from layergrid.archive.scores import held_out_table, measured_tables, read_held_out, read_measured
+from layergrid.archive.tables import COLUMNS, csv_differences, csv_of, empty_arrays, long, read_long, without_arrays
+from layergrid.artifacts import Facet, Grid, GridResult, HeldOut, Measured, Results
 
 
 def write(results: Results, folder: Path) -> None:
@@ -85,8 +80,8 @@ def _card_file(name: str) -> str:
     return f"results/{_stem(name)}.json"
 
 
-def _held_out_file(name: str) -> str:
-    return f"results/{_stem(name)}.held_out.parquet"
+def _scores_file(name: str, part: str) -> str:
+    return f"results/{_stem(name)}.{part}.parquet"
 
 
 def _stem(name: str) -> str:
@@ -100,20 +95,24 @@ def _stem(name: str) -> str:
 
 def _write_result(result: GridResult, folder: Path) -> dict[str, Any]:
     """Writes the arrays; returns the JSON object of everything else."""
-    grid = result.grid
+    grid, held, measured = result.grid, result.held_out, result.measured
     for part in ("grids", "results"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    write_parquet(long(grid), folder / grid_file(grid.name, "parquet"))
+    write_parquet([long(grid)], folder / grid_file(grid.name, "parquet"))
     (folder / grid_file(grid.name, "csv")).write_text(csv_of(grid), encoding="utf-8", newline="")
-    if result.held_out is not None:
-        write_parquet(wide(grid, result.held_out), folder / _held_out_file(grid.name))
-    card = {f.name: encode(getattr(grid, f.name)) for f in fields(grid) if f.name not in (*CELLS, "tied_with_best")}
+    if held is not None:
+        write_parquet([held_out_table(grid, held)], folder / _scores_file(grid.name, "held_out"))
+    if measured is not None:
+        write_parquet(measured_tables(measured), folder / _scores_file(grid.name, "measured"))
     return {
-        **card,
+        **{name: encode(value) for name, value in without_arrays(grid).items()},
         "tied_with_best": grid.tied_with_best.tolist(),
         "selection": encode(result.selection),
         "baselines": encode(result.baselines),
-        "held_out": None if result.held_out is None else {"baselines": encode(list(result.held_out.baselines))},
+        "held_out": None if held is None else {"baselines": encode(list(held.baselines))},
+        "measured": None
+        if measured is None
+        else {"facets": encode(list(measured.facets)), "statistic": measured.statistic},
     }
 
 
@@ -122,26 +121,45 @@ def _read_result(card: Any, folder: Path, path: Path) -> GridResult:
         foreign(path, "describes a grid that has no name")
     card = dict(card)
     where = f"{path}, grid {card['name']!r}"
-    rest = {name: card.pop(name, None) for name in ("tied_with_best", "selection", "baselines", "held_out")}
-    empty = {name: np.zeros(0) for name in (*CELLS, "tied_with_best")}
-    grid = decode_fields(Grid, card, where, **empty)
-    shape = (len(grid.layers), len(grid.positions))
-    cells = read_long(grid, folder / grid_file(grid.name, "parquet"))
+    rest = {name: card.pop(name, None) for name in ("tied_with_best", "selection", "baselines", "held_out", "measured")}
+    facets = _read_facets(card.pop("facets", []), where)
+    grid = decode_fields(Grid, card, where, **empty_arrays(), facets=facets)
+    grid = read_long(grid, folder / grid_file(grid.name, "parquet"))
     tied = np.array(decode(tuple[tuple[bool, ...], ...], rest["tied_with_best"], where), dtype=np.bool_)
-    if tied.size != math.prod(shape):
+    if tied.size != math.prod(grid.value.shape):
         foreign(path, f"does not say for each cell of grid {grid.name!r} whether it is tied with the best")
-    grid = decode_fields(Grid, card, where, **cells, tied_with_best=tied.reshape(shape))
     hints = typing.get_type_hints(GridResult)
-    held = rest["held_out"]
-    if held is not None:
-        names = decode(tuple[str, ...], held.get("baselines") if isinstance(held, dict) else None, where)
-        held = read_wide(grid, names, folder / _held_out_file(grid.name))
     return GridResult(
-        grid,
+        replace(grid, tied_with_best=tied.reshape(grid.value.shape)),
         decode(hints["selection"], rest["selection"], where),
         decode(hints["baselines"], rest["baselines"], where),
-        held,
+        _read_held_out(grid, rest["held_out"], folder, where),
+        _read_measured(grid, rest["measured"], folder, where),
     )
 
 
-__all__ = ["COLUMNS", "csv_of", "csv_problems", "grid_file", "read", "read_grid", "rows", "write", "write_grid"]
+def _read_facets(found: Any, where: str) -> tuple[Facet, ...]:
+    """Facets without their numbers, which stand in the grid's table."""
+    cards = decode(tuple[dict[str, Any], ...], found, f"{where}, facets")
+    empty = {name: np.zeros(0) for name in ("value", "low", "high")}
+    return tuple(decode_fields(Facet, card, f"{where}, facets", **empty) for card in cards)
+
+
+def _read_held_out(grid: Grid, card: Any, folder: Path, where: str) -> HeldOut | None:
+    if card is None:
+        return None
+    names = decode(tuple[str, ...], card.get("baselines") if isinstance(card, dict) else None, where)
+    return read_held_out(grid, names, folder / _scores_file(grid.name, "held_out"))
+
+
+def _read_measured(grid: Grid, card: Any, folder: Path, where: str) -> Measured | None:
+    if card is None:
+        return None
+    found = card if isinstance(card, dict) else {}
+    names = decode(tuple[str, ...], found.get("facets"), f"{where}, measured")
+    hint = typing.get_type_hints(Measured)["statistic"]
+    statistic = decode(hint, found.get("statistic"), f"{where}, measured")
+    return read_measured(grid, names, statistic, folder / _scores_file(grid.name, "measured"))
+
+
+__all__ = ["COLUMNS", "csv_of", "csv_problems", "grid_file", "read", "read_grid", "write", "write_grid"]
