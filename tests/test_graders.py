@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from layergrid.artifacts import Examples, Scalar
 from layergrid.demo.questions import evaluation_sums
-from layergrid.graders import check_gold, grade_all
+from layergrid.graders import check_gold, grade_all, label_all, no_labels
 from layergrid.graders.exact import ExactGrader
 from layergrid.graders.numeric import NumericGrader
 from layergrid.kinds import BadInput, Grader, known
@@ -249,3 +249,43 @@ def test_sequences_of_other_rows_are_refused(gpt):
     sequences = written(gpt, [("Sum?", ids_of(gpt, " 4|</s>"), True)])
     with pytest.raises(ValueError, match="not of the same rows"):
         grade_all(NUMERIC, examples([1, 2]), sequences)
+
+
+# ---------------------------------------------------------------- labels without answers
+
+
+def rows_of(*values: Scalar) -> Examples:
+    ids = tuple(str(i + 1) for i in range(len(values)))
+    return Examples("facts", "facts.csv", ids, ids, {"is_true": values}, "")
+
+
+def test_a_label_column_is_true_by_the_usual_spellings():
+    labels = label_all(rows_of(True, "yes", "1", 1, 1.0, " TRUE ", False, "no", "0", 0), "is_true")
+    assert labels.correct.tolist() == [True] * 6 + [False] * 4
+    assert (labels.classes, labels.rule, labels.known) == (("false", "true"), "", True)
+    assert (labels.spans == -1).all()
+
+
+def test_values_that_count_are_found_as_numbers_or_as_their_text():
+    labels = label_all(rows_of("2", 2, "two", 3), "is_true", (2, "two"), ("the rest", "twos"))
+    assert labels.correct.tolist() == [True, True, True, False]
+    assert labels.positive("label")[1:] == ("twos", "the rest")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "column", "words"),
+    [
+        ((True, None), (), "is_true", "example '2': column 'is_true' is empty; give every row a label"),
+        ((True, "perhaps"), (), "is_true", "'perhaps', which is neither true nor false; say which values count"),
+        ((True, False), ("x",), "is_true", "no row has one of the label's values 'x'"),
+        ((True, False), (), "is_tru", "there is no column 'is_tru', named as label; the columns are 'is_true'"),
+    ],
+)
+def test_a_label_that_cannot_be_read_is_refused_with_its_row(values, wanted, column, words):
+    with pytest.raises(BadInput) as caught:
+        label_all(rows_of(*values), column, wanted)
+    assert words in str(caught.value)
+
+
+def test_without_labels_none_are_known():
+    assert not no_labels(rows_of(1, 2)).known

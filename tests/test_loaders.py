@@ -15,6 +15,7 @@ from layergrid.kinds import BadInput, Loader, known
 from layergrid.loaders import load_examples
 from layergrid.loaders.builtin import BuiltinLoader
 from layergrid.loaders.csv import CsvLoader
+from layergrid.loaders.inline import InlineLoader
 from layergrid.loaders.jsonl import JsonlLoader
 from layergrid.loaders.parquet import ParquetLoader
 
@@ -31,8 +32,8 @@ def refusal(folder: Path, name: str, content: str | bytes) -> str:
     return str(error.value)
 
 
-def test_the_four_kinds_are_found_by_their_folder():
-    assert list(known(Loader)) == ["builtin", "csv", "jsonl", "parquet"]
+def test_the_five_kinds_are_found_by_their_folder():
+    assert list(known(Loader)) == ["builtin", "csv", "inline", "jsonl", "parquet"]
 
 
 # ---------------------------------------------------------------- CSV
@@ -245,7 +246,7 @@ def test_the_arithmetic_set_has_four_thousand_sums_that_are_right():
 
 def test_an_unknown_builtin_lists_the_known_and_the_nearest():
     with pytest.raises(
-        BadInput, match=r"builtin:aritmetic.*those that do: arithmetic\. Did you mean builtin:arithmetic\?"
+        BadInput, match=r"builtin:aritmetic.*those that do: arithmetic and statements\. Did you mean builtin:arithmetic\?"
     ):
         BuiltinLoader(address="aritmetic").read(Path("/nowhere"))
 
@@ -396,3 +397,20 @@ def test_columns_of_real_shapes_load_with_their_stray_blanks(tmp_path):
     found = load_examples("movies", CsvLoader(address="movies.csv"), "movies.csv", tmp_path)
     assert found.columns["Answer"] == (" Marie-Josée Croze", "Evangelina Elizondo")
     assert json.dumps(found.columns["Question"][0]).count("\\u2019") == 1
+
+
+# ---------------------------------------------------------------- rows of the spec itself, statements
+
+
+def test_rows_of_the_spec_are_columns_with_holes_where_a_row_lacks_a_key(tmp_path):
+    loader = InlineLoader(rows=({"text": "a", "gold": 1}, {"text": "b"}))
+    assert loader.read(tmp_path) == {"text": ["a", "b"], "gold": [1, None]}
+
+
+def test_every_second_statement_is_false_by_one_digit_and_no_longer_than_the_truth(tmp_path):
+    found = BuiltinLoader(address="statements").read(tmp_path)
+    assert found["is_true"] == [True, False] * 1000
+    for stated, answer, true, reply in zip(*(found[n] for n in ("stated", "answer", "is_true", "reply")), strict=True):
+        assert str(stated) in str(reply)
+        assert len(str(stated)) == len(str(answer))
+        assert sum(a != b for a, b in zip(str(stated), str(answer), strict=True)) == (0 if true else 1)

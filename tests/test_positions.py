@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from layergrid.positions import resolve_all
 from layergrid.positions.answer import AnswerResolver
 from layergrid.positions.exact import ExactResolver
 from layergrid.positions.from_end import FromEndResolver
+from layergrid.positions.given import GivenResolver
 from layergrid.positions.place import covering
 from layergrid.positions.prompt_end import PromptEndResolver
 from layergrid.positions.span import SpanResolver
@@ -505,3 +508,16 @@ def test_no_positions_and_no_examples_give_empty_arrays():
     assert resolve_all([], sequences, graded(sequences), examples(1)).start.shape == (1, 0)
     nothing = written(GPT, [])
     assert resolve_all(FIFTEEN, nothing, graded(nothing), examples(0)).status.shape == (0, 15)
+
+
+# ---------------------------------------------------------------- texts that nobody continued, places given elsewhere
+
+
+def test_counted_from_the_end_a_text_that_nobody_continued_has_no_foreign_part():
+    sequences = replace(written(GPT, [("Sum?:", ids_of(GPT, " It| is| 4|</s>"), True)]), written=False)
+    assert resolved(FromEndResolver(name="-5"), sequences) == ["3"]
+
+
+def test_a_position_given_elsewhere_has_no_place_in_a_text():
+    with pytest.raises(BadInput, match="known only from activations made elsewhere"):
+        resolved(GivenResolver(name="subject"), written(GPT, [("Sum?:", ids_of(GPT, " 4|</s>"), True)]))

@@ -6,22 +6,30 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from layergrid.artifacts import Scalar
-from layergrid.demo.questions import evaluation_sums
+from layergrid.demo.questions import Sum, evaluation_sums
+from layergrid.demo.statements import statements
 from layergrid.kinds import BadInput, Loader
 from layergrid.text import listed, nearest
 
 ARITHMETIC_ROWS = 4000
+STATEMENT_ROWS = 2000
 
 
 class BuiltinLoader(Loader):
-    """`builtin:arithmetic`: 4,000 sums that the model that ships was never trained on."""
+    """`builtin:arithmetic`: 4,000 sums that the model that ships was never trained on.
+
+    `builtin:statements`: 2,000 of them with a stated answer, which is right in every second one.
+    """
 
     schemes: ClassVar[tuple[str, ...]] = ("builtin",)
     kind: Literal["builtin"] = "builtin"
 
     def read(self, root: Path) -> dict[str, list[Scalar]]:  # noqa: ARG002 - nothing is read from a folder
-        """Columns question, answer, left, operation, right, left_digits, right_digits, operands, wording."""
-        makers = {"arithmetic": _arithmetic}
+        """Columns question, answer, left, operation, right, left_digits, right_digits, operands, wording.
+
+        Statements have reply, stated and is_true beside them.
+        """
+        makers = {"arithmetic": _arithmetic, "statements": _statements}
         if self.address not in makers:
             near = nearest(self.address, makers)
             hint = f" Did you mean builtin:{near}?" if near else ""
@@ -30,7 +38,20 @@ class BuiltinLoader(Loader):
 
 
 def _arithmetic() -> dict[str, list[Scalar]]:
-    sums = evaluation_sums(ARITHMETIC_ROWS)
+    return _columns(evaluation_sums(ARITHMETIC_ROWS))
+
+
+def _statements() -> dict[str, list[Scalar]]:
+    made = statements(STATEMENT_ROWS)
+    return {
+        **_columns([one.sum for one in made]),
+        "reply": [one.reply for one in made],
+        "stated": [one.stated for one in made],
+        "is_true": [one.is_true for one in made],
+    }
+
+
+def _columns(sums: list[Sum]) -> dict[str, list[Scalar]]:
     return {
         "question": [one.question for one in sums],
         "answer": [one.answer for one in sums],
