@@ -290,7 +290,8 @@ def _named_positions(node: Node, key: str, root: Node, problems: list[Problem]) 
             elif not all_positions.broken:
                 problems.append(Problem(item.place, naming.unknown(name)))
     kind = grid_kind(node)
-    field = kind.model_fields.get(key) if kind is not None else None
+    fields = kind.model_fields.items() if kind is not None else ()
+    field = next((one for name, one in fields if key in (name, one.alias)), None)
     if field is not None and field.annotation is str:
         return node.having(key, next(iter(made.values()))) if len(made) == 1 else node
     return node.having(key, Node(written.place, tuple(made.values())))
