@@ -17,8 +17,9 @@ import synthetic
 from layergrid import theme
 from layergrid.artifacts import Illustration
 from layergrid.charts import colourbar, layout, strip
-from layergrid.charts.heatmap import Heatmap, natural_domain
+from layergrid.charts.heatmap import Heatmap
 from layergrid.charts.profile import Profile, telling
+from layergrid.charts.scale import natural_domain, ticks
 from layergrid.charts.tokens import Tokens
 from layergrid.kinds import BadInput, ChartKind, known
 from layergrid.theme import faces
@@ -232,7 +233,7 @@ def test_wrong_parameters_say_what_is_known(small):
 
 @given(st.floats(-1000, 1000), st.floats(0.001, 1000))
 def test_ticks_lie_inside_the_domain_and_number_at_least_two(low, wide):
-    values = colourbar.ticks((low, low + wide), 6)
+    values = ticks((low, low + wide), 6)
     assert 2 <= len(values) <= 8
     assert all(low - 1e-6 * wide - 1e-9 <= v <= low + wide * (1 + 1e-6) + 1e-9 for v in values)
 

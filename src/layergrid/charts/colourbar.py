@@ -1,76 +1,42 @@
-"""The colour scale of a map and its bar; it knows sizes and colours, no cells."""
+"""The bar that explains the colours of a map; it knows sizes and a scale, no cells but those beyond its ends."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from layergrid import text
-from layergrid.artifacts import Grid
+from layergrid.artifacts import Floats
 from layergrid.charts import frame as shared
-from layergrid.charts.frame import BAR, BAR_GAP, Frame
-from layergrid.theme import Theme
+from layergrid.charts import names
+from layergrid.charts.frame import BAR, BAR_LABELS
+from layergrid.charts.scale import Scale, digits
+from layergrid.theme import Theme, faces
 
 RECTS = 64
+APART = 11.0  # pixels between the labels of the bar
 
 
-def colour(field: str, stops: tuple[str, ...], domain: tuple[float, float]) -> dict[str, Any]:
-    """The encoding of a value by the stops, evenly over the domain; values outside take the colour of the end."""
-    scale = {
-        "domain": [round(float(x), 6) for x in np.linspace(*domain, len(stops))],
-        "range": list(stops), "clamp": True, "interpolate": "rgb",
-    }  # fmt: skip
-    return {"field": field, "type": "quantitative", "scale": scale, "legend": None}
+@dataclass(frozen=True)
+class Bar:
+    """Where a bar stands: its left side, its height from the top of the plot, and how far left its title may reach."""
+
+    left: float
+    height: int
+    title: str
+    reach: float = 0.0
 
 
-def step(low: float, high: float, most: int) -> float:
-    """The least of 1, 2 and 5 times a power of ten that divides a range into at most so many parts."""
-    rough = (high - low) / most
-    size = 10.0 ** math.floor(math.log10(rough))
-    return next(size * k for k in (1, 2, 5, 10) if size * k >= rough * 0.999)
-
-
-def ticks(domain: tuple[float, float], most: int = 6) -> list[float]:
-    """Round values inside a domain, its ends included where they are round."""
-    low, high = domain
-    size = step(low, high, most)
-    first = math.ceil(low / size - 1e-9)
-    return [round(k * size, 10) for k in range(first, math.floor(high / size + 1e-9) + 1)]
-
-
-def digits(values: list[float]) -> int:
-    """Decimals that tell ticks apart: one where that does."""
-    return next((d for d in (1, 2, 3, 4) if all(abs(v - round(v, d)) < 1e-9 for v in values)), 4)
-
-
-def labels(values: list[float], grid: Grid, domain: tuple[float, float]) -> list[str]:
-    """One decimal where that tells the ticks apart, more where not; a clamped end gets its sign."""
-    decimals = digits(values)
-    found = grid.value[grid.has_value]
-    below, above = bool((found < domain[0]).any()), bool((found > domain[1]).any())
-    words = []
-    for value in values:
-        sign = "\N{LESS-THAN OR EQUAL TO}" if below and abs(value - domain[0]) < 1e-9 else ""
-        sign = "\N{GREATER-THAN OR EQUAL TO}" if above and abs(value - domain[1]) < 1e-9 else sign
-        words.append(sign + text.number(value, decimals))
-    return words
-
-
-def draw(
-    grid: Grid, sizes: Frame, theme: Theme, stops: tuple[str, ...], domain: tuple[float, float]
-) -> list[dict[str, Any]]:
-    """The bar as tall as the map: plain rects, because gradients vanish in some PDF viewers; its title stands above."""
-    left, height = sizes.width + BAR_GAP, sizes.height
-    low, high = domain
+def draw(place: Bar, theme: Theme, scale: Scale, values: Floats) -> list[dict[str, Any]]:
+    """The bar as plain rects, because gradients vanish in some PDF viewers; its title stands above it."""
+    left, height = place.left, place.height
     edges = [height - k * height / RECTS for k in range(RECTS + 1)]
     rects = [
-        {"value": round(low + (high - low) * (k + 0.5) / RECTS, 6), "top": round(edges[k + 1], 2),
+        {"value": shared.short(scale.at((k + 0.5) / RECTS)), "top": round(edges[k + 1], 2),
          "bottom": round(edges[k], 2)}
         for k in range(RECTS)
     ]  # fmt: skip
-    encoding = colour("value", stops, domain)
+    encoding = scale.colour("value")
     bar = {
         "data": {"values": rects},
         "mark": {"type": "rect", "strokeWidth": 0.5, "tooltip": None},
@@ -79,14 +45,56 @@ def draw(
             "y2": {"field": "bottom"}, "fill": encoding, "stroke": encoding,
         },
     }  # fmt: skip
-    values = ticks(domain, max(2, min(6, height // 24)))
-    words = labels(values, grid, domain)
-    places = [height * (high - value) / (high - low) for value in values]
-    x = left + BAR + 6
-    written = shared.text_marks(theme, [(word, x, y) for word, y in zip(words, places, strict=True)])
-    title = {"fontWeight": 600, "fontSize": theme.sizes["title"], "align": "left"}
-    name = shared.text_mark(theme, text.visible(grid.quantity.name), left - 2, -14, **title)
-    return [bar, _ticks(left + BAR, places, theme), written, name]
+    marked = labels(scale, values, height)
+    places = [height * (1 - scale.share(value)) for value, _ in marked]
+    x, size = left + BAR + 6, theme.sizes["label"]
+    widest = max(faces.width(word, "sans", size) for _, word in marked)
+    size = round(min(size, max(7.0, size * (BAR_LABELS - 6) / widest)), 2)
+    rows = [(word, x, y) for (_, word), y in zip(marked, places, strict=True)]
+    written = shared.text_marks(theme, rows, fontSize=size)
+    return [bar, _ticks(left + BAR, places, theme), written, _title(place, theme)]
+
+
+def labels(scale: Scale, values: Floats, height: float) -> list[tuple[float, str]]:
+    """Values to mark, with their words: both ends, and round values between; a clamped end gets its sign.
+
+    A round value too near to an end that is not round gives way to it.
+    """
+    low, high = scale.domain
+    round_ones = scale.ticks(max(2, min(6, int(height // 24))))
+    near = APART / max(APART, height)
+    kept = [v for v in round_ones if all(abs(scale.share(v) - scale.share(end)) >= near for end in (low, high))]
+    decimals = digits([*kept, *(end for end in (low, high) if any(abs(end - v) < 1e-9 for v in round_ones))] or [low])
+    below, above = bool((values < low).any()), bool((values > high).any())
+    found = []
+    for value in (low, *kept, high):
+        sign = "\N{LESS-THAN OR EQUAL TO}" if below and value == low else ""
+        sign = "\N{GREATER-THAN OR EQUAL TO}" if above and value == high else sign
+        plain = abs(value - round(value, decimals)) < 1e-9 and not scale.log and abs(value) < 10_000
+        found.append((value, sign + (text.number(value, decimals) if plain else _short(value))))
+    return found
+
+
+def title(name: str, unit: str) -> str:
+    """What a bar or a value axis is called: the quantity with its unit."""
+    return text.visible(f"{name} ({unit})" if unit else name)
+
+
+def _short(value: float) -> str:
+    """A value that is not on the bar's common decimals: "0.375", "1,000", "50k"."""
+    if abs(value) >= 10_000:
+        return text.trimmed(value / 1000, 1) + "k"
+    return text.trimmed(value, 4)
+
+
+def _title(place: Bar, theme: Theme) -> dict[str, Any]:
+    """The title above the bar, from its left side; a long one ends at the right side of its labels, or is cut."""
+    size = theme.sizes["title"]
+    right = place.left + BAR + BAR_LABELS
+    shown = names.fitting(faces.printable(place.title, "sans"), right - place.reach, size)
+    fits = faces.width(shown, "sans-semibold", size) <= right - place.left + 2
+    where = (place.left - 2, "left") if fits else (right, "right")
+    return shared.text_mark(theme, shown, where[0], -14, fontWeight=600, fontSize=size, align=where[1])
 
 
 def _ticks(x: float, places: list[float], theme: Theme) -> dict[str, Any]:

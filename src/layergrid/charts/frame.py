@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import Grid, GridResult, Results
+from layergrid.charts import names
 from layergrid.kinds import BadInput
 from layergrid.theme import Theme, faces
 
@@ -20,8 +20,12 @@ WIDTH = 634  # pixels at 96 dpi: the column of an A4 page
 TOP = 26  # above the plot: the colour bar's title
 LEFT = 42  # layer numbers and their title
 BAR_GAP, BAR, BAR_LABELS = 14, 11, 32
+WIDE = 890  # pixels: the column of a page on its side, of A4 and Letter
 WIDEST_MAP = 336  # beside a profile
-WIDEST_ALONE = WIDTH - LEFT - BAR_GAP - BAR - BAR_LABELS
+BESIDE_MOST, UPRIGHT_MOST = 30, 80  # positions that leave room for a profile beside them; that fit an upright page
+PITCH = 9.2  # pixels of a layer where each has a number
+TALLEST, DEEPEST = 420, 840  # pixels: a plot where each layer has a number; a transposed one of many positions
+SMALLEST = 6.0  # pixels: a label that can still be read
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of a language, never fetched
 
 Order = Literal["top", "bottom"]
@@ -39,105 +43,153 @@ def pick(results: Results, name: str, chart: str) -> GridResult:
     raise BadInput(f"figures: {chart} needs `grid`, one of {text.listed(known) or 'none'}, not {name!r}{hint}")
 
 
-def family(position: str) -> str:
-    """What a position counts from: "answer" (the exact answer), "end" (the end, -8 to -1) or "other"."""
-    if re.fullmatch(r"-\d+", position):
-        return "end"
-    return "answer" if position.startswith("exact_answer") else "other"
-
-
-def shown_name(name: str, limit: int = 36) -> str:
-    """A position's name as figures print it: only bundled glyphs, the middle of a very long one left out."""
-    name = faces.printable(name, "sans")
-    half = (limit - 1) // 2
-    return name if len(name) <= limit else f"{name[:half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
-
-
-def shown_names(names: Sequence[str]) -> list[str]:
-    """Names as shown, still distinct."""
-    found: list[str] = []
-    for name in names:
-        shown, k = shown_name(name), 2
-        while shown in found:
-            shown, k = f"{shown_name(name)} ({k})", k + 1
-        found.append(shown)
-    return found
-
-
-def compact(value: float) -> float | None:
-    """A number for the page's data: short, rounding as it did before to two digits, None where it is not finite."""
+def compact(value: float, decimals: int = 2) -> float | None:
+    """A number for the page's data: short, rounding as it did before to so many digits; None where not finite."""
     if not math.isfinite(value):
         return None
-    for digits in (4, 6, 9):
-        short = round(float(value), digits)
-        if f"{short:.2f}" == f"{value:.2f}" and not _tie(short):
-            return short
-    return float(f"{value:.2f}")
+    for digits in (decimals + 2, decimals + 4, decimals + 7):
+        short_one = round(float(value), digits)
+        if f"{short_one:.{decimals}f}" == f"{value:.{decimals}f}" and not _tie(short_one, decimals):
+            return short_one
+    return float(f"{value:.{decimals}f}")
 
 
-def _tie(value: float) -> bool:
-    """Whether a value lies midway between two hundredths, where other languages round away from zero."""
-    return (value * 200) % 2 == 1
+def _tie(value: float, decimals: int) -> bool:
+    """Whether a value lies midway between two that are shown, where other languages round away from zero."""
+    return bool((value * 2 * 10**decimals) % 2 == 1)
+
+
+def estimate(digits: int) -> str:
+    """A Vega expression that writes `datum.value` with its interval from `low` to `high`, where it has one."""
+    one = f"format(datum.{{}}, ',.{digits}f')"
+    value, low, high = (one.format(name) for name in ("value", "low", "high"))
+    between = "isValid(datum.low) && isValid(datum.high)"
+    return f"{value} + ({between} ? ' [' + {low} + ', ' + {high} + ']' : '')"
+
+
+def short(value: float) -> float:
+    """A number with six significant digits."""
+    return float(f"{float(value):.6g}")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Sizes of the charts of one grid, so that the map and the profile beside it share their layer axis."""
+    """Sizes of the charts of one grid, so that the map and the profile beside it share their layer axis.
+
+    Layers go down and positions to the right; transposed, layers go to the right, the first at the left, and positions
+    down. `row` is the size of a layer and `step` that of a position, whichever way they go.
+    """
 
     grid: Grid
     layers_from: int
     layer_order: Order
     tick: int
     plot: float  # the theme's height for a grid of many layers
+    label: float  # the theme's size of axis labels
+    transpose: bool = False
 
     @cached_property
     def row(self) -> float:
-        """Height of a layer."""
+        """Size of a layer."""
         n = max(1, len(self.grid.layers))
-        return max(3.6, min(22.0 if n > 1 else 40.0, self.plot / n))
-
-    @property
-    def height(self) -> int:
-        """Height of the plot."""
-        return round(self.row * max(1, len(self.grid.layers)))
-
-    @property
-    def alone(self) -> bool:
-        """Whether the grid is so wide that its profile stands below instead of beside it."""
-        return len(self.grid.positions) > 30
+        if self.transpose:
+            return min(24.0 if n > 1 else 40.0, (WIDTH - self.left - self.right) / n)
+        least = min(PITCH, TALLEST / n) if self.tick == 1 else 3.6
+        return max(least, min(22.0 if n > 1 else 40.0, self.plot / n))
 
     @cached_property
     def step(self) -> float:
-        """Width of a position."""
-        widest = WIDEST_ALONE if self.alone else WIDEST_MAP
-        return min(36.0, widest / max(1, len(self.grid.positions)))
+        """Size of a position."""
+        n = max(1, len(self.grid.positions))
+        if self.transpose:
+            return min(17.0 if n > 1 else 40.0, DEEPEST / n)
+        widest = (WIDE if self.wide else WIDTH) - LEFT - self.right if self.alone else WIDEST_MAP
+        return min(26.0 if self.grid.text_of else 36.0, widest / n)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Width of the map."""
-        return round(self.step * max(1, len(self.grid.positions)))
+        return round(self.row * max(1, len(self.grid.layers)) if self.transpose else self._along)
+
+    @cached_property
+    def height(self) -> int:
+        """Height of the plot."""
+        return round(self._along if self.transpose else self.row * max(1, len(self.grid.layers)))
 
     @property
+    def _along(self) -> float:
+        return self.step * max(1, len(self.grid.positions))
+
+    @cached_property
+    def left(self) -> int:
+        """Pixels left of the plot: layer numbers and their title, or names of positions and theirs."""
+        if not self.transpose:
+            return LEFT
+        size = pitched(self.label, min(17.0, DEEPEST / max(1, len(self.grid.positions))))
+        longest = max((faces.width(word, self.face, size) for word in self.labels), default=0.0)
+        return min(WIDTH // 2, round(longest) + 8 + 20)
+
+    @property
+    def right(self) -> int:
+        """Pixels right of the plot: the colour bar and its labels."""
+        return BAR_GAP + BAR + BAR_LABELS
+
+    @property
+    def alone(self) -> bool:
+        """Whether the map takes the whole width, so that its profile stands below instead of beside it."""
+        return self.transpose or len(self.grid.positions) > BESIDE_MOST or bool(self.grid.text_of)
+
+    @property
+    def wide(self) -> bool:
+        """Whether the map needs a page on its side."""
+        return not self.transpose and len(self.grid.positions) > UPRIGHT_MOST
+
+    @cached_property
     def names(self) -> list[str]:
-        """Positions as shown, left to right."""
-        return shown_names(self.grid.positions)
+        """Positions as told apart, in the grid's order."""
+        return names.shown_names(self.grid.positions)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Positions as the axis shows them; labels of tokens may repeat."""
+        return names.labels(self.grid)
 
     @property
+    def face(self) -> str:
+        """The face of the positions' labels."""
+        return names.face(self.grid)
+
+    @cached_property
     def rows(self) -> list[int]:
-        """Indices of the grid's layers from the top row down."""
+        """Indices of the grid's layers from the top down, or from the left to the right."""
         n = range(len(self.grid.layers))
-        return list(n if self.layer_order == "top" else reversed(n))
+        return list(n if self.transpose or self.layer_order == "top" else reversed(n))
 
     @property
+    def shift(self) -> int:
+        """What is added to a layer's number: sites that belong to blocks count from one as they are."""
+        return self.layers_from if 0 in self.grid.layers or self.grid.site.endswith("residual") else 0
+
+    @cached_property
     def numbers(self) -> list[int]:
         """Layer numbers as shown, in the grid's order."""
-        return [layer + self.layers_from for layer in self.grid.layers]
+        return [layer + self.shift for layer in self.grid.layers]
 
-    @property
+    @cached_property
+    def layer_label(self) -> float:
+        """Size of the layers' numbers: a little smaller where all that are asked for fit across only so."""
+        wide = self._number(self.label) + 2.5
+        room = self.tick * self.row
+        return self.label if not self.transpose or room >= wide else max(8.0, self.label * room / wide)
+
+    def _number(self, size: float) -> float:
+        return max((faces.width(str(number), "sans", size) for number in self.numbers), default=0.0)
+
+    @cached_property
     def ticks(self) -> list[int]:
         """Indices of the layers that get a tick: every `tick`-th, more sparsely where labels would touch."""
-        every = self.tick
-        while every * self.row < 9:
+        every, room = self.tick, self._number(self.layer_label) + 2 if self.transpose else 9
+        while every * self.row < room - 0.01:
             every += self.tick
         first = self.grid.layers[0] if self.grid.layers else 0
         return [i for i, layer in enumerate(self.grid.layers) if (layer - first) % every == 0]
@@ -145,12 +197,27 @@ class Frame:
     @property
     def total(self) -> int:
         """Width of the map with its axis and colour bar."""
-        return LEFT + self.width + BAR_GAP + BAR + BAR_LABELS
+        return self.left + self.width + self.right
+
+    def corner(self, i: int, j: int) -> tuple[float, float]:
+        """Left and top of the cell of layer index `i` and position index `j`."""
+        along, across = self.rows.index(i) * self.row, j * self.step
+        return (along, across) if self.transpose else (across, along)
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Width and height of a cell."""
+        return (self.row, self.step) if self.transpose else (self.step, self.row)
 
 
-def frame(grid: Grid, theme: Theme, layers_from: int, layer_order: Order, tick: int) -> Frame:
+def pitched(size: float, pitch: float) -> float:
+    """The size of labels that stand one a pitch, down to the smallest that can be read."""
+    return round(min(size, max(SMALLEST, 0.92 * pitch)), 2)
+
+
+def frame(grid: Grid, theme: Theme, layers_from: int, layer_order: Order, tick: int, transpose: bool = False) -> Frame:
     """The frame of a grid in a theme."""
-    return Frame(grid, layers_from, layer_order, tick, theme.sizes["plot"])
+    return Frame(grid, layers_from, layer_order, tick, theme.sizes["plot"], theme.sizes["label"], transpose)
 
 
 def peak(grid: Grid) -> tuple[int, int] | None:

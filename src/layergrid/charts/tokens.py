@@ -12,8 +12,7 @@ from pydantic import Field
 
 from layergrid import text
 from layergrid.artifacts import Figure, Illustration, Results
-from layergrid.charts import frame as shared
-from layergrid.charts import strip
+from layergrid.charts import names, strip
 from layergrid.charts.frame import WIDTH
 from layergrid.kinds import BadInput, ChartKind
 from layergrid.theme import Theme, faces
@@ -41,7 +40,7 @@ class Tokens(ChartKind):
         arranged = strip.arrange(shown, parts, places, measures)
         pen = _Pen(theme, one, size)
         y = 3.0
-        for heading, rows in zip(("Prompt", "Answer"), arranged, strict=True):
+        for heading, rows in zip(("Prompt" if one.written else "Text", "Answer"), arranged, strict=True):
             if rows:
                 pen.heading(heading, y)
             for row in rows:
@@ -90,10 +89,11 @@ def _places(one: Illustration) -> list[strip.Place]:
 
 
 def _alternative(one: Illustration) -> str:
-    prompt = text.visible("".join(one.pieces[: one.prompt_tokens]).replace("\n", " "))
-    answer = text.visible("".join(one.pieces[one.prompt_tokens :]).replace("\n", " "))
-    names = text.listed([text.visible(name) for names, _, _ in _places(one) for name in names])
-    return f"Prompt: {prompt} Answer: {answer} Positions in the order of the text: {names or 'none'}."
+    parts = [("Prompt" if one.written else "Text", one.pieces[: one.prompt_tokens])]
+    parts += [("Answer", one.pieces[one.prompt_tokens :])] if one.written or len(one.pieces) > one.prompt_tokens else []
+    said = [f"{word}: {text.visible(''.join(pieces).replace(chr(10), ' '))}" for word, pieces in parts]
+    listed = text.listed([text.visible(name) for found, _, _ in _places(one) for name in found])
+    return f"{' '.join(said)} Positions in the order of the text: {listed or 'none'}."
 
 
 def _svg(body: list[str], width: int, height: int) -> str:
@@ -107,12 +107,12 @@ class _Pen:
     def __init__(self, theme: Theme, one: Illustration, size: float) -> None:
         self.theme, self.one, self.size = theme, one, size
         self.body: list[str] = []
-        self.roles = {i: self._role(names) for names, start, stop in _places(one) for i in range(start, stop)}
+        self.roles = {i: self._role(found) for found, start, stop in _places(one) for i in range(start, stop)}
 
     @staticmethod
-    def _role(names: tuple[str, ...]) -> str:
+    def _role(positions: tuple[str, ...]) -> str:
         """The first family among a token's positions, the exact answer before others."""
-        families = [shared.family(name) for name in names]
+        families = [names.family(name) for name in positions]
         return ROLES[min(families, key=["answer", "other", "end"].index)]
 
     def fill(self, role: str) -> str:

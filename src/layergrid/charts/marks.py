@@ -1,0 +1,158 @@
+"""What a map shows beside its colours: hatching, boxes, a diamond, dots and the lines that explain them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layergrid import text
+from layergrid.artifacts import HAS_VALUE, Bools, CellStatus, Grid
+from layergrid.charts import frame as shared
+from layergrid.charts.frame import Frame
+from layergrid.charts.scale import Scale, luminance
+from layergrid.theme import Theme, faces
+
+HATCHES = {  # status -> strokes across a cell of side 1, so that statuses differ without colour
+    CellStatus.MISSING: ("/",),
+    CellStatus.ONE_CLASS: ("\\",),
+    CellStatus.TOO_FEW: ("/", "\\"),
+    CellStatus.NOT_FINITE: ("|", "-"),
+    CellStatus.CONSTANT: ("-",),
+    CellStatus.NOT_CONVERGED: ("|",),
+    CellStatus.LACKING: ("upper /", "lower /"),
+    CellStatus.REFERENCE: ("upper -", "lower -"),
+    CellStatus.NOT_ATTENDABLE: (),  # half of a square map: plain, so that it steps back
+}
+STROKES = {
+    "/": (0.0, 1.0, 1.0, 0.0), "\\": (0.0, 0.0, 1.0, 1.0), "|": (0.5, 0.0, 0.5, 1.0), "-": (0.0, 0.5, 1.0, 0.5),
+    "upper /": (0.0, 0.6, 0.6, 0.0), "lower /": (0.4, 1.0, 1.0, 0.4),
+    "upper -": (0.0, 0.34, 1.0, 0.34), "lower -": (0.0, 0.66, 1.0, 0.66),
+}  # fmt: skip
+WORDS = {
+    CellStatus.MISSING: "no such token", CellStatus.ONE_CLASS: "one class only", CellStatus.TOO_FEW: "too few rows",
+    CellStatus.NOT_FINITE: "not finite", CellStatus.CONSTANT: "constant activations",
+    CellStatus.NOT_CONVERGED: "not converged", CellStatus.LACKING: "no such part in this layer",
+    CellStatus.REFERENCE: "compared with itself", CellStatus.NOT_ATTENDABLE: "comes after the token that looks",
+}  # fmt: skip
+LINE = 17  # pixels of an explaining line
+
+Note = tuple[CellStatus | None, str]
+
+
+def status_words(status: str, reason: str) -> str:
+    """What the tooltip says of a cell that is not simply ok."""
+    if status == CellStatus.OK.value:
+        return ""
+    words = WORDS.get(CellStatus(status), "one-sided interval: folds stand at the bound")
+    return f"{words}: {text.visible(reason)}" if reason else words
+
+
+def inside_noise(grid: Grid) -> Bools:
+    """Bool [L, P]: tested cells that cannot be told from chance after correction."""
+    with np.errstate(invalid="ignore"):
+        return grid.has_value & (grid.p_adjusted >= 1 - grid.level - 1e-12)
+
+
+def notes(grid: Grid, scale: Scale) -> list[Note]:
+    """Lines below the map: statuses without value, then cells outside of the scale."""
+    counts = {status: int((grid.status == status.value).sum()) for status in HATCHES}
+    lines: list[Note] = [(status, f"{WORDS[status]}: {text.plural(n, 'cell')}") for status, n in counts.items() if n]
+    values = grid.value[grid.has_value]
+    for n, word, bound in (
+        (int((values < scale.low).sum()), "below", scale.low),
+        (int((values > scale.high).sum()), "above", scale.high),
+    ):
+        if n:
+            end = text.number(bound) if round(bound, 2) == bound else text.trimmed(bound)
+            lines.append((None, f"{text.plural(n, 'cell')} {word} {end} drawn in the colour of {end}"))
+    return lines
+
+
+def hatching(grid: Grid, sizes: Frame, theme: Theme) -> list[dict[str, Any]]:
+    """Strokes over the cells without a value."""
+    segments = []
+    for i in sizes.rows:
+        for j in range(len(grid.positions)):
+            if str(grid.status[i, j]) not in HAS_VALUE:
+                strokes = HATCHES[CellStatus(str(grid.status[i, j]))]
+                segments += [_stroke(s, *sizes.corner(i, j), *sizes.cell) for s in strokes]
+    return [_segments(segments, theme)] if segments else []
+
+
+def _stroke(name: str, x: float, y: float, width: float, height: float) -> dict[str, float]:
+    a, b, c, d = STROKES[name]
+    ends = {"a": x + a * width, "b": y + b * height, "c": x + c * width, "d": y + d * height}
+    return {key: round(value, 2) for key, value in ends.items()}
+
+
+def _segments(segments: list[dict[str, float]], theme: Theme) -> dict[str, Any]:
+    return {
+        "data": {"values": segments},
+        "mark": {"type": "rule", "stroke": theme.colour("missing_ink"), "strokeWidth": 0.6, "tooltip": None},
+        "encoding": {
+            "x": shared.pixels("a"), "y": shared.pixels("b"), "x2": {"field": "c"}, "y2": {"field": "d"},
+        },
+    }  # fmt: skip
+
+
+def boxes(runs: list[tuple[int, int]], sizes: Frame, theme: Theme) -> list[dict[str, Any]]:
+    """A black line around each run of neighbouring positions, over all layers."""
+    found = []
+    for a, b in runs:
+        along = ({"value": round(a * sizes.step, 2)}, {"value": round((b + 1) * sizes.step, 2)})
+        across = ({"value": 0}, {"value": sizes.width if sizes.transpose else sizes.height})
+        (x, x2), (y, y2) = (across, along) if sizes.transpose else (along, across)
+        found.append(
+            {
+                "data": {"values": [{}]},
+                "mark": {"type": "rect", "filled": False, "stroke": theme.colour("box"), "strokeWidth": 1.2},
+                "encoding": {"x": x, "x2": x2, "y": y, "y2": y2},
+            }
+        )
+    return found
+
+
+def diamond(grid: Grid, sizes: Frame, theme: Theme, scale: Scale) -> list[dict[str, Any]]:
+    """A small diamond at the cell of most claim, light on a strong colour and dark on a pale one."""
+    best = shared.peak(grid)
+    if best is None:
+        return []
+    ink = theme.colour("pale") if luminance(scale.stop(float(grid.value[best]))) < 0.42 else theme.colour("box")
+    (x, y), (wide, high) = sizes.corner(*best), sizes.cell
+    side = max(3.0, min(8.0, 0.55 * sizes.step, 0.8 * sizes.row))
+    return [
+        {
+            "data": {"values": [{}]},
+            "mark": {"type": "point", "shape": "diamond", "filled": False, "stroke": ink, "strokeWidth": 1.1,
+                     "size": round(side**2, 1), "opacity": 1, "tooltip": None},
+            "encoding": {"x": {"value": round(x + wide / 2, 2)}, "y": {"value": round(y + high / 2, 2)}},
+        }
+    ]  # fmt: skip
+
+
+def legend(lines: list[Note], theme: Theme, left: float, top: float) -> list[dict[str, Any]]:
+    """A line a note: a swatch with the status's hatching, then words."""
+    layers: list[dict[str, Any]] = []
+    for k, (status, words) in enumerate(lines):
+        y, at = top + LINE * k, left
+        if status is not None:
+            grey = theme.colour("missing")
+            layers.append(
+                {
+                    "data": {"values": [{}]},
+                    "mark": {"type": "rect", "fill": grey, "stroke": grey},
+                    "encoding": {"x": {"value": at}, "x2": {"value": at + 18}, "y": {"value": y},
+                                 "y2": {"value": y + 11}},
+                }
+            )  # fmt: skip
+            if HATCHES[status]:
+                layers.append(_segments([_stroke(s, at, y, 18, 11) for s in HATCHES[status]], theme))
+            at += 24.0
+        layers.append(shared.text_mark(theme, words, at, y + 6, color=theme.colour("secondary")))
+    return layers
+
+
+def legend_width(lines: list[Note], theme: Theme) -> float:
+    """Pixels across that the notes take."""
+    return max((24 + faces.width(words, "sans", theme.sizes["label"]) for _, words in lines), default=0.0)
