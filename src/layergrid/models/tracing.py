@@ -1,0 +1,189 @@
+"""Runs a model once on a few tokens and notes which modules were called, in which order, on what; it names no part.
+
+Of a tensor only its shape and a digest are kept, so that "fed with the same tensor" can be told and nothing stays in
+memory. Where attention weights are computed is seen from the calls to softmax and scaled dot product attention alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+ROWS = 2
+# No count of experts, heads or taps of a convolution is likely to be one of these, nor one more than one of these.
+TOKENS = {"": 11, "encoder": 14, "decoder": 11}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A tensor that went by."""
+
+    shape: tuple[int, ...]
+    digest: bytes  # of its bytes: two views of one tensor have the same
+
+
+NOTHING = Seen((), b"")
+
+
+@dataclass(eq=False)
+class Call:
+    """One run of a module's forward method."""
+
+    module: Any
+    above: Call | None  # the call that made it
+    start: int  # the clock ticks at each start, stop and mixing
+    given: Seen  # its first floating tensor
+    stop: int = -1
+    gave: Seen = NOTHING  # its output, or the first of several
+
+    def within(self, other: Call) -> bool:
+        """Whether the other call made it, directly or not, or is the same."""
+        return other.start <= self.start and self.stop <= other.stop
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """One computation of attention weights."""
+
+    inside: Call  # the innermost call
+    at: int
+    heads: int
+    queries: int
+    keys: int  # one more than there are tokens where a sink stands among them
+
+
+@dataclass
+class Trace:
+    """What one forward pass called, in order of the starts."""
+
+    calls: list[Call] = field(default_factory=list)
+    mixings: list[Mixing] = field(default_factory=list)
+    running: list[Call] = field(default_factory=list)  # empty once the pass is over
+    clock: int = 0
+
+    def tick(self) -> int:
+        """The next moment."""
+        self.clock += 1
+        return self.clock
+
+
+def trace(model: Any) -> Trace:
+    """The calls of one forward pass over 2 rows of made-up tokens, all of them attended to."""
+    import torch
+
+    device = model.get_input_embeddings().weight.device
+    vocabulary = int(model.get_input_embeddings().weight.shape[0])
+    feeds = {}
+    for stack in STACKS if model.config.is_encoder_decoder else ("",):
+        # Neighbours differ, and so do the rows; small ids are often special tokens.
+        ids = 5 + 7 * torch.arange(ROWS * TOKENS[stack], device=device).reshape(ROWS, -1)
+        feeds[stack] = (ids % vocabulary, torch.ones_like(ids))
+    found = Trace()
+    with torch.inference_mode(), _watching(model, found), _mixings(found):
+        forward(model, feeds)
+    return found
+
+
+STACKS = ("encoder", "decoder")
+
+
+def stack_module(model: Any, stack: str) -> Any:
+    """The module that runs one stack, without a head; "" is the only stack of a model that has one."""
+    return {"encoder": model.get_encoder, "decoder": model.get_decoder}[stack]() if stack else model.base_model
+
+
+def forward(model: Any, feeds: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Runs the stacks that are fed with token ids and attention mask [batch, tokens]; no head runs, nothing is cached.
+
+    A decoder of two stacks needs its encoder to be fed too.
+    """
+    states = None
+    for stack, (ids, mask) in feeds.items():
+        module = stack_module(model, stack)
+        options: dict[str, Any] = {"use_cache": False} if accepts(module, "use_cache") else {}
+        if stack == "decoder":
+            options |= {"encoder_hidden_states": states, "encoder_attention_mask": feeds["encoder"][1]}
+        out = module(input_ids=ids, attention_mask=mask, **options)
+        states = out[0] if stack == "encoder" else None
+
+
+def accepts(module: Any, *names: str) -> frozenset[str]:
+    """Which of these keyword arguments a module's forward method takes by name."""
+    return frozenset(names) & frozenset(inspect.signature(module.forward).parameters)
+
+
+def given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The first floating tensor that a module is called with, or None: the states that it works on."""
+    return next((one for one in (*args, *kwargs.values()) if _floats(one)), None)
+
+
+def gave(output: Any) -> Any:
+    """The tensor that a module returns, or the first of several; None where it returns none."""
+    first = output[0] if isinstance(output, (tuple, list)) and output else output
+    return first if _floats(first) else None
+
+
+def _floats(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def _seen(tensor: Any) -> Seen:
+    import torch
+
+    if tensor is None:
+        return NOTHING
+    flat = tensor.detach().reshape(-1).contiguous().view(torch.uint8).cpu().numpy()
+    return Seen(tuple(tensor.shape), hashlib.blake2b(flat.tobytes(), digest_size=16).digest())
+
+
+@contextmanager
+def _watching(model: Any, found: Trace) -> Iterator[None]:
+    """While it lasts, every call of a module is noted."""
+    running = found.running
+
+    def entering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        call = Call(module, running[-1] if running else None, found.tick(), _seen(given(args, kwargs)))
+        running.append(call)
+        found.calls.append(call)
+
+    def leaving(_: Any, __: Any, output: Any) -> None:
+        call = running.pop()
+        call.stop, call.gave = found.tick(), _seen(gave(output))
+
+    with ExitStack() as hooks:
+        for module in model.modules():
+            hooks.callback(module.register_forward_pre_hook(entering, with_kwargs=True).remove)
+            hooks.callback(module.register_forward_hook(leaving).remove)
+        yield
+
+
+def _mixings(found: Trace) -> Any:
+    """A context in which every computation of attention weights [rows, heads, tokens, keys] is noted."""
+    from torch.overrides import TorchFunctionMode
+
+    def note(shape: tuple[int, ...]) -> None:
+        if found.running and len(shape) >= 3 and shape[0] % ROWS == 0:
+            heads = math.prod(shape[:-2]) // ROWS
+            found.mixings.append(Mixing(found.running[-1], found.tick(), heads, shape[-2], shape[-1]))
+
+    class Listening(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            named = dict(zip(("query", "key"), args, strict=False)) | (kwargs or {})
+            name = getattr(func, "__name__", "")
+            if name == "scaled_dot_product_attention":
+                note((*named["query"].shape[:-1], named["key"].shape[-2]))
+            elif name == "softmax":
+                note(tuple((args[0] if args else named["input"]).shape))
+            return func(*args, **(kwargs or {}))
+
+    return Listening()
