@@ -1,26 +1,31 @@
-"""Loads a causal language model with its tokenizer; it knows nothing of prompts or data.
+"""Loads a language model of text with its tokenizer, of one stack or two; it knows nothing of prompts or data.
 
 addresses       where the files lie, and what identifies them
+sizes           numbers of blocks, heads and positions, from a configuration alone
+designs         which class loads a model, and which way it reads
+loading         configuration, tokenizer and weights, opened with transformers
 architecture    the parts of a loaded model
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from layergrid import text
 from layergrid.artifacts import ModelCard
-from layergrid.kinds import BadInput, BuildError
-from layergrid.models import addresses, architecture
-from layergrid.models.addresses import ModelSpec
+from layergrid.kinds import BadInput, BuildError, Outline
+from layergrid.models import addresses, architecture, designs, loading, sizes
+from layergrid.models.addresses import NO_TRUST, ModelSpec, Trust
 from layergrid.models.architecture import accepts
+from layergrid.models.designs import Design
 
-__all__ = ["DEVICES", "DTYPES", "VERSION", "Loaded", "ModelSpec", "accepts", "blocks", "fingerprint", "load", "wrap"]
+__all__ = [
+    "DEVICES", "DTYPES", "NO_TRUST", "VERSION", "Design", "Loaded", "ModelSpec", "Trust", "accepts", "blocks",
+    "fingerprint", "load", "outline", "wrap",
+]  # fmt: skip
 
 VERSION = 1  # part of every key that depends on a loaded model: raise it when loading changes what a model computes
 DTYPES = ("float32", "bfloat16", "float16", "auto")
@@ -29,167 +34,170 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model in evaluation mode with its tokenizer, and what generation and capture must know of them."""
+    """A model in evaluation mode with its tokenizer, and what generation and capture must know of them.
+
+    A decoder reads from left to right and writes, an encoder reads both ways and writes nothing; of the two together
+    the encoder reads the prompt, and the decoder writes from a start token that is no part of the completion.
+    """
 
     model: Any  # transformers.PreTrainedModel
     tokenizer: Any  # a fast tokenizer
     card: ModelCard
     stop_ids: frozenset[int]  # a completion ends with one of these; may be empty
-    context: int | None  # the longest sequence in tokens; None: the configuration names no limit
+    context: int | None  # the longest sequence in tokens, of the decoder where there are two stacks; None: no limit
     vocabulary: int  # rows of the embedding: every token id is below it
     pad_id: int  # fills the masked places of a batch; the vocabulary itself is never changed
+    design: Design = "decoder"
+    encoder_context: int | None = None  # the same of the encoder where there are two stacks
+    start_id: int | None = None  # the decoder's first token where there are two stacks
 
     @property
     def device(self) -> Any:
-        """The torch.device of the embedding, where token ids must be."""
-        return self.model.get_input_embeddings().weight.device
+        """The torch.device where token ids must be: that of the embedding, or where its weights are brought to run."""
+        import torch
+
+        embedding = self.model.get_input_embeddings()
+        if embedding.weight.device.type == "meta":  # kept on disk or in main memory until it is run
+            return torch.device(embedding._hf_hook.execution_device)
+        return embedding.weight.device
 
     @property
     def settings(self) -> Any:
         """The configuration of the text model (multimodal models nest it)."""
         return self.model.config.get_text_config()
 
+    @property
+    def writes(self) -> bool:
+        """Whether it can write a completion: it reads from left to right and has a language-model head."""
+        return self.design != "encoder" and self.model.get_output_embeddings() is not None
 
-def fingerprint(spec: ModelSpec, root: Path, *, offline: bool = False) -> str:
+
+def fingerprint(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Trust = NO_TRUST) -> str:
     """What identifies a spec's weights: `sha256:...` over the files, or `owner/name@commit`; found without torch.
 
     Raises BadInput and BuildError as `addresses.find` does.
     """
-    return addresses.identity(addresses.find(spec, root, offline=offline))
+    return addresses.identity(addresses.find(spec, root, offline=offline, trust=trust))
 
 
-def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = False) -> Loaded:
-    """The model of a spec in evaluation mode, on its device, in its dtype; no remote code, safetensors only.
+def outline(spec: ModelSpec, root: Path) -> Outline | None:
+    """What the config.json of a model tells, read without torch or transformers; None where it is not on this machine.
 
-    `root` is the folder that relative addresses start from, `name` what the spec calls the model.
+    A model of the hub is looked for in the local cache only.
+    """
+    config = addresses.configuration(spec, root)
+    if config is None:
+        return None
+    found = sizes.read(config)
+    return Outline(found.layers, found.encoder_layers, found.heads, found.context, found.attention)
+
+
+def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = False, trust: Trust = NO_TRUST) -> Loaded:
+    """The model of a spec in evaluation mode, on its devices, in its dtype.
+
+    `root` is the folder that relative addresses start from, `name` what the spec calls the model. Without `trust` no
+    code of the model's own is run, and only safetensors are read.
 
     Raises:
-        BadInput: there is no such model, or what stands there is no causal language model with a fast tokenizer.
-        BuildError: the files are damaged, the device is not there, or the hub cannot be reached.
+        BadInput: there is no such model, or what stands there is no language model with a fast tokenizer that may be
+            read without more trust.
+        BuildError: the files are damaged, a device or package is not there, or the hub cannot be reached.
     """
-    place = addresses.find(spec, root, offline=offline)
+    place = addresses.find(spec, root, offline=offline, trust=trust)
     if spec.dtype not in DTYPES:
         raise BadInput(f"model {name}: dtype {spec.dtype!r} is not known; use one of {text.listed(DTYPES, 'or')}")
-    device = _device(spec.device, name)
-    folder = addresses.fetch(place, offline=offline)
-    with _quiet():
-        tokenizer = _load_tokenizer(folder, spec.address)
-        model = _load_model(folder, spec.address, spec.dtype)
-    model.eval().requires_grad_(False).to(device)
+    if spec.device_map is not None and spec.device != "auto":
+        raise BadInput(f"model {name}: 'device_map' stands in place of 'device'; write one of the two")
+    placing = loading.Placing(spec.dtype, _device(spec.device, name), spec.device_map, spec.quantize)
+    folder = loading.Folder(addresses.fetch(place, offline=offline), spec.address, trust)
+    with loading.quiet():
+        config = loading.configuration(folder)
+        tokenizer = loading.tokenizer(folder)
+        choice = designs.choose(config, trusted=trust.remote_code)
+        model = loading.model(folder, config, choice, placing)
     revision = place.commit or addresses.identity(place)
-    return wrap(model, tokenizer, name=name, address=spec.address, revision=revision)
+    return wrap(model, tokenizer, name=name, address=spec.address, revision=revision, design=choice.design)
 
 
 def blocks(loaded: Loaded) -> list[Any]:
-    """The blocks of the model in order (torch modules): block i makes residual layer i + 1.
+    """The blocks of the model, of its decoder where it has two stacks, in order: block i makes residual layer i + 1.
 
-    Raises BuildError where the architecture does not tell them.
+    They are torch modules; one may stand several times. Raises BuildError where the architecture does not tell them.
     """
-    return architecture.blocks(loaded.model.base_model, loaded.card)
+    stack = "decoder" if loaded.design == "encoder-decoder" else ""
+    return [one.block for one in architecture.parts(loaded, stack)]
 
 
-def wrap(model: Any, tokenizer: Any, *, name: str, address: str, revision: str) -> Loaded:
-    """A model and a fast tokenizer that are in memory already, as `load` would return them."""
-    config = model.config.get_text_config()
+def wrap(model: Any, tokenizer: Any, *, name: str, address: str, revision: str, design: Design | None = None) -> Loaded:
+    """A model and a fast tokenizer that are in memory already, as `load` would return them.
+
+    `design` None: told from the model's class and configuration.
+    """
+    design = design or designs.design_of(model.config, type(model).__name__)
+    config, paired = model.config.get_text_config(), design == "encoder-decoder"
+    found = sizes.read(model.config.to_dict(), two_stacks=paired)
     vocabulary = int(model.get_input_embeddings().weight.shape[0])
     stops = _stop_ids(model, tokenizer)
     pads = [tokenizer.pad_token_id, *sorted(stops), 0]
+    kept = loading.bits(model.config)
     card = ModelCard(
         name=name,
         address=address,
         architecture=_architecture(model),
-        layers=int(config.num_hidden_layers),
+        layers=found.layers if paired else int(config.num_hidden_layers),
         width=int(config.hidden_size),
         parameters=int(model.num_parameters()),
-        dtype=str(model.dtype).removeprefix("torch."),
+        dtype=str(model.dtype).removeprefix("torch.") + (f", weights in {kept}" if kept else ""),
         revision=revision,
+        encoder_layers=found.encoder_layers,
+        heads=found.heads,
     )
-    context = getattr(config, "max_position_embeddings", None)
-    return Loaded(
+    loaded = Loaded(
         model=model,
         tokenizer=tokenizer,
         card=card,
         stop_ids=stops,
-        context=int(context) if context else None,
+        context=_context(config),
         vocabulary=vocabulary,
         pad_id=next(int(pad) for pad in pads if pad is not None and 0 <= pad < vocabulary),
+        design=design,
+    )
+    if not paired:
+        return replace(loaded, context=_without_offset(model, loaded.context))
+    return replace(
+        loaded,
+        context=found.context or None,
+        encoder_context=found.encoder_context or None,
+        start_id=_start_id(model, loaded.pad_id),
     )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars and load tables from the terminal: what matters in them is raised as an error here."""
-    from transformers.utils import logging
-
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+def _context(config: Any) -> int | None:
+    found = getattr(config, "max_position_embeddings", None)
+    return int(found) if found and found > 0 else None
 
 
-# The files are all there: nothing is asked of the hub, and no code of a repository is run.
-_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+def _without_offset(model: Any, context: int | None) -> int | None:
+    """The context less the positions that a table of them keeps for padding: they stand before the first token's."""
+    from torch.nn import Embedding
+
+    words = model.get_input_embeddings()
+    for module in model.modules():
+        table = isinstance(module, Embedding) and module is not words and module.num_embeddings == context
+        if table and module.padding_idx is not None and context is not None:
+            return context - int(module.padding_idx) - 1
+    return context
 
 
-def _faults() -> tuple[type[Exception], ...]:
-    """What transformers raises on files that are not what it expects."""
-    from huggingface_hub.errors import StrictDataclassError
-
-    usual = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
-    return (*usual, StrictDataclassError)
-
-
-def _load_tokenizer(folder: Path, address: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **_LOCAL)
-    except _faults() as error:
-        raise _explained(address, "tokenizer", error) from error
-    if not getattr(tokenizer, "is_fast", False):
-        raise BadInput(
-            f"model {address!r}: its tokenizer ({type(tokenizer).__name__}) is not a fast one, which alone says where "
-            "each token stands in the text; add the tokenizer.json that its fast version writes"
-        )
-    return tokenizer
-
-
-def _load_model(folder: Path, address: str, dtype: str) -> Any:
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
-
-    try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **_LOCAL
-        )
-    except SafetensorError as error:
-        raise BuildError(
-            f"model {address!r}: its weights are damaged ({error}); fetch or save the safetensors files again"
-        ) from error
-    except _faults() as error:
-        raise _explained(address, "model", error) from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        # transformers would fill these with random numbers, and every figure would be about them.
-        raise BuildError(
-            f"model {address!r}: the weights lack {text.plural(len(missing), 'tensor')}, the first is {missing[0]!r}; "
-            "fetch or save the safetensors files again"
-        )
-    return model
-
-
-def _explained(address: str, what: str, error: Exception) -> BuildError:
-    """An error of transformers in one sentence, with what to do."""
-    said = (str(error).strip().splitlines() or [""])[0][:300] or type(error).__name__
-    return BuildError(
-        f"model {address!r}: the {what} cannot be loaded ({said}); "
-        "it must be a causal language model, with its tokenizer, that this version of transformers can read"
-    )
+def _start_id(model: Any, pad_id: int) -> int:
+    """The token from which a decoder of two stacks begins to write; without a word on it, the padding token."""
+    found = None
+    for settings in (getattr(model, "generation_config", None), model.config):
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            found = getattr(settings, name, None) if found is None else found
+    if isinstance(found, (list, tuple)):
+        found = found[0]
+    return pad_id if found is None else int(found)
 
 
 def _device(wanted: str, name: str) -> str:
@@ -211,7 +219,7 @@ def _device(wanted: str, name: str) -> str:
 
 def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     """The ends of a completion: the generation configuration's (one or a list), else the tokenizer's."""
-    found = getattr(model.generation_config, "eos_token_id", None)
+    found = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     if found is None:
         found = tokenizer.eos_token_id
     if found is None:
@@ -220,5 +228,6 @@ def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def _architecture(model: Any) -> str:
-    """The name of the family: "Llama" of LlamaForCausalLM."""
-    return re.sub(r"(ForCausalLM|LMHeadModel|ForConditionalGeneration)$", "", type(model).__name__)
+    """The name of the family: "Llama" of LlamaForCausalLM, "Bert" of BertModel."""
+    task = r"(ForCausalLM|(With)?LMHeadModel|ForConditionalGeneration|ForMaskedLM|MTModel|EncoderModel|Model)$"
+    return re.sub(task, "", type(model).__name__)

@@ -7,13 +7,15 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from layergrid import resources, text
 from layergrid.kinds import BadInput, BuildError
 
 BUILTIN = {"arithmetic": resources.PACKAGE / "demo" / "model"}
 _READ = (".json", ".safetensors", ".txt", ".model", ".jinja", ".tiktoken")  # what can change a loaded model
+_PICKLED = "pytorch_model*.bin"  # weights that are read only where the user allows pickle
+CODE_FLAG, PICKLE_FLAG = "--trust-remote-code", "--allow-pickle"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -37,6 +39,25 @@ class ModelSpec(Protocol):
     def device(self) -> str:
         """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
 
+    @property
+    def device_map(self) -> str | dict[str, str | int] | None:
+        """How parts are spread over devices, in place of `device`; None: all on one."""
+
+    @property
+    def quantize(self) -> str | None:
+        """`8bit`, `4bit`, or None: weights as they are."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a user lets a model's own files do; a spec cannot say it."""
+
+    remote_code: bool = False  # Python files of the model may run
+    pickle: bool = False  # weights in pytorch_model.bin may be read
+
+
+NO_TRUST = Trust()
+
 
 @dataclass(frozen=True)
 class Place:
@@ -46,9 +67,10 @@ class Place:
     folder: Path | None  # None: on the hub
     name: str = ""  # owner/name on the hub
     commit: str = ""
+    trust: Trust = NO_TRUST
 
 
-def find(spec: ModelSpec, root: Path, *, offline: bool = False) -> Place:
+def find(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Trust = NO_TRUST) -> Place:
     """The place of a spec's model; relative folders start from `root`. Files of the hub are not fetched yet.
 
     A revision that is not a commit is looked up in the local cache of the hub first, then on the hub.
@@ -63,40 +85,70 @@ def find(spec: ModelSpec, root: Path, *, offline: bool = False) -> Place:
             near = text.nearest(rest, BUILTIN)
             hint = f"did you mean builtin:{near}?" if near else f"known: builtin:{', builtin:'.join(BUILTIN)}"
             raise BadInput(f"no model {spec.address!r} ships with layergrid; {hint}")
-        return Place(spec.address, _checked(BUILTIN[rest], spec.address))
+        return Place(spec.address, _checked(BUILTIN[rest], spec.address, trust), trust=trust)
     if scheme == "hf":
         if not _HUB_NAME.fullmatch(rest):
             raise BadInput(f"model {spec.address!r} is not written as hf:owner/name")
-        return Place(spec.address, None, rest, _commit(rest, spec.revision or "main", offline))
-    return Place(spec.address, _checked(root / spec.address, spec.address))
+        return Place(spec.address, None, rest, _commit(rest, spec.revision or "main", offline), trust)
+    return Place(spec.address, _checked(root / spec.address, spec.address, trust), trust=trust)
 
 
 def identity(place: Place) -> str:
-    """What identifies the weights: `sha256:...` over a folder's files, or `owner/name@commit`."""
-    return _digest(place.folder) if place.folder else f"{place.name}@{place.commit}"
+    """What identifies the weights and the code: `sha256:...` over a folder's files, or `owner/name@commit`.
+
+    A commit is the same model run by its own code and by that of transformers: `+code` tells them apart.
+    """
+    if place.folder:
+        return _digest(place.folder, place.trust)
+    return f"{place.name}@{place.commit}" + "+code" * place.trust.remote_code
+
+
+def configuration(spec: ModelSpec, root: Path) -> dict[str, Any] | None:
+    """The content of a model's config.json, where it lies on this machine; None where it does not, or is no JSON."""
+    scheme, _, rest = spec.address.partition(":")
+    folder = BUILTIN.get(rest) if scheme == "builtin" else root / spec.address
+    if scheme == "hf":
+        kept = _kept_commit(rest, spec.revision or "main") if _HUB_NAME.fullmatch(rest) else ""
+        folder = _hub_cache(rest) / "snapshots" / kept if kept else None
+    return (read_json(folder / "config.json") or None) if folder else None
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where the file is not there or holds something else."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def has_safetensors(folder: Path) -> bool:
+    """Whether a folder holds weights without pickle."""
+    return any(folder.glob("*.safetensors"))
 
 
 def fetch(place: Place, *, offline: bool = False) -> Path:
     """The folder with the files of a place; those of the hub are fetched into its local cache unless they are there.
 
-    Only configuration, tokenizer and safetensors at the top of the repository are fetched.
+    Only configuration, tokenizer and safetensors at the top of the repository are fetched; code where it is trusted,
+    and pickled weights where they are allowed and there are no others.
 
     Raises:
-        BadInput: it holds no safetensors.
+        BadInput: it holds no weights that may be read.
         BuildError: the hub cannot be reached.
     """
     if place.folder:
         return place.folder
     kept = _hub_cache(place.name) / "snapshots" / place.commit
-    if not _complete(kept):
+    if not _complete(kept, place.trust):
         if offline:
             raise BuildError(f"model {place.address!r} is not in the local cache of the hub; {_get_it(place.name)}")
         _ask_hub(place.name, place.commit)  # answers at once where the download would try again and again
         kept = _download(place)
-    return _checked(kept, place.address)
+    return _checked(kept, place.address, place.trust)
 
 
-def _checked(folder: Path, address: str) -> Path:
+def _checked(folder: Path, address: str, trust: Trust) -> Path:
     """The folder, if it looks like a model's."""
     if not folder.is_dir():
         siblings = [one.name for one in folder.parent.iterdir() if one.is_dir()] if folder.parent.is_dir() else []
@@ -105,22 +157,27 @@ def _checked(folder: Path, address: str) -> Path:
         raise BadInput(f"model {address!r}: there is no folder {folder}; {hint}")
     if not (folder / "config.json").is_file():
         raise BadInput(f"model {address!r}: {folder} holds no config.json; give the folder that save_pretrained wrote")
-    if not any(folder.glob("*.safetensors")):
+    pickled = any(folder.glob(_PICKLED))
+    if not has_safetensors(folder) and not (trust.pickle and pickled):
+        otherwise = f", or if you trust the pickle in pytorch_model.bin add {PICKLE_FLAG}" if pickled else ""
         raise BadInput(
             f"model {address!r}: {folder} holds no .safetensors file, the only weights that are read; "
-            "load the model with transformers and save it again with save_pretrained"
+            f"load the model with transformers and save it again with save_pretrained{otherwise}"
         )
     return folder
 
 
-def _digest(folder: Path) -> str:
+def _digest(folder: Path, trust: Trust) -> str:
     """sha256 over the names and bytes of the files that a loader may read."""
+    files = [file for file in folder.iterdir() if file.suffix in _READ]
+    files += folder.glob("**/*.py") if trust.remote_code else ()
+    files += folder.glob(_PICKLED) if trust.pickle else ()
     whole = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in _READ and file.is_file():
+    for file in sorted(files):
+        if file.is_file():
             with file.open("rb") as stream:
                 part = hashlib.file_digest(stream, "sha256").hexdigest()
-            whole.update(json.dumps([file.name, part]).encode())
+            whole.update(json.dumps([file.relative_to(folder).as_posix(), part]).encode())
     return f"sha256:{whole.hexdigest()}"
 
 
@@ -137,43 +194,62 @@ def _hub_cache(name: str) -> Path:
 
 def _commit(name: str, revision: str, offline: bool) -> str:
     """The commit that a revision of a hub model stands for: itself, the one in the local cache, or the hub's answer."""
-    if _COMMIT.fullmatch(revision):
-        return revision
-    kept = _hub_cache(name) / "refs" / revision
-    if ".." not in Path(revision).parts and kept.is_file():
-        return kept.read_text(encoding="utf-8").strip()
+    if kept := _kept_commit(name, revision):
+        return kept
     if offline:
         raise BuildError(f"model 'hf:{name}' is not in the local cache of the hub; {_get_it(name)}")
     return _ask_hub(name, revision)
 
 
-def _complete(folder: Path) -> bool:
+def _kept_commit(name: str, revision: str) -> str:
+    """The commit of a revision that is one, or that the local cache knows; empty where it does not."""
+    if _COMMIT.fullmatch(revision):
+        return revision
+    kept = _hub_cache(name) / "refs" / revision
+    known = ".." not in Path(revision).parts and kept.is_file()
+    return kept.read_text(encoding="utf-8").strip() if known else ""
+
+
+def _complete(folder: Path, trust: Trust) -> bool:
     """Whether a snapshot in the local cache has a configuration, a tokenizer and all of its weights."""
-    index = folder / "model.safetensors.index.json"
-    try:
-        shards = (
-            set(json.loads(index.read_bytes())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+    whole = _all_shards(folder, "model.safetensors")
+    if trust.pickle and not has_safetensors(folder):
+        whole = _all_shards(folder, "pytorch_model.bin")
+    if trust.remote_code and "auto_map" in read_json(folder / "config.json"):
+        whole = whole and any(folder.glob("*.py"))
     tokenizer = any(folder.glob("tokenizer*")) or any(folder.glob("vocab*"))
-    return (folder / "config.json").is_file() and tokenizer and all((folder / one).is_file() for one in shards)
+    return whole and tokenizer and (folder / "config.json").is_file()
+
+
+def _all_shards(folder: Path, weights: str) -> bool:
+    """Whether the file of weights is there, or all those that its index names."""
+    index = folder / f"{weights}.index.json"
+    if not index.is_file():
+        return (folder / weights).is_file()
+    shards = read_json(index).get("weight_map")
+    return isinstance(shards, dict) and all((folder / str(one)).is_file() for one in set(map(str, shards.values())))
 
 
 def _download(place: Place) -> Path:
     from huggingface_hub import snapshot_download
 
+    wanted = [f"*{suffix}" for suffix in (*_READ, *([".py"] if place.trust.remote_code else []))]
     try:
-        folder = snapshot_download(
-            place.name,
-            revision=place.commit,
-            allow_patterns=[f"*{suffix}" for suffix in _READ],
-            ignore_patterns=["*/*", "consolidated*", "training_args*"],
-        )
+        for patterns in (wanted, [_PICKLED]):
+            folder = Path(
+                snapshot_download(
+                    place.name,
+                    revision=place.commit,
+                    allow_patterns=patterns,
+                    ignore_patterns=["*/*", "consolidated*", "training_args*"],
+                )
+            )
+            if has_safetensors(folder) or not place.trust.pickle:
+                break
     except _transport() as error:
         said = type(error).__name__
         raise BuildError(f"model {place.address!r} cannot be fetched ({said}); {_get_it(place.name)}") from error
-    return Path(folder)
+    return folder
 
 
 def _transport() -> tuple[type[Exception], ...]:
