@@ -159,6 +159,7 @@ class AttentionNeed:
     queries: tuple[str, ...]  # names of positions
     keys: tuple[str, ...] = ()  # names of positions; empty together with `text`: rows alone, for their entropy
     text: str = ""  # id of an example: its tokens are the keys, and it alone is run
+    first: bool = False  # so of the first example in which all the queries are there and ok
     weighting: Literal["weight", "value", "rollout"] = "weight"  # value: norm of alpha W_O v; rollout over layers
     sink: Literal["keep", "drop"] = "keep"  # drop: the first token is left out and the row renormalised
     stack: str = ""  # encoder or decoder, of a model that has both
