@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from layergrid.artifacts import ModelCard
 from layergrid.kinds import BuildError
 from layergrid.models.anatomy import Parts, Tap, keeps_states, look, mlp_path, tell
-from layergrid.models.tracing import TOKENS, Call, Trace, accepts, stack_module, trace
+from layergrid.models.tracing import STACKS, TOKENS, Call, Trace, accepts, stack_module, trace
 
 if TYPE_CHECKING:
     from layergrid.models import Loaded
 
-__all__ = ["Parts", "Tap", "accepts", "blocks", "parts"]
+__all__ = ["Parts", "Tap", "accepts", "parts"]
 
 
 def parts(loaded: Loaded, stack: str = "") -> tuple[Parts, ...]:
@@ -27,23 +26,12 @@ def parts(loaded: Loaded, stack: str = "") -> tuple[Parts, ...]:
     Raises:
         BuildError: the blocks cannot be told, or what they put out does not have the shape [batch, tokens, width].
     """
-    count = loaded.card.encoder_layers if stack == "encoder" else loaded.card.layers
-    return _parts(loaded.model, stack_module(loaded.model, stack), stack, count, loaded.card.name)
-
-
-def blocks(base: Any, card: ModelCard) -> list[Any]:
-    """The blocks of a base model in order (torch modules): block i makes residual layer i + 1.
-
-    Raises BuildError as `parts` does.
-    """
-    return [one.block for one in _parts(base, base, "", card.layers, card.name)]
-
-
-def _parts(model: Any, base: Any, stack: str, count: int, name: str) -> tuple[Parts, ...]:
+    name, count = loaded.card.name, loaded.card.encoder_layers if stack == "encoder" else loaded.card.layers
+    base = stack_module(loaded.model, stack)
     classes, lists = _recorded_classes(base), _lists(base, count)
     if not classes and len(lists) != 1:
         raise _untold(name, base, count, 0, len(lists))
-    record = trace(model)
+    record = trace(loaded, STACKS if stack else (stack,))
     runs = _runs(record, base, classes, lists)
     if len(runs) != count:
         raise _untold(name, base, count, len(runs), len(lists))

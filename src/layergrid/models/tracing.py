@@ -9,13 +9,19 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from layergrid.kinds import STACKS
+
 if TYPE_CHECKING:
     import torch
+
+    from layergrid.models import Loaded
+
+__all__ = ["NOTHING", "ROWS", "STACKS", "TOKENS", "Call", "Mixing", "Seen", "Trace", "accepts", "forward", "trace"]
 
 ROWS = 2
 # No count of experts, heads or taps of a convolution is likely to be one of these, nor one more than one of these.
@@ -75,24 +81,19 @@ class Trace:
         return self.clock
 
 
-def trace(model: Any) -> Trace:
+def trace(loaded: Loaded, stacks: Sequence[str]) -> Trace:
     """The calls of one forward pass over 2 rows of made-up tokens, all of them attended to."""
     import torch
 
-    device = model.get_input_embeddings().weight.device
-    vocabulary = int(model.get_input_embeddings().weight.shape[0])
     feeds = {}
-    for stack in STACKS if model.config.is_encoder_decoder else ("",):
+    for stack in stacks:
         # Neighbours differ, and so do the rows; small ids are often special tokens.
-        ids = 5 + 7 * torch.arange(ROWS * TOKENS[stack], device=device).reshape(ROWS, -1)
-        feeds[stack] = (ids % vocabulary, torch.ones_like(ids))
+        ids = 5 + 7 * torch.arange(ROWS * TOKENS[stack], device=loaded.device).reshape(ROWS, -1)
+        feeds[stack] = (ids % loaded.vocabulary, torch.ones_like(ids))
     found = Trace()
-    with torch.inference_mode(), _watching(model, found), _mixings(found):
-        forward(model, feeds)
+    with torch.inference_mode(), _watching(loaded.model, found), _mixings(found):
+        forward(loaded.model, feeds)
     return found
-
-
-STACKS = ("encoder", "decoder")
 
 
 def stack_module(model: Any, stack: str) -> Any:
