@@ -217,6 +217,7 @@ class Inputs:
     attention: AttentionRows | None = None  # where `needs` asks for it
     readout: Readout | None = None  # where `needs` asks for it; loads the model when first called
     root: Path = field(default_factory=Path)  # relative paths in a spec start here
+    all_positions: Positions | None = None  # all positions of the spec, where a kind names one outside its own
 
 
 class GridKind(Kind):

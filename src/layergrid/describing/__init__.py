@@ -110,7 +110,7 @@ def rows(inputs: Inputs, present: Bools, statuses: Collection[str], contrast: Co
 def _missing(inputs: Inputs, position: int, statuses: tuple[str, ...]) -> str:
     names, counts = np.unique(inputs.positions.status[:, position], return_counts=True)
     if set(names) & set(statuses):
-        return "no example has a token there that the site reads"
+        return "no example with this position has what the grid reads there"
     having = ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True)) or "no examples"
     return f"no example has this position with status {listed(statuses, 'or')}: {having}"
 
