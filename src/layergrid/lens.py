@@ -187,14 +187,15 @@ def _trial(loaded: Loaded) -> _Form:
             f"model {name}: {type(model).__name__} has no language-model head, so that no token can be read out of its "
             "states; use a model that was saved with its head, or leave the logit lens out"
         )
-    modules = tuple(dict.fromkeys(_blocks(loaded)))
+    run = blocks(loaded)
+    modules = tuple(dict.fromkeys(run))  # a block that is run for several layers stands once
     tokens = min(TRIAL_TOKENS, loaded.context or TRIAL_TOKENS)
     with torch.inference_mode():
         encoded = None
-        if getattr(model.config, "is_encoder_decoder", False):
+        if loaded.design == "encoder-decoder":
             encoded = model.get_encoder()(input_ids=_dummy(loaded, (1, 1))).last_hidden_state
         outputs, logits = _watched(loaded, modules, _dummy(loaded, (1, tokens)), encoded)
-        last = outputs[_blocks(loaded)[-1]]
+        last = outputs[run[-1]]
         states = last[0] if isinstance(last, tuple) else last
         form = _Form(
             modules, tuple(_without_tensors(outputs[m]) for m in modules), encoded, states.dtype, states.device,
@@ -208,10 +209,6 @@ def _trial(loaded: Loaded) -> _Form:
             loaded, f"the logits read from the output of its last block are not its own (relative error {error:.1g})"
         )
     return form
-
-
-def _blocks(loaded: Loaded) -> list[Any]:
-    return blocks(loaded)
 
 
 def _watched(
