@@ -86,39 +86,52 @@ GIVEN = Quantity(
 # ---------------------------------------------------------------- the plain code
 
 
-def interval(residuals: np.ndarray, groups: Sequence[str], level: float) -> float:
-    """Half the width of the interval whose influence values are `residuals` [n], their scale included; NaN if none."""
-    sums: dict[str, float] = {}
+def sums(residuals: np.ndarray, groups: Sequence[str]) -> dict[str, float]:
+    """The sum of `residuals` [n] in each group."""
+    found: dict[str, float] = {}
     for group, one in zip(groups, residuals, strict=True):
-        sums[group] = sums.get(group, 0.0) + float(one)
-    count = len(sums)
-    if count < 2:
-        return math.nan
-    variance = count / (count - 1) * sum(one**2 for one in sums.values())
-    return float(student.ppf(0.5 + level / 2, count - 1)) * math.sqrt(variance)
+        found[group] = found.get(group, 0.0) + float(one)
+    return found
+
+
+def finite(values: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """The values that are numbers, their groups, and which they are [n]."""
+    kept = np.isfinite(values)
+    return values[kept].astype(np.float64), [g for g, k in zip(groups, kept, strict=True) if k], kept
 
 
 def mean(values: np.ndarray, groups: Sequence[str], level: float) -> tuple[float, float, float]:
-    """The mean of the finite values with its interval over groups."""
-    kept = np.isfinite(values)
-    own = values[kept].astype(np.float64)
+    """The mean of the finite values with its interval over groups (G - 1 degrees of freedom)."""
+    own, names, _ = finite(values, groups)
     if not own.size:
         return math.nan, math.nan, math.nan
     value = float(own.mean())
-    reach = interval((own - value) / own.size, [g for g, k in zip(groups, kept, strict=True) if k], level)
+    parts = sums((own - value) / own.size, names).values()
+    count = len(parts)
+    if count < 2:
+        return value, math.nan, math.nan
+    reach = student.ppf(0.5 + level / 2, count - 1) * math.sqrt(count / (count - 1) * sum(e**2 for e in parts))
     return value, value - reach, value + reach
 
 
 def gap(values: np.ndarray, groups: Sequence[str], labels: np.ndarray, level: float) -> tuple[float, float, float]:
-    """The mean of one class less that of the other, with its interval over groups."""
-    kept = np.isfinite(values)
-    own, side = values[kept].astype(np.float64), labels[kept]
+    """The mean of one class less that of the other; groups may hold both (Obuchowski 1997)."""
+    own, names, kept = finite(values, groups)
+    side = labels[kept]
     if not side.any() or side.all():
         return math.nan, math.nan, math.nan
-    high, low = own[side].mean(), own[~side].mean()
-    influence = np.where(side, (own - high) / side.sum(), -(own - low) / (~side).sum())
-    reach = interval(influence, [g for g, k in zip(groups, kept, strict=True) if k], level)
-    value = float(high - low)
+    means, parts = [], []
+    for one in (side, ~side):
+        means.append(float(own[one].mean()))
+        inside = [g for g, s in zip(names, one, strict=True) if s]
+        parts.append(sums((own[one] - means[-1]) / one.sum(), inside))
+    value, (a, b) = means[0] - means[1], parts
+    if min(len(a), len(b)) < 2:
+        return value, math.nan, math.nan
+    count = len({*a, *b})
+    within = sum(len(one) / (len(one) - 1) * sum(e**2 for e in one.values()) for one in (a, b))
+    between = 2 * count / (count - 1) * sum(a[g] * b[g] for g in a if g in b)
+    reach = student.ppf(0.5 + level / 2, min(len(a), len(b)) - 1) * math.sqrt(max(0.0, within - between))
     return value, value - reach, value + reach
 
 
@@ -176,15 +189,17 @@ def from_rows(
         rows[i, j], status[i, j], reason[i, j] = np.nan, word, why
     found = summary(rows, groups, labels, level)
     maps = []
-    if labels is not None:
-        for word, side in ((WRONG, labels), (RIGHT, ~labels)):
-            one = summary(np.where(side, rows, np.nan), groups, None, level)
-            maps.append(Facet(word, "class", word, *one))
     kept: dict[str, np.ndarray] = {}
     for key, (role, label, more) in (facets or {}).items():
         kept[key] = np.where((status == "ok")[..., None], more, np.nan).astype(np.float32)
         maps.append(Facet(key, role, label, *summary(kept[key], groups, labels, level)))
+    if labels is not None:
+        for word, side in ((WRONG, labels), (RIGHT, ~labels)):
+            one = summary(np.where(side, rows, np.nan), groups, None, level)
+            maps.append(Facet(word, "class", word, *one))
     classes = np.zeros(count, dtype=np.bool_) if labels is None else labels
+    beyond = (found[1] < _end(quantity.low)) | (found[2] > _end(quantity.high))
+    settings = _settings(count, groups, level, labels is not None) | {"beyond_range": int(beyond.sum())}
     grid = Grid(
         name=name, model=card.pop("model", "tiny"), dataset=card.pop("dataset", "sums"),
         kind=card.pop("kind", "activation"), site=card.pop("site", "residual"), metric=card.pop("metric", "norm"),
@@ -192,11 +207,15 @@ def from_rows(
         level=level, n=np.isfinite(rows).sum(axis=2),
         n_positive=np.isfinite(rows[..., classes]).sum(axis=2), p_adjusted=np.full(rows.shape[:2], np.nan),
         status=status, reason=reason, tied_with_best=tied(rows, found, groups, labels, level),
-        settings=_settings(count, groups, level, labels is not None) | card.pop("settings", {}),
+        settings=settings | card.pop("settings", {}),
         contrast="" if labels is None else f"{WRONG} - {RIGHT}", facets=tuple(maps), **card,
     )  # fmt: skip
     ids = tuple(f"q{i}" for i in range(count))
     return GridResult(grid, measured=Measured(ids, groups, classes, rows, kept))
+
+
+def _end(end: float | None) -> float:
+    return math.nan if end is None else end
 
 
 def _settings(rows: int, groups: Sequence[str], level: float, contrasts: bool) -> dict[str, Any]:
@@ -204,7 +223,8 @@ def _settings(rows: int, groups: Sequence[str], level: float, contrasts: bool) -
     return {
         "rows": rows, "rows_in_all": rows + 38, **dropped, "statuses": ["ok"], "n_groups": len(set(groups)),
         "group": "operands", "level": level, "positions_left_out": [], "seed": 0, "statistic": "mean",
-        "interval": "Student t interval of the mean, its standard error robust to groups of rows",
+        "contrast": "error" if contrasts else "none",
+        "interval": "Student's t with G - 1 degrees of freedom for G groups",
         "methods": {"measure": "Norms are Euclidean."},
     }  # fmt: skip
 

@@ -9,22 +9,40 @@ from typing import Any
 
 from layergrid import archive
 from layergrid.artifacts import HAS_VALUE, CellStatus, Estimate, Grid, GridResult, HeldOut
-from layergrid.verify import numbers
+from layergrid.verify import measured, numbers
+from layergrid.verify.measured import named
 from layergrid.verify.numbers import Bounded, Rows, Scorer, same
-from layergrid.verify.problems import Notes
+from layergrid.verify.problems import GIVEN, RESULTS, Notes
 
 Cell = tuple[int, str]
-RESULTS = "results/results.json"
 
 
 def check(result: GridResult, folder: Path, notes: Notes) -> None:
-    """One grid: its cells in all files, its nested best, its baselines and their differences."""
+    """One grid: its cells in all files, and whatever follows from its measured values or its held-out scores."""
     grid, held = result.grid, result.held_out
-    stored = _stored(grid)
     _compare_csv(folder, grid, notes)
-    notes.counts["cell"] += len(stored)
-    if held is None or grid.metric != "auroc" or not held.labels.size:
-        return
+    if result.measured is not None:
+        notes.counts["cell"] += grid.value.size
+        measured.check(result, result.measured, notes)
+    elif held is not None and grid.metric == "auroc" and held.labels.size:
+        notes.counts["cell"] += grid.value.size
+        _check_held_out(result, held, notes)
+    else:
+        notes.counts[GIVEN] += grid.value.size * (1 + len(grid.facets))
+        _check_given(grid, notes)
+
+
+def _check_given(grid: Grid, notes: Notes) -> None:
+    """Cells that follow from no rows: a number where the status says so, and no other."""
+    where = archive.grid_file(grid.name, "parquet")
+    for cell, row in _stored(grid).items():
+        if math.isnan(row["value"]) != (row["status"] not in HAS_VALUE):
+            notes.wrong(where, f"{named(cell)}: has the status {row['status']} and the value {row['value']!r}")
+
+
+def _check_held_out(result: GridResult, held: HeldOut, notes: Notes) -> None:
+    """The cells, the nested best, the baselines and their differences."""
+    stored = _stored(result.grid)
     folds = numbers.split(held.labels, held.groups, held.folds)
     scorers = _cells(result, held, folds)
     _compare_cells(result, folds, scorers, stored, notes)
@@ -60,10 +78,6 @@ def _compare_csv(folder: Path, grid: Grid, notes: Notes) -> None:
         notes.wrong(where, problem.removeprefix(str(folder / where)).lstrip(":, "))
 
 
-def _named(cell: Cell) -> str:
-    return f"layer {cell[0]} at {cell[1]}"
-
-
 # ---------------------------------------------------------------- cells
 
 
@@ -83,7 +97,7 @@ def _compare_cells(
     for cell, row in stored.items():
         if row["status"] in HAS_VALUE:
             if cell not in valued:
-                notes.wrong(where, f"{_named(cell)}: has the value {row['value']!r}, but its scores give none")
+                notes.wrong(where, f"{named(cell)}: has the value {row['value']!r}, but its scores give none")
                 continue
             b = valued[cell]
             wanted = {"value": b.value, "low": b.low, "high": b.high, "n": n, "n_positive": positive}
@@ -91,13 +105,13 @@ def _compare_cells(
                 wanted["p_adjusted"] = adjusted[cell]
             for column, value in wanted.items():
                 if not same(row[column], value):
-                    notes.wrong(where, f"{_named(cell)}: {column} is {row[column]!r}, its scores give {value!r}")
+                    notes.wrong(where, f"{named(cell)}: {column} is {row[column]!r}, its scores give {value!r}")
         elif cell in valued and row["status"] != CellStatus.NOT_CONVERGED.value:
             notes.wrong(
-                where, f"{_named(cell)}: has the status {row['status']}, but its scores give {valued[cell].value!r}"
+                where, f"{named(cell)}: has the status {row['status']}, but its scores give {valued[cell].value!r}"
             )
         elif not same(row["value"], None):
-            notes.wrong(where, f"{_named(cell)}: has the status {row['status']} and yet the value {row['value']!r}")
+            notes.wrong(where, f"{named(cell)}: has the status {row['status']} and yet the value {row['value']!r}")
 
 
 def _compare_ties(result: GridResult, folds: tuple[Rows, ...], scorers: Mapping[Cell, Scorer], notes: Notes) -> None:
@@ -116,7 +130,7 @@ def _compare_ties(result: GridResult, folds: tuple[Rows, ...], scorers: Mapping[
         gap = numbers.difference(folds, scorers[best], scorers[cell], grid.level)
         wanted = cell == best or math.isnan(gap.low) or gap.low <= 0
         if wanted != tied and not abs(gap.low) < 1e-9:
-            notes.wrong(RESULTS, f"{grid.name}: {_named(cell)}: tied with the best is {tied}, its scores give {wanted}")
+            notes.wrong(RESULTS, f"{grid.name}: {named(cell)}: tied with the best is {tied}, its scores give {wanted}")
     notes.counts["paired difference"] += len(cells)
 
 
@@ -135,13 +149,11 @@ def _compare_nested(result: GridResult, held: HeldOut, folds: tuple[Rows, ...], 
         if not same(winner.value, nested.folds[k]):
             notes.wrong(RESULTS, f"{name}: value is {winner.value!r}, its scores give {nested.folds[k]!r}")
         if winner.layer not in grid.layers or winner.position not in grid.positions:
-            notes.wrong(RESULTS, f"{name}: {_named((winner.layer, winner.position))} is no cell of the grid")
+            notes.wrong(RESULTS, f"{name}: {named((winner.layer, winner.position))} is no cell of the grid")
             continue
         own = held.cells[grid.layers.index(winner.layer), grid.positions.index(winner.position)][rows.index]
         if not all(same(float(a), float(b)) for a, b in zip(own, held.nested[rows.index], strict=True)):
-            notes.wrong(
-                RESULTS, f"{name}: the nested scores are not those of {_named((winner.layer, winner.position))}"
-            )
+            notes.wrong(RESULTS, f"{name}: the nested scores are not those of {named((winner.layer, winner.position))}")
     return nested
 
 

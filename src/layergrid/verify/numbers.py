@@ -127,8 +127,8 @@ def _at_end(folds: tuple[Rows, ...], a: float, level: float) -> Bounded:
     wins = a * trials
     p = _beta(0.5, wins, trials - wins + 1) if wins > 0 else 1.0
     if a >= 0.5:
-        return Bounded(a, _quantile(1 - level, wins, trials - wins + 1), 1.0, p)
-    return Bounded(a, 0.0, _quantile(level, wins + 1, trials - wins), p)
+        return Bounded(a, quantile(1 - level, wins, trials - wins + 1), 1.0, p)
+    return Bounded(a, 0.0, quantile(level, wins + 1, trials - wins), p)
 
 
 def _beta(x: float, a: float, b: float) -> float:
@@ -137,7 +137,7 @@ def _beta(x: float, a: float, b: float) -> float:
     return float(betainc(a, b, x))
 
 
-def _quantile(q: float, a: float, b: float) -> float:
+def quantile(q: float, a: float, b: float) -> float:
     """The beta quantile, by halving the unit interval."""
     low, high = 0.0, 1.0
     for _ in range(200):

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from layergrid import text
 
+RESULTS = "results/results.json"
+UNKEPT = "given cells are compared between the files alone, as no rows were kept that they follow from"
+GIVEN = "given cell"  # a cell that follows from no rows that were kept
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -28,24 +32,22 @@ class Verified:
     def sentence(self) -> str:
         """One line for a terminal."""
         looked = text.listed(text.plural(n, thing) for thing, n in self.counts.items() if n)
-        if not self.problems:
-            return f"{looked or 'nothing'} checked, all agree"
-        return f"{looked or 'nothing'} checked, {text.plural(len(self.problems), 'problem')}"
+        end = "all agree" if not self.problems else text.plural(len(self.problems), "problem")
+        given = "" if not self.counts.get(GIVEN) else f"; {UNKEPT}"
+        return f"{looked or 'nothing'} checked, {end}{given}"
 
 
 class Notes:
     """Collects problems and counts while a report is checked."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self._found: dict[Problem, None] = {}
         self.counts: Counter[str] = Counter()
 
     def wrong(self, where: str, message: str) -> None:
         """Notes a problem, once."""
-        problem = Problem(where, message)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._found[Problem(where, message)] = None
 
     def done(self) -> Verified:
         """All that was noted."""
-        return Verified(tuple(self.problems), dict(self.counts))
+        return Verified(tuple(self._found), dict(self.counts))
