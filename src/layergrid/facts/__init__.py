@@ -13,11 +13,12 @@ from typing import Any
 
 from layergrid import text
 from layergrid.artifacts import Fact, Results, Sentence, Summary
-from layergrid.facts import best, changes, methods, places, shape, sources
+from layergrid.facts import best, changes, contrasts, depth, heads, methods, places, references, shape, sources
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
+RULES = (shape, best, places, changes, depth, contrasts, references, heads, methods)
 RESERVED = frozenset({"data", "model", "expectation"})
 
 
@@ -33,15 +34,20 @@ def prefixes(results: Results) -> tuple[str, ...]:
     return tuple(found)
 
 
+def views(results: Results) -> tuple[View, ...]:
+    """Each grid as the rules look at it, with the card of its data set."""
+    cards = {(card.model, card.name): card for card in results.data}
+    return tuple(View(one, cards.get((one.grid.model, one.grid.dataset))) for one in results.grids)
+
+
 def derive(results: Results) -> tuple[Fact, ...]:
     """All facts of the results, sources first, then grid by grid; the same results give the same facts."""
     sides = Ledger()
     sources.derive(results, sides)
     found = dict(sides.facts)
-    for result, prefix in zip(results.grids, prefixes(results), strict=True):
-        view = View(result)
-        ledger = Ledger(result.grid.name, prefix)
-        for rules in (shape, best, places, changes, methods):
+    for view, prefix in zip(views(results), prefixes(results), strict=True):
+        ledger = Ledger(view.grid.name, prefix)
+        for rules in RULES:
             rules.derive(view, ledger)
         found |= ledger.facts
     return tuple(found.values())

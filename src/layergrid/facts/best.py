@@ -23,6 +23,8 @@ def derive(view: View, ledger: Ledger) -> None:
         _nested(view, selection, ledger)
     if view.peaks:
         _highest(view, ledger)
+    if view.described and view.named:
+        _lowest(view, ledger)
     _baselines(view, ledger)
 
 
@@ -80,23 +82,23 @@ def _winners(view: View, selection: Selection, ledger: Ledger) -> None:
 def _highest(view: View, ledger: Ledger) -> None:
     i, j = view.peaks[0]
     e = cell(view, (i, j))
-    layer, position = view.point((i, j))
-    shown = text.visible(position)
-    where = f"{shown} in {text.layers([layer])}"
-    if len(view.peaks) > 1:
-        where = f"{text.words(len(view.peaks))} cells"
-    the = "the highest cell" if len(view.peaks) == 1 else "the highest cells"
+    where = _where(view, view.peaks)
+    the = f"the {view.extreme} cell" if len(view.peaks) == 1 else f"the {view.extreme} cells"
     the = "the only cell" if view.ok.sum() == 1 else the
+    claim = view.grid.quantity.claim
     forms = estimate_forms(e, view.digits) | {
         "where": where,
-        "at": f"at {where}" if len(view.peaks) == 1 else f"at each of {where}",
+        "at": f"{'in' if where.endswith('cells') else 'at'} {where}",
         "the": the,
-        "a": "a highest cell",
+        "a": f"a {view.extreme} cell",
+        "is": f"is {view.extreme}",
         "lone": "the only cell" if view.ok.sum() == 1 else "",
         "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
         "not": "" if view.named or view.constant else "not above chance",
-        "superlative": f"{view.most} {view.grid.quantity.claim}" if view.named else "",
+        "single": view.extreme if view.named else "",
+        "least": "least is most" if view.sign < 0 else "",
+        "superlative": f"most {claim}" if view.named and claim else "",
     }
     ledger.add("highest", "highest", forms, cells=view.points(view.peaks), value=e.value, low=e.low, high=e.high, n=e.n)
     if view.constant:
@@ -114,10 +116,42 @@ def _highest(view: View, ledger: Ledger) -> None:
         _tied(view, ledger)
 
 
+def _where(view: View, cells: Sequence[Index]) -> str:
+    """Where equal cells stand: the layer and position of one, the layers of one position, or how many there are."""
+    columns = sorted({j for _, j in cells})
+    rows = text.layers([view.grid.layers[i] for i, _ in cells])
+    if len(columns) == 1 and len(cells) <= NAMED:
+        return f"{view.shown(columns[0])} in {rows}"
+    if len(columns) <= NAMED and len({i for i, _ in cells}) == 1:
+        return f"{text.listed(view.shown(j) for j in columns)} in {rows}"
+    return f"{text.words(len(cells))} cells"
+
+
+def _lowest(view: View, ledger: Ledger) -> None:
+    """The cell at the other end of the values."""
+    e = cell(view, view.valleys[0])
+    one = len(view.valleys) == 1
+    the = f"the {view.opposite} {'cell' if one else 'cells'}"
+    where = _where(view, view.valleys)
+    forms = estimate_forms(e, view.digits) | {
+        "where": where,
+        "at": f"{'in' if where.endswith('cells') else 'at'} {where}",
+        "the": the,
+        "The": text.capital(the),
+        "single": view.opposite,
+        "is": f"is {view.opposite}",
+        "reads": "reads" if one else "read",
+    }
+    ledger.add("lowest", "lowest", forms, cells=view.points(view.valleys), value=e.value, low=e.low, high=e.high, n=e.n)
+
+
 def _tied(view: View, ledger: Ledger) -> None:
     """Cells that a paired interval cannot tell from the highest, which does not count itself."""
+    if view.described and not view.paired:
+        return
     mask = view.grid.tied_with_best & view.ok
     first = view.peaks[0]
+    best = f"the {view.extreme} cell"
     if view.grid.status[first] == CellStatus.BOUNDARY.value:
         return  # no paired interval exists there, so that nothing could be told from it
     others = [(int(i), int(j)) for i, j in np.argwhere(mask) if (int(i), int(j)) != first]
@@ -125,16 +159,16 @@ def _tied(view: View, ledger: Ledger) -> None:
     columns = sorted({j for _, j in others})
     noun = "cell" if len(others) == 1 else "cells"
     where = {j: text.layers([view.grid.layers[i] for i, c in others if c == j]) for j in columns}
-    named = [f"{text.visible(view.grid.positions[j])} ({where[j]})" for j in columns]
-    spread = text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} positions"
+    named = [f"{view.shown(j)} ({where[j]})" for j in columns]
+    spread = text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} {view.noun}s"
     full = ""
     if not others:
-        clause = "every other cell can be told from the highest cell"
+        clause = f"every other cell can be told from {best}"
     elif len(others) == total:
-        clause = "no other cell can be told from the highest cell"
+        clause = f"no other cell can be told from {best}"
     else:
-        clause = f"{text.words(len(others))} other {noun} cannot be told from the highest cell"
-        full = f"{text.words(len(others))} other {noun}, at {spread}, cannot be told from the highest cell"
+        clause = f"{text.words(len(others))} other {noun} cannot be told from {best}"
+        full = f"{text.words(len(others))} other {noun}, at {spread}, cannot be told from {best}"
     if others:
         ledger.add(
             "tied.count",
@@ -150,7 +184,7 @@ def _tied(view: View, ledger: Ledger) -> None:
         "full": full or clause,
         "Full": text.capital(full or clause),
         "run": run,
-        "position": text.visible(view.grid.positions[first[1]]) if only else "",
+        "position": view.shown(first[1]) if only else "",
         "relation": "cannot be told from" if others else "can be told from",
         "all": "no other cell" if others and len(others) == total else "",
         "alone": "" if others else "every other cell can be told from it",

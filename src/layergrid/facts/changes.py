@@ -16,6 +16,7 @@ NO_TREND = "no clear trend in one direction"
 LAYERS = 5  # layers that a trend needs
 DEPARTURE = 6  # multiple of the median departure from which on a cell is called a departure
 CELLS = 8  # departures that the median needs
+NAMED = 6  # positions that a trend names one by one
 
 
 def derive(view: View, ledger: Ledger) -> None:
@@ -26,6 +27,8 @@ def derive(view: View, ledger: Ledger) -> None:
     if view.named:
         for j in range(len(view.grid.positions)):
             _changes(view, j, ledger)
+            if view.described and not view.paired:
+                _way(view, j, ledger)
     _departures(view, ledger)
 
 
@@ -66,11 +69,16 @@ def _trends(view: View, ledger: Ledger) -> None:
     if not judged:
         return
     size = f"whose size reaches {text.trimmed(TREND)}"
-    rule = f"a rank correlation of value and layer {size}, and a range wider than half an interval"
+    wide = ", and a range wider than half an interval" if view.bounded.any() else ""
+    rule = f"a rank correlation of value and layer {size}{wide}"
     ledger.add("trend.rule", "constant", {"text": text.trimmed(TREND), "rule": rule}, value=TREND)
     for key, columns, verb in (("rises", rising, "rises"), ("falls", falling, "falls")):
         if columns:
-            listed = text.visible(text.listed(grid.positions[j] for j in columns))
+            listed = text.listed(view.shown(j) for j in columns)
+            if len(columns) > NAMED:
+                whole = f"all {text.words(len(judged))}"
+                part = f"{text.words(len(columns))} of the {text.words(len(judged))}"
+                listed = f"{whole if len(columns) == len(judged) else part} {view.noun}s"
             where = f"{verb} with depth at {listed}"
             ledger.add(
                 f"trend.{key}",
@@ -85,17 +93,17 @@ def _trends(view: View, ledger: Ledger) -> None:
         ledger.add(
             "trend.unclear",
             "trend",
-            {"text": _unclear(unclear, len(judged))},
+            {"text": _unclear(unclear, len(judged), view.noun)},
             value=unclear,
             n=len(judged),
             relation="no clear trend",
         )
 
 
-def _unclear(unclear: int, judged: int) -> str:
+def _unclear(unclear: int, judged: int, noun: str) -> str:
     if unclear == judged:
-        return f"{NO_TREND} at any position" if judged > 1 else NO_TREND
-    return f"{NO_TREND} at the other {'position' if unclear == 1 else f'{text.words(unclear)} positions'}"
+        return f"{NO_TREND} at any {noun}" if judged > 1 else NO_TREND
+    return f"{NO_TREND} at the other {noun if unclear == 1 else f'{text.words(unclear)} {noun}s'}"
 
 
 def _columns(view: View, columns: list[int]) -> tuple[tuple[int, str], ...]:
@@ -126,7 +134,7 @@ def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> No
     a, b = (view.grid.layers[start[0]], view.grid.layers[to[0]])
     forms |= {
         "Span": f"From layer {a} to layer {b}",
-        "position": text.visible(view.grid.positions[to[1]]),
+        "position": view.shown(to[1]),
         "clause": f"{relation} by {forms['text']}",
         "full": f"{relation} by {forms['text']} from layer {a} to layer {b}",
     }
@@ -134,6 +142,21 @@ def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> No
         key, "paired cells", forms, cells=view.points([to, start]), value=found.value, low=found.low, high=found.high,
         n=int(view.grid.n[to]), relation=relation,
     )  # fmt: skip
+
+
+def _way(view: View, j: int, ledger: Ledger) -> None:
+    """Where no interval can be given: the values at the first layer, at the highest and at the last, as they stand."""
+    key = f"at.{text.slug(view.grid.positions[j])}"
+    rows, peak = view.column(j), view.peak([j])
+    if peak is None or len(rows) < 2 or ledger.get(f"{key}.peak") is None:
+        return
+    stops = list(dict.fromkeys((rows[0], peak[0], rows[-1])))
+    cells = [(i, j) for i in stops]
+    parts = [f"{text.number(float(view.grid.value[c]), view.digits)} in layer {view.grid.layers[c[0]]}" for c in cells]
+    clause = (
+        f"goes from {' to '.join(parts)}" if len(parts) < 3 else f"goes from {parts[0]} to {parts[1]} and {parts[2]}"
+    )
+    ledger.add(f"{key}.way", "values", {"text": clause}, cells=view.points(cells), value=len(cells))
 
 
 # ---------------------------------------------------------------- departures
@@ -157,9 +180,10 @@ def _departures(view: View, ledger: Ledger) -> None:
         ledger.add("departure.rule", "anomaly rule", {"unjudged": "too few layers that differ"}, n=len(found))
         return
     threshold = DEPARTURE * median
-    shown = text.number(threshold, text.precision(threshold, least=2))
+    shown = text.number(threshold, text.precision(threshold, least=min(2, view.digits)))
+    outside = "outside of its interval and " if view.bounded.any() else ""
     rule = (
-        f"both neighbouring layers lie on one side of it, outside of its interval and at least {shown} away, "
+        f"both neighbouring layers lie on one side of it, {outside}at least {shown} away, "
         f"which is {text.words(DEPARTURE)} times the median step from layer to layer"
     )
     forms = {"text": shown, "rule": rule}
@@ -184,11 +208,12 @@ def _apart(before: float, here: float, after: float) -> tuple[float, float]:
 
 def _departure(view: View, c: Index, distance: float, near: float, ledger: Ledger) -> None:
     layer, position = view.point(c)
+    shown = view.shown(c[1])
     relation = "above" if distance > 0 else "below"
     value, low, high = (float(a[c]) for a in (view.grid.value, view.grid.low, view.grid.high))
     size = text.number(abs(distance), view.digits)
     forms = {
-        "where": f"{text.visible(position)} in layer {layer}",
+        "where": f"{shown} in layer {layer}",
         "text": text.estimate(value, low, high, view.digits),
         "relation": f"{size} {relation}",
         "full": f"{size} {relation} the nearer of its neighbours ({text.number(near, view.digits)})",

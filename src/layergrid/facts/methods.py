@@ -15,9 +15,11 @@ def derive(view: View, ledger: Ledger) -> None:
     _folds(settings, ledger)
     _penalties(settings, ledger)
     level = text.percent(view.grid.level)
-    ledger.add("level", "setting", {"text": level, "intervals": f"{level} intervals"}, value=view.grid.level)
+    if view.bounded.any() or not view.described:
+        ledger.add("level", "setting", {"text": level, "intervals": f"{level} intervals"}, value=view.grid.level)
     forms = {"word": "cannot be told from", "text": f"the {level} interval of their paired difference holds zero"}
-    ledger.add("tie.rule", "constant", forms, value=0, relation="cannot be told from")
+    if view.paired or not view.described:
+        ledger.add("tie.rule", "constant", forms, value=0, relation="cannot be told from")
     statuses = [str(s) for s in settings.get("statuses", ())]
     if statuses:
         forms = {"text": text.listed(statuses, "or"), "every": "every compared position"}
@@ -32,6 +34,17 @@ def derive(view: View, ledger: Ledger) -> None:
         ledger.add("signs", "setting", {"text": text.visible(text.listed(signs))})
     if "seed" in settings:
         ledger.add("seed", "setting", {"text": f"seed {settings['seed']}"}, value=int(settings["seed"]))
+    if settings.get("statistic") in ("mean", "median") and view.result.measured is not None:
+        shown = str(settings["statistic"])
+        ledger.add("statistic", "setting", {"text": shown, "median": shown if shown == "median" else ""})
+    beyond = int(settings.get("beyond_range", 0))
+    if beyond:
+        verb = "reaches" if beyond == 1 else "reach"
+        clause = f"{text.counted(beyond, 'interval')} {verb} beyond the range of values, and {'is' if beyond == 1 else 'are'} not cut"
+        ledger.add("beyond_range", "count", {"text": clause, "Text": text.capital(clause)}, value=beyond)
+    for name, sentence in dict(settings.get("methods", {})).items():
+        shown = text.visible(text.capital(str(sentence).strip().rstrip(".")))
+        ledger.add(f"step.{text.slug(str(name))}", "setting", {"text": shown})
     for key in ("scaling", "solver", "tolerance", "interval", "test", "selection"):
         if isinstance(settings.get(key), str) and settings[key]:
             ledger.add(f"method.{key}", "setting", {"text": text.visible(str(settings[key]).rstrip("."))})

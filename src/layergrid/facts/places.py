@@ -12,8 +12,10 @@ from layergrid.artifacts import CellStatus
 from layergrid.facts.best import cell
 from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
 from layergrid.facts.shape import range_forms, write_share
-from layergrid.facts.view import Group, Index, View
+from layergrid.facts.groups import Group
+from layergrid.facts.view import Index, View
 
+FOLLOWING = 4  # positions of a large group that are named after the first
 NEAR = 0.02  # the share of the range of values that makes a band of layers where no paired interval can be given
 
 
@@ -71,19 +73,22 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
         return None
     if view.tested and not view.above[:, columns].any():
         return None
+    if view.grid.contrast and view.bounded[index] and not view.grid.low[index] > 0:
+        return None
     same = [c for c in _cells(view, columns) if view.ok[c] and view.grid.value[c] == view.grid.value[index]]
     if len(same) == int(view.ok[:, columns].sum()) > 1:
         return None
     e = cell(view, index)
-    position = text.visible(view.grid.positions[index[1]])
+    position = view.shown(index[1])
     layers = text.layers([view.grid.layers[i] for i, j in same if j == index[1]])
+    the = "the only cell" if int(view.ok[:, columns].sum()) == 1 else f"the {view.extreme} cell"
     forms = estimate_forms(e, view.digits) | {
         "position": position,
         "layers": layers,
         "where": f"{position} in {layers}",
-        "the": "the only cell" if int(view.ok[:, columns].sum()) == 1 else "the highest cell",
-        "Several": "The highest cells",
-        "The": "The only cell" if int(view.ok[:, columns].sum()) == 1 else "The highest cell",
+        "the": the,
+        "Several": f"The {view.extreme} cells",
+        "The": text.capital(the),
         "value_in": f"{text.number(e.value, view.digits)} in {layers}",
     }
     ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
@@ -91,8 +96,8 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
 
 
 def _position(view: View, j: int, key: str, ledger: Ledger) -> None:
-    ledger.name(key, name=view.grid.positions[j])
-    if not _values(view, [j], key, view.grid.positions[j], ledger):
+    ledger.name(key, name=view.shown(j))
+    if not _values(view, [j], key, view.shown(j), ledger):
         return
     index = _peak(view, [j], key, ledger)
     if index is not None and len(view.column(j)) > 1:
@@ -103,12 +108,12 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     """The layers of one position that cannot be told from its highest: paired intervals, or a stated distance."""
     i0, j = peak
     grid = view.grid
-    paired = view.split is not None and grid.status[peak] != CellStatus.BOUNDARY.value
+    paired = view.paired and grid.status[peak] != CellStatus.BOUNDARY.value
     beside = [i for i in view.column(j) if i != i0]
     if paired:
         rows = [i0, *(i for i in beside if _cannot_tell(view, peak, (i, j)))]
     else:
-        rows = [i0, *(i for i in beside if grid.value[peak] - grid.value[i, j] <= _near(view) + 1e-9)]
+        rows = [i0, *(i for i in beside if abs(grid.value[peak] - grid.value[i, j]) <= _near(view) + 1e-9)]
     layers = text.layers([grid.layers[i] for i in rows])
     others = len(rows) - 1
     every = others == len(view.column(j)) - 1
@@ -141,17 +146,38 @@ def _cannot_tell(view: View, a: Index, b: Index) -> bool:
 
 
 def _group(view: View, group: Group, key: str, ledger: Ledger) -> None:
-    names = [view.grid.positions[j] for j in group.columns]
+    names = [view.shown(j) for j in group.columns]
     size = len(names)
     ledger.name(key, label=group.label, Label=text.capital(group.label), names=text.listed(names))
     ledger.add(
         f"{key}.size",
         "size",
-        {"text": text.counted(size, "position"), "cells": text.plural(len(_cells(view, group.columns)), "cell")},
+        {"text": text.counted(size, view.noun), "cells": text.plural(len(_cells(view, group.columns)), "cell")},
         value=size,
     )
     if _values(view, group.columns, key, group.label, ledger):
-        _peak(view, group.columns, key, ledger)
+        index = _peak(view, group.columns, key, ledger)
+        if index is not None and view.described and size > FOLLOWING + 1:
+            _ranked(view, group, index, key, ledger)
+
+
+def _ranked(view: View, group: Group, first: Index, key: str, ledger: Ledger) -> None:
+    """Of a large group the next positions by their highest values, and what those of the rest do not pass."""
+    peaks = [view.peak([j]) for j in group.columns if j != first[1]]
+    order = sorted((p for p in peaks if p is not None), key=lambda p: -view.sign * float(view.grid.value[p]))
+    rest = order[FOLLOWING:]
+    if not rest:
+        return
+    bound = text.number(float(view.grid.value[rest[0]]), view.digits)
+    others = f"the other {text.words(len(rest))} {view.noun}s" if len(rest) > 1 else f"the last {view.noun}"
+    clause = f"at {others} no value is {'higher' if view.sign > 0 else 'lower'} than {bound}"
+    ledger.add(
+        f"{key}.ranked",
+        "ranking",
+        {"text": clause, "Rest": text.capital(clause)},
+        cells=view.points(order[:FOLLOWING]),
+        value=len(order),
+    )
 
 
 def _contrasts(view: View, ledger: Ledger) -> None:

@@ -7,17 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import CellStatus, Quantity
+from layergrid.artifacts import CellStatus, DataCard, Quantity
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.sources import by_label
 from layergrid.facts.view import View
 
-SITES = {
-    "residual": "the residual stream",
-    "mlp_in": "the input of the MLP",
-    "mlp_out": "the output of the MLP",
-    "attention_out": "the output of attention",
-}
 FEW = 5  # rows left out from which on their shares by label are stated
 BECAUSE = {
     CellStatus.MISSING: "no example has the position with a status that counts",
@@ -26,28 +20,44 @@ BECAUSE = {
     CellStatus.NOT_FINITE: "activations that are not finite",
     CellStatus.CONSTANT: "activations that do not differ between examples",
     CellStatus.NOT_CONVERGED: "the solver did not converge",
+    CellStatus.LACKING: "the model has no such part there",
+    CellStatus.REFERENCE: "what is compared is the reference itself",
+    CellStatus.NOT_ATTENDABLE: "the key comes after the query, so that no weight can fall on it",
 }
+NAMED = 8  # positions without a value that are named one by one
+LISTED = 24  # tokens of one text that are named one by one
 
 
 def derive(view: View, ledger: Ledger) -> None:
     """Writes the facts of one grid's outline."""
     grid = view.grid
-    ledger.name("grid", name=grid.name, model=grid.model, dataset=grid.dataset, site=SITES.get(grid.site, grid.site))
-    _quantity(grid.quantity, ledger)
+    site = text.site_name(grid.site, grid.head)
+    ledger.name(
+        "grid", name=grid.name, model=grid.model, dataset=grid.dataset,
+        site=f"the {site}" if site not in {"", grid.site} else "",
+        text=grid.text_of, contrast=grid.contrast.replace(" - ", " minus "),
+    )  # fmt: skip
+    _quantity(grid.quantity, bool(grid.contrast), ledger)
     _size(view, ledger)
     _rows(view, ledger)
     _empty(view, ledger)
     if view.ok.any():
         _range(view, ledger)
         _above(view, ledger)
+        if view.described and not view.paired:
+            _certainty(view, ledger)
 
 
-def _quantity(quantity: Quantity, ledger: Ledger) -> None:
+def _quantity(quantity: Quantity, contrast: bool, ledger: Ledger) -> None:
     unit = f" {quantity.unit}" if quantity.unit else ""
+    first = quantity.name.split(" ")[0]
+    the = quantity.name if any(c.isupper() for c in first) else f"the {quantity.name}"
     ledger.name(
         "quantity",
         name=quantity.name,
         Name=text.capital(quantity.name),
+        the=the,
+        The=text.capital(the),
         unit=quantity.unit,
         subject=quantity.subject,
         Subject=text.capital(quantity.subject),
@@ -55,21 +65,32 @@ def _quantity(quantity: Quantity, ledger: Ledger) -> None:
         positive=quantity.positive,
         Positive=text.capital(quantity.positive),
         sentence=quantity.sentence.rstrip("."),
+        caution=quantity.caution.rstrip("."),
     )
     if quantity.chance is not None:
         shown = text.trimmed(quantity.chance)
-        forms = {"text": shown + unit, "named": f"chance ({shown}{unit})"}
+        forms = {"text": shown + unit, "named": f"chance ({shown}{unit})", "clause": f"chance is {shown}{unit}"}
+        if contrast:
+            forms |= {"named": f"no difference ({shown})", "clause": f"{shown} means no difference"}
+        forms["Clause"] = text.capital(forms["clause"])
         ledger.add("chance", "constant", forms, value=quantity.chance)
-    if quantity.low is not None and quantity.high is not None:
-        shown = f"{text.trimmed(quantity.low)} to {text.trimmed(quantity.high)}{unit}"
-        ledger.add("bounds", "constant", {"text": shown}, low=quantity.low, high=quantity.high)
+    low, high = quantity.low, quantity.high
+    if low is not None and high is not None:
+        shown = f"{text.trimmed(low)} to {text.trimmed(high)}{unit}"
+        ledger.add("bounds", "constant", {"text": f"from {shown}"}, low=low, high=high)
+    elif low is not None or high is not None:
+        end = (
+            f"{text.trimmed(low)}{unit} upwards" if low is not None else f"{text.trimmed(high or 0.0)}{unit} downwards"
+        )
+        ledger.add("bounds", "constant", {"text": f"from {end}"}, low=low, high=high)
 
 
 def _size(view: View, ledger: Ledger) -> None:
     grid = view.grid
     layers, positions = len(grid.layers), len(grid.positions)
     cells = layers * positions
-    by = f"{text.plural(layers, 'layer')} by {text.plural(positions, 'position')}"
+    noun = "token" if grid.text_of else "position"
+    by = f"{text.plural(layers, 'layer')} by {text.plural(positions, noun)}"
     full = f"{by}, {text.plural(cells, 'cell')}" if min(layers, positions) > 1 else by
     ledger.add(
         "shape",
@@ -84,8 +105,8 @@ def _size(view: View, ledger: Ledger) -> None:
         ledger.add("layers.first", "layer", {"text": text.layers(grid.layers[:1])}, value=grid.layers[0])
     end = [grid.positions[j] for g in view.groups if g.key == "from.end" for j in g.columns]
     forms = {
-        "count": text.plural(positions, "position"),
-        "text": text.visible(text.listed(grid.positions)),
+        "count": text.plural(positions, noun),
+        "text": _names(view),
         "run": text.visible(f"{end[0]} to {end[-1]}" if len(end) > 2 else text.listed(end)),
         "Counts": "" if not end else "The name" if len(end) == 1 else "The names",
         "counts": "" if not end else "counts" if len(end) == 1 else "count",
@@ -107,10 +128,18 @@ def _size(view: View, ledger: Ledger) -> None:
         )
 
 
+def _names(view: View) -> str:
+    """The positions in order; of a long text its ends."""
+    names = [view.shown(j) for j in range(len(view.grid.positions))]
+    if view.grid.text_of and len(names) > LISTED:
+        return f"{names[0]} to {names[-1]}"
+    return text.listed(names)
+
+
 def _rows(view: View, ledger: Ledger) -> None:
     grid = view.grid
     n, positive = grid.n[view.ok], grid.n_positive[view.ok]
-    if n.size:
+    if n.size and n.max() > 0:
         low, high = int(n.min()), int(n.max())
         few, many = int(positive.min()), int(positive.max())
         rows = text.plural(high, "row") if low == high else f"{text.span(low, high, 0)} rows"
@@ -125,7 +154,7 @@ def _rows(view: View, ledger: Ledger) -> None:
         right, wrong = int(settings["dropped_correct"]), int(settings["dropped_wrong"])
         total = right + wrong
         kept = _kept_wrong(view)
-        shares = f"{text.percent(wrong / total)} of the rows left out are wrong" if total >= FEW else ""
+        shares = f"{text.percent(wrong / total)} of the rows left out are {_wrong(view)}" if total >= FEW else ""
         if shares and kept is not None:
             shares += f", against {text.percent(kept)} of the rows kept"
         ledger.add(
@@ -135,7 +164,7 @@ def _rows(view: View, ledger: Ledger) -> None:
                 "text": text.plural(total, "row"),
                 "words": text.counted(total, "row"),
                 "count": text.count(total),
-                "split": by_label(right, wrong),
+                "split": by_label(right, wrong, view.classes),
                 "percent": text.percent(wrong / total) if total else "",
                 "of": f"{text.count(total)} of {text.plural(int(settings.get('rows_in_all', 0)), 'row')}",
                 "shares": shares,
@@ -144,9 +173,28 @@ def _rows(view: View, ledger: Ledger) -> None:
             value=total,
             n=int(settings.get("rows_in_all", 0)) or None,
         )
+    elif "rows" in settings and "rows_in_all" in settings:
+        _left_out(int(settings["rows_in_all"]) - int(settings["rows"]), int(settings["rows_in_all"]), ledger)
     if "rows_in_all" in settings:
         every = int(settings["rows_in_all"])
         ledger.add("rows.all", "size", {"text": text.plural(every, "row"), "count": text.count(every)}, value=every)
+
+
+def _left_out(lost: int, total: int, ledger: Ledger) -> None:
+    """Rows left out where they have no labels."""
+    forms = {
+        "text": text.plural(lost, "row"),
+        "words": text.counted(lost, "row"),
+        "count": text.count(lost),
+        "of": f"{text.count(lost)} of {text.plural(total, 'row')}",
+        "is": "is" if lost == 1 else "are",
+    }
+    ledger.add("dropped", "count", forms, value=lost, n=total)
+
+
+def _wrong(view: View) -> str:
+    """The class whose label is False, as the rest of a sentence that begins with a share."""
+    return "wrong" if view.classes == DataCard.classes else text.visible(view.classes[0])
 
 
 def _rest(n: int) -> str:
@@ -163,7 +211,12 @@ def _kept_wrong(view: View) -> float | None:
     """The share of wrong answers among the rows that are compared, where the setting `predict` tells the classes."""
     n, positive = view.grid.n[view.ok], view.grid.n_positive[view.ok]
     predict = view.grid.settings.get("predict")
-    if not n.size or n.min() != n.max() or positive.min() != positive.max() or predict not in {"error", "correct"}:
+    if (
+        not n.size
+        or n.min() != n.max()
+        or positive.min() != positive.max()
+        or predict not in {"error", "correct", "label"}
+    ):
         return None
     share = float(positive[0] / n[0])
     return share if predict == "error" else 1 - share
@@ -175,6 +228,9 @@ def _empty(view: View, ledger: Ledger) -> None:
     for kind, why in BECAUSE.items():
         cells = [(int(i), int(j)) for i, j in np.argwhere(status == kind.value)]
         if cells:
+            given = {str(view.grid.reason[c]) for c in cells} - {""}
+            if view.described and len(given) == 1:
+                why = text.visible(given.pop().rstrip("."))
             where = _columns(view, cells)
             forms = {"text": f"{text.counted(len(cells), 'cell')} ({why}{where})", "why": why}
             ledger.add(f"empty.{kind.value}", "no value", forms, cells=view.points(cells), value=len(cells))
@@ -200,7 +256,7 @@ def _columns(view: View, cells: Sequence[tuple[int, int]]) -> str:
     whole = len(cells) == len(columns) * len(view.grid.layers)
     if not whole or len(columns) == len(view.grid.positions):
         return ""
-    return text.visible(f", at {text.listed(view.grid.positions[j] for j in columns)}")
+    return f", at {text.listed(view.shown(j) for j in columns)}" if len(columns) <= NAMED else ""
 
 
 def _range(view: View, ledger: Ledger) -> None:
@@ -210,11 +266,28 @@ def _range(view: View, ledger: Ledger) -> None:
         "range", "range", range_forms(low, high, view.digits, int(values.size)), low=low, high=high, n=int(values.size)
     )
     chance = view.grid.quantity.chance
-    if chance is not None:
+    if chance is not None and not view.grid.contrast:
         below = [(int(i), int(j)) for i, j in np.argwhere(view.ok & (view.grid.value < chance))]
         clause = text.share(len(below), int(view.ok.sum()), "cell", "below chance")
         forms = {"text": text.capital(clause), "words": text.counted(len(below), "cell")}
         ledger.add("below_chance", "share", forms, cells=view.points(below), value=len(below), relation="below")
+
+
+def _certainty(view: View, ledger: Ledger) -> None:
+    """What is known of how sure the values are, where no two cells can be compared with an interval."""
+    measured, given = view.result.measured, not view.grid.model
+    if view.bounded.any():
+        clause = "the intervals of single cells are as they were given, and " if given else ""
+        clause += "differences between cells have no interval, so that the order of values is all that is told of them"
+    elif given or measured is None:
+        clause = f"no interval {'was given with' if given else 'belongs to'} these values: "
+        clause += "their order is all that can be told, not how sure it is"
+    elif len(measured.example_ids) == 1:
+        what = "text" if view.grid.text_of else "row"
+        clause = f"these are the values of a single {what}, so that no interval can be given"
+    else:
+        clause = "all rows belong to one group, so that no interval can be given"
+    ledger.add("certainty", "no interval", {"text": clause, "Text": text.capital(clause)}, value=0)
 
 
 def range_forms(low: float, high: float, digits: int, n: int) -> dict[str, str]:

@@ -55,18 +55,25 @@ def _short(digest: str) -> str:
 
 
 def _model(card: ModelCard, ledger: Ledger) -> None:
+    """A model's size; of one that is known by its activations alone, what they tell of it."""
     key = model_key(card.name)
-    architecture = card.architecture or "model of unknown architecture"
-    blocks = text.plural(card.layers, "block")
-    size = text.large(card.parameters)
     ledger.name(key, name=card.name, address=card.address, dtype=card.dtype, revision=_short(card.revision))
-    shape = f"{architecture}, {blocks}, width {text.count(card.width)}"
-    ledger.add(
-        f"{key}.shape",
-        "model shape",
-        {"text": shape, "long": f"{shape}, {size} parameters", "blocks": blocks},
-        value=card.layers,
+    blocks = text.plural(card.layers, "block")
+    if card.encoder_layers:
+        blocks = f"{text.plural(card.encoder_layers, 'encoder block')}, {text.plural(card.layers, 'decoder block')}"
+    shape = ", ".join(
+        part
+        for part in (
+            card.architecture or "model of unknown architecture",
+            blocks if card.layers or card.encoder_layers else "",
+            f"width {text.count(card.width)}" if card.width else "",
+        )
+        if part
     )
+    size = f", {text.large(card.parameters)} parameters" if card.parameters else ""
+    heads = f", {text.plural(card.heads, 'head')} in a block" if card.heads else ""
+    forms = {"text": shape, "long": f"{shape}{heads}{size}", "blocks": blocks}
+    ledger.add(f"{key}.shape", "model shape", forms, value=card.layers)
 
 
 def _data(card: DataCard, ledger: Ledger) -> None:
@@ -79,36 +86,46 @@ def _data(card: DataCard, ledger: Ledger) -> None:
         rule=card.rule,
         group=card.group,
         prompt=card.prompt,
+        chat=card.chat.rstrip("."),
+        answers="answers" if card.written else "",
+        reads="" if card.written else "reads",
     )
-    ledger.add(
-        f"{key}.n",
-        "count",
-        {"text": text.plural(card.n, "example"), "count": text.count(card.n)},
-        value=card.n,
-    )
-    for label, k in (("right", card.n_correct), ("wrong", card.n - card.n_correct)):
-        share = k / card.n if card.n else math.nan
-        ledger.add(
-            f"{key}.{label}",
-            "balance",
-            {
-                "percent": text.percent(share) if card.n else "",
-                "count": text.count(k),
-                "of": f"{text.count(k)} of {text.count(card.n)}",
-                "text": f"{text.count(k)} {label} {'answer' if k == 1 else 'answers'}",
-            },
-            value=share,
-            n=card.n,
-        )
-    _lost(key, card, ledger)
+    noun = "example" if card.written else "text"
+    forms = {"text": text.plural(card.n, noun), "count": text.count(card.n)}
+    ledger.add(f"{key}.n", "count", forms, value=card.n)
+    if card.classes != ("", ""):
+        _balance(key, card, ledger)
+    if card.written:
+        _lost(key, card, ledger)
+        limit = {"text": text.plural(card.max_new_tokens, "new token"), "count": text.count(card.max_new_tokens)}
+        ledger.add(f"{key}.max_new_tokens", "setting", limit, value=card.max_new_tokens)
     grouped = f"{text.plural(card.n_groups, 'group')} by {card.group}" if card.group else "one row per group"
     ledger.add(f"{key}.groups", "count", {"text": text.visible(grouped)}, value=card.n_groups)
-    ledger.add(
-        f"{key}.max_new_tokens",
-        "setting",
-        {"text": text.plural(card.max_new_tokens, "new token"), "count": text.count(card.max_new_tokens)},
-        value=card.max_new_tokens,
-    )
+
+
+def _balance(key: str, card: DataCard, ledger: Ledger) -> None:
+    """How many rows each class has."""
+    graded = card.classes == DataCard.classes
+    for label, words, k in (
+        ("right", card.classes[1], card.n_correct),
+        ("wrong", card.classes[0], card.n - card.n_correct),
+    ):
+        share = k / card.n if card.n else math.nan
+        forms = {
+            "percent": text.percent(share) if card.n else "",
+            "count": text.count(k),
+            "of": f"{text.count(k)} of {text.count(card.n)}",
+            "text": text.visible(f"{text.count(k)} {one_of(words, k)}"),
+            "class": text.visible(words),
+            "rightly": "rightly" if graded and label == "right" else "",
+        }
+        ledger.add(f"{key}.{label}", "balance", forms, value=share, n=card.n)
+
+
+def one_of(words: str, k: int) -> str:
+    """Words for k of a class that a plural names: one "wrong answer", two "wrong answers"."""
+    plural = len(words) > 4 and words.endswith("s") and not words.endswith(("ss", "us", "is"))
+    return words[:-1] if k == 1 and plural else words
 
 
 def _lost(key: str, card: DataCard, ledger: Ledger) -> None:
@@ -137,11 +154,14 @@ def _cut(total: int) -> str:
     return f"{text.words(total) if total else 'none'} {'is' if total <= 1 else 'are'} cut there"
 
 
-def by_label(right: int, wrong: int) -> str:
+def by_label(right: int, wrong: int, classes: tuple[str, str] = DataCard.classes) -> str:
     """Rows by label: "10 right and 28 wrong", "all wrong", "the answer wrong" for a single row, empty for none."""
     total = right + wrong
-    if total == 0:
+    if total == 0 or classes == ("", ""):
         return ""
+    if classes != DataCard.classes:
+        named = [f"{text.count(k)} {one_of(c, k)}" for k, c in ((right, classes[1]), (wrong, classes[0])) if k]
+        return text.visible(text.listed(named))
     if total == 1:
         return "right" if right else "wrong"
     if not right or not wrong:
@@ -184,13 +204,24 @@ def _expectations(all_of: tuple[ExpectationResult, ...], ledger: Ledger) -> None
 
 
 def _illustration(i: int, shown: Illustration, ledger: Ledger) -> None:
-    verdict = "right" if shown.correct else "wrong"
-    answer = f"the answer {shown.answer} is {verdict}" if shown.answer else "the rule finds no exact answer"
-    if shown.answer and not shown.correct:
-        answer = f"{answer}; {shown.gold} is right"
-    ledger.name(f"illustration.{i}", dataset=shown.dataset, id=shown.example_id, answer=answer)
+    ledger.name(
+        f"illustration.{i}", dataset=shown.dataset, id=shown.example_id, answer=_answer(shown),
+        written="prompt and answer" if shown.written else "",
+    )  # fmt: skip
     absent = [name for name, start, _, status in shown.positions if start < 0 or status != "ok"]
     if absent:
         verb = "has" if len(absent) == 1 else "have"
         forms = {"text": text.visible(f"{text.listed(absent)} {verb} no counting token in this example")}
         ledger.add(f"illustration.{i}.absent", "count", forms, value=len(absent))
+
+
+def _answer(shown: Illustration) -> str:
+    """What the example's label is: of a graded answer, or of a column; empty where it has none."""
+    if shown.label:
+        return f"it is one of the {shown.label}"
+    if not shown.written:
+        return ""
+    if not shown.answer:
+        return "the rule finds no exact answer" if shown.gold else ""
+    answer = f"the answer {shown.answer} is {'right' if shown.correct else 'wrong'}"
+    return answer if shown.correct else f"{answer}; {shown.gold} is right"

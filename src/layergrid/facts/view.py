@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,18 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from layergrid import stats, text
-from layergrid.artifacts import Bools, Grid, GridPoint, GridResult
+from layergrid.artifacts import Bools, DataCard, Grid, GridPoint, GridResult
+from layergrid.facts import groups as grouping
+from layergrid.facts.groups import Group as Group
+from layergrid.facts.pairs import Pairs
 
 Index = tuple[int, int]  # row and column of a cell
-
-
-@dataclass(frozen=True)
-class Group:
-    """Positions that belong together by their names."""
-
-    key: str  # "exact_answer"; "from.end" and "all.other", whose dots no name can hold
-    label: str  # "the exact-answer tokens"
-    columns: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -29,11 +22,23 @@ class View:
     """One grid with what several rules need of it."""
 
     result: GridResult
+    card: DataCard | None = None  # of the grid's data set, where it has one
 
     @property
     def grid(self) -> Grid:
         """The grid itself."""
         return self.result.grid
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """Words for the labels False and True of the rows; empty where they have none."""
+        return self.card.classes if self.card is not None else DataCard.classes
+
+    @cached_property
+    def described(self) -> bool:
+        """Whether cells describe what is there: no cell was chosen, none tested, nothing set beside baselines."""
+        one = self.result
+        return one.selection is None and one.held_out is None and not one.baselines and not self.tested
 
     @cached_property
     def ok(self) -> Bools:
@@ -41,12 +46,19 @@ class View:
         return np.asarray(self.grid.has_value & np.isfinite(self.grid.value))
 
     @cached_property
+    def bounded(self) -> Bools:
+        """Cells with an interval, bool [L, P]."""
+        return np.asarray(self.ok & np.isfinite(self.grid.low) & np.isfinite(self.grid.high))
+
+    @cached_property
     def digits(self) -> int:
-        """Digits after the point that the typical interval of the grid bears."""
-        half = (self.grid.high - self.grid.low)[self.ok] / 2
-        half = half[np.isfinite(half)]
-        large = bool(self.ok.any() and np.nanmax(np.abs(self.grid.value[self.ok])) >= 100)
-        return text.precision(float(np.median(half)) if half.size else math.nan, least=0 if large else 2)
+        """Digits after the point that the typical interval of the grid bears, or without one the size of its values."""
+        half = (self.grid.high - self.grid.low)[self.bounded] / 2
+        largest = float(np.abs(self.grid.value[self.ok]).max()) if self.ok.any() else 0.0
+        if not half.size:
+            return text.precision(largest / 50, least=0 if largest >= 100 else 2)
+        least = 2 if not self.described else 1 if largest >= 10 else 2
+        return text.precision(float(np.median(half)), least=0 if largest >= 100 else least)
 
     @cached_property
     def tested(self) -> bool:
@@ -67,23 +79,58 @@ class View:
         values = self.grid.value[self.ok]
         return values.size > 1 and float(values.min()) == float(values.max())
 
+    @property
+    def sign(self) -> int:
+        """1 where a higher value is more of what is measured, -1 where it is less (a rank)."""
+        return 1 if self.grid.quantity.higher_is == "more" else -1
+
+    @property
+    def extreme(self) -> str:
+        """The word for the cell that stands out: the one with most of what is measured."""
+        return "highest" if self.sign > 0 else "lowest"
+
+    @property
+    def opposite(self) -> str:
+        """The word for the cell at the other end."""
+        return "lowest" if self.sign > 0 else "highest"
+
     @cached_property
     def peaks(self) -> tuple[Index, ...]:
-        """All cells that hold exactly the highest value."""
+        """All cells that hold exactly the highest value (the lowest, where less is more)."""
+        return self._extremes(self.sign)
+
+    @cached_property
+    def valleys(self) -> tuple[Index, ...]:
+        """All cells at the other end."""
+        return self._extremes(-self.sign)
+
+    def _extremes(self, sign: int) -> tuple[Index, ...]:
         if not self.ok.any():
             return ()
-        top = self.grid.value[self.ok].max()
-        return tuple((int(i), int(j)) for i, j in np.argwhere(self.ok & (self.grid.value == top)))
+        top = (sign * self.grid.value[self.ok]).max()
+        return tuple((int(i), int(j)) for i, j in np.argwhere(self.ok & (sign * self.grid.value == top)))
 
-    @property
+    @cached_property
     def named(self) -> bool:
-        """Whether a highest cell may be spoken of: not on a constant grid, and not where no cell is above chance."""
-        return bool(self.peaks) and not self.constant and (not self.tested or bool(self.above.any()))
+        """Whether a highest cell may be spoken of: not on a constant grid, not where no cell is above chance.
+
+        Of differences whose intervals are known, only where the interval of the highest lies above zero.
+        """
+        if not self.peaks or self.constant or (self.tested and not self.above.any()):
+            return False
+        first = self.peaks[0]
+        if not self.grid.contrast or not self.bounded[first]:
+            return True
+        return bool(self.grid.low[first] > 0)
 
     @property
-    def most(self) -> str:
-        """The superlative of the claim at the highest cell."""
-        return "most" if self.grid.quantity.higher_is == "more" else "least"
+    def noun(self) -> str:
+        """What a column is: a token of one text, or a position."""
+        return "token" if self.grid.text_of else "position"
+
+    def shown(self, j: int) -> str:
+        """A position as a sentence calls it."""
+        return grouping.shown(self.grid, j)
 
     def point(self, index: Index) -> GridPoint:
         """Layer and position of a cell."""
@@ -99,7 +146,7 @@ class View:
 
     def peak(self, columns: Sequence[int]) -> Index | None:
         """The highest cell of some positions (the first of equals), or None where they hold no value."""
-        values = np.where(self.ok[:, columns], self.grid.value[:, columns], -np.inf)
+        values = np.where(self.ok[:, columns], self.sign * self.grid.value[:, columns], -np.inf)
         if not self.ok[:, columns].any():
             return None
         i, j = np.unravel_index(int(np.argmax(values)), values.shape)
@@ -118,8 +165,23 @@ class View:
     def _scored(self) -> dict[Index, stats.Scored]:
         return {}
 
+    @cached_property
+    def pairs(self) -> Pairs | None:
+        """The measured rows, where they bear intervals."""
+        measured = self.result.measured
+        if measured is None or len(set(measured.groups)) < 2:
+            return None
+        return Pairs(measured, bool(self.grid.contrast), self.grid.level, int(self.grid.settings.get("seed", 0)))
+
+    @property
+    def paired(self) -> bool:
+        """Whether differences of two cells have intervals."""
+        return self.split is not None or self.pairs is not None
+
     def difference(self, a: Index, b: Index) -> stats.Interval | None:
-        """Paired difference of two cells, `a` minus `b`, from their held-out scores; None where there are none."""
+        """Paired difference of two cells, `a` minus `b`, from their rows; None where no rows were kept."""
+        if self.pairs is not None:
+            return self.pairs.difference(self.pairs.cell(a), self.pairs.cell(b))
         if self.split is None or self.result.held_out is None:
             return None
         for index in (a, b):
@@ -127,50 +189,13 @@ class View:
                 self._scored[index] = stats.evaluate(self.split, self.result.held_out.cells[index])
         return stats.difference_interval(self.split, self._scored[a], self._scored[b], self.grid.level)
 
+    def beside(self, index: Index, facet: str) -> stats.Interval | None:
+        """Paired difference of a cell from its value in a facet; None where the facet's rows were not kept."""
+        if self.pairs is None or facet not in self.pairs.measured.facets:
+            return None
+        return self.pairs.difference(self.pairs.cell(index), self.pairs.facet(facet, index))
+
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """Positions that belong together: those with a shared prefix, those counted from the end, and the rest."""
-        names = self.grid.positions
-        end = [j for j, name in enumerate(names) if _from_end(name) is not None]
-        rest = [j for j in range(len(names)) if j not in end]
-        found = []
-        for word in dict.fromkeys(names[j].split("_")[0] for j in rest):
-            members = [j for j in rest if names[j].split("_")[0] == word]
-            prefix = _prefix([names[j] for j in members])
-            if len(members) > 1 and prefix.strip("_ "):
-                found.append(Group(text.slug(prefix), f"the {prefix.replace('_', '-')} tokens", tuple(members)))
-        other = [j for j in rest if not any(j in group.columns for group in found)]
-        if other:
-            found.append(Group("all.other", _other([names[j] for j in other], bool(found or end)), tuple(other)))
-        if end:
-            found.append(Group("from.end", _end([names[j] for j in end]), tuple(end)))
-        return tuple(sorted(found, key=lambda group: group.columns[0]))
-
-
-def _from_end(name: str) -> int | None:
-    """The number of a position that is counted from the end ("-8" -> -8)."""
-    return int(name) if name.startswith("-") and name[1:].isascii() and name[1:].isdigit() else None
-
-
-def _prefix(names: Sequence[str]) -> str:
-    """The words that all names share from the start: exact_answer_first, exact_answer_last -> exact_answer."""
-    shared = []
-    for words in zip(*(name.split("_") for name in names), strict=False):
-        if len(set(words)) > 1:
-            break
-        shared.append(words[0])
-    return "_".join(shared)
-
-
-def _other(names: Sequence[str], beside: bool) -> str:
-    """Positions without a group of their own; a single one is called by its name."""
-    if len(names) == 1:
-        return names[0]
-    return f"the {'other ' if beside else ''}{text.words(len(names))} positions"
-
-
-def _end(names: Sequence[str]) -> str:
-    counted = sorted(int(name) for name in names)
-    if counted == list(range(-len(counted), 0)):
-        return "the last token" if len(counted) == 1 else f"the last {text.words(len(counted))} tokens"
-    return f"token {names[0]} from the end" if len(names) == 1 else f"tokens {text.listed(names)} from the end"
+        return grouping.groups(self.grid)

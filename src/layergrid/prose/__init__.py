@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from layergrid.artifacts import Fact, KeyFigure, Paragraph, Results, Section, Summary
-from layergrid.facts import prefixes, sentences
+from layergrid.facts import prefixes, sentences, views
 from layergrid.facts.sources import data_key, model_key
 from layergrid.facts.view import View
-from layergrid.prose import captions, first_page, methods, reading, sections
+from layergrid.prose import captions, described, first_page, methods, reading, sections, several
 from layergrid.prose.voice import Voice, joined
 
 TITLES = {
@@ -31,8 +31,9 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
     names = prefixes(results)
     voices = [Voice(by_id, name, len(names) > 1) for name in names]
     found: dict[str, list[Paragraph]] = {key: [] for key in TITLES}
-    for result, voice in zip(results.grids, voices, strict=True):
-        for key, paragraphs in _of_grid(voice, View(result)).items():
+    seen = views(results)
+    for view, voice in zip(seen, voices, strict=True):
+        for key, paragraphs in _of_grid(voice, view).items():
             found[key].extend((_named if key in WEIGHED else _led)(voice, paragraphs) if voice.several else paragraphs)
     found["conclusion"].insert(min(1, len(found["conclusion"])), reading.expectations(whole, len(results.expectations)))
     found["methods"].append(methods.provenance(whole))
@@ -40,26 +41,35 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
     for result, voice in zip(results.grids, voices, strict=True):
         of_grid = captions.of_grid(voice, result.grid.name)
         said |= {key: (voice.named(p[0]), *p[1:]) for key, p in of_grid.items() if p}
-    views = [View(result) for result in results.grids]
     return Summary(
         finding=first_page.finding(results, voices, whole),
-        abstract=_abstract(voices, views, whole),
-        key_figures=_key_figures(voices, views),
+        abstract=_abstract(voices, seen, whole),
+        key_figures=_key_figures(voices, seen),
         sections=tuple(_section(key, title, found[key], results) for key, title in TITLES.items()),
         captions={key: paragraph for key, paragraph in said.items() if paragraph},
     )
 
 
-def _abstract(voices: Sequence[Voice], views: Sequence[View], whole: Voice) -> Paragraph:
+def _abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Paragraph:
     if len(voices) > 1:
-        return first_page.abstract_of_several(voices, [view.grid for view in views], whole)
-    return first_page.abstract(voices[0], views[0].grid, views[0].groups) if voices else ()
+        return several.abstract(voices, seen, whole)
+    if not voices:
+        return ()
+    if seen[0].described and voices[0].has("range"):
+        return described.abstract(voices[0], seen[0])
+    return first_page.abstract(voices[0], seen[0].grid, seen[0].groups)
 
 
-def _key_figures(voices: Sequence[Voice], views: Sequence[View]) -> tuple[KeyFigure, ...]:
+def _key_figures(voices: Sequence[Voice], seen: Sequence[View]) -> tuple[KeyFigure, ...]:
     if len(voices) > 1:
-        return first_page.key_figures_of_several(voices)
-    return first_page.key_figures(voices[0], _data(views[0])) if voices else ()
+        return several.key_figures(voices, seen)
+    if not voices:
+        return ()
+    return (
+        described.key_figures(voices[0], seen[0])
+        if seen[0].described
+        else first_page.key_figures(voices[0], _data(seen[0]))
+    )
 
 
 def _section(key: str, title: str, paragraphs: Sequence[Paragraph], results: Results) -> Section:
@@ -74,10 +84,10 @@ def _of_grid(voice: Voice, view: View) -> dict[str, list[Paragraph]]:
         "overview": sections.overview(voice, grid, data, model),
         "components": sections.components(voice, grid, data),
         "analysis": sections.analysis(voice, grid, view),
-        "observations": reading.observations(voice, view),
-        "interpretation": reading.interpretation(voice, grid),
+        "observations": described.observations(voice, view) if view.described else reading.observations(voice, view),
+        "interpretation": (described if view.described else reading).interpretation(voice, view),
         "anomaly": reading.anomaly(voice),
-        "conclusion": reading.conclusion(voice, grid),
+        "conclusion": (described if view.described else reading).conclusion(voice, view),
         "methods": methods.methods(voice, grid, data),
     }
 
@@ -88,7 +98,9 @@ def _data(view: View) -> str:
 
 def _led(voice: Voice, paragraphs: list[Paragraph]) -> list[Paragraph]:
     """Paragraphs of one grid among several, each led by its name."""
-    first, again = "Grid {grid|name}, {grid|model} on {grid|dataset}:", "Grid {grid|name}:"
+    first, again = "Grid {grid|name}:", "Grid {grid|name}:"
+    if voice.has("grid", "model") and voice.has("grid", "dataset"):
+        first = "Grid {grid|name}, {grid|model} on {grid|dataset}:"
     return [(voice.say(again if i else first), *p) for i, p in enumerate(p for p in paragraphs if p)]
 
 

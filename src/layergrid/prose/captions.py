@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layergrid import text
-from layergrid.artifacts import Paragraph, Results, Sentence
+from layergrid.artifacts import DataCard, Paragraph, Results, Sentence
 from layergrid.facts.sources import data_key
 from layergrid.prose.sections import trends
 from layergrid.prose.voice import Voice
@@ -16,18 +16,25 @@ def of_sources(results: Results, whole: Voice) -> dict[str, Paragraph]:
     found: dict[str, Paragraph] = {}
     if results.illustrations:
         found["tokens"] = _tokens(whole)
-        line = "Tokens of an example of {i|dataset} ({i|id}), prompt and answer, with positions marked; {i|answer}."
+        holds = ", {i|written}" if whole.has("illustration.0", "written") else ""
+        end = "; {i|answer}" if whole.has("illustration.0", "answer") else ""
+        line = f"Tokens of an example of {{i|dataset}} ({{i|id}}){holds}, with positions marked{end}."
         found["tokens.alternative"] = (whole.say(line, i="illustration.0"),)
-    found["positions"] = (whole.say("Status of each token position in the examples, by label of the answer."),)
-    found["balance"] = tuple(_balance(whole, data_key(c.name, c.model)) for c in results.data)
+    labelled = any(card.classes != ("", "") for card in results.data)
+    graded = all(card.classes == DataCard.classes for card in results.data)
+    by = "" if not labelled else ", by label of the answer" if graded else ", by label"
+    if results.data:
+        found["positions"] = (whole.say(f"Status of each token position in the examples{by}."),)
+        found["balance"] = tuple(_balance(whole, data_key(c.name, c.model)) for c in results.data)
     if results.expectations:
         found["expectations"] = (whole.say("{expectations|Text}."),)
     return found
 
 
 def _tokens(whole: Voice) -> Paragraph:
+    end = "; {i|answer}" if whole.has("illustration.0", "answer") else ""
     said = [
-        whole.say("An example of {i|dataset} ({i|id}) as the model saw it; {i|answer}.", i="illustration.0"),
+        whole.say(f"An example of {{i|dataset}} ({{i|id}}) as the model saw it{end}.", i="illustration.0"),
         whole.say(f"Coloured tokens are positions of the grid; {BLANK} is a blank, {BREAK} a line break."),
     ]
     if whole.has("illustration.0.absent"):
@@ -37,7 +44,7 @@ def _tokens(whole: Voice) -> Paragraph:
 
 def _balance(whole: Voice, key: str) -> Sentence:
     keys = {"d": key, "n": f"{key}.n", "right": f"{key}.right", "wrong": f"{key}.wrong"}
-    line = "Answers of {d|model} to {n} of {d|name}"
+    line = "Answers of {d|model} to {n} of {d|name}" if whole.has(key, "answers") else "{n} of {d|name}"
     if whole.has(keys["right"], "percent"):
         line += ": {right} ({right|percent}) and {wrong} ({wrong|percent})"
     return whole.say(f"{line}.", **keys)
@@ -58,23 +65,34 @@ def of_grid(voice: Voice, name: str) -> dict[str, Paragraph]:
 
 
 def _heatmap(voice: Voice) -> Paragraph:
-    rows = ", on {rows}" if voice.has("rows") else ""
+    rows = ", on {rows}" if voice.has("rows") and not voice.has("certainty") else ""
     if rows and voice.has("quantity", "positive"):
         rows += ", {rows.positive} of them {quantity|positive}"
-    head = "{quantity|Name} by layer and token position for {grid|model} on {grid|dataset}"
-    said = [voice.say(f"{head}{rows}.")]
+    where = "token of the text {grid|text}" if voice.has("grid", "text") else "token position"
+    where = where if voice.has("grid", "model") else "position"
+    said = [voice.say(f"{{quantity|Name}} by layer and {where}{voice.whose}{rows}.")]
+    if voice.has("contrast"):
+        said.append(voice.say("Cells are differences: {contrast}."))
+    if voice.has("head"):
+        said.append(voice.say("Cells are those of {head}."))
     if voice.has("above", "not"):
         said.append(voice.say("Dots: {above|not} {correction|over}."))
-    if voice.has("constant"):
-        said.append(voice.say("{constant|Text}; the diamond marks the first of them."))
-    elif voice.has("highest", "not"):
-        said.append(voice.say("Diamond: {highest|the}, {highest|value}, {highest|not} {correction}."))
-    elif voice.has("highest", "superlative"):
-        nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
-        said.append(voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}."))
+    said.extend(_diamond(voice))
     if voice.number("empty") > 0:
         said.append(voice.say("Grey, hatched: {empty|lost}."))
     return tuple(said)
+
+
+def _diamond(voice: Voice) -> list[Sentence]:
+    """What the mark at one cell means."""
+    if voice.has("constant"):
+        return [voice.say("{constant|Text}; the diamond marks the first of them.")]
+    if voice.has("highest", "not"):
+        return [voice.say("Diamond: {highest|the}, {highest|value}, {highest|not} {correction}.")]
+    if voice.has("highest", "single"):
+        nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
+        return [voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}.")]
+    return []
 
 
 def _heatmap_alternative(voice: Voice) -> Paragraph:
@@ -83,7 +101,7 @@ def _heatmap_alternative(voice: Voice) -> Paragraph:
         said.append(voice.say("{constant|Text}."))
     elif voice.has("range"):
         said.append(voice.say("Its {range|lie}."))
-        if voice.has("highest", "superlative"):
+        if voice.has("highest", "single"):
             said.append(voice.say("{highest|The}, {highest|where}, {highest|reads} {highest}."))
     if voice.has("above", "Text"):
         said.append(voice.say("{above|Text}."))
@@ -94,7 +112,8 @@ def _heatmap_alternative(voice: Voice) -> Paragraph:
 
 def _profile(voice: Voice) -> Paragraph:
     bands = " with {level|intervals}, pointwise" if voice.has("level", "intervals") else ""
-    said = [voice.say(f"{{quantity|Name}} by layer, a line for each token position shown{bands}.")]
+    what = "token" if voice.has("grid", "text") else "token position" if voice.has("grid", "model") else "position"
+    said = [voice.say(f"{{quantity|Name}} by layer, a line for each {what} shown{bands}.")]
     if voice.has("chance"):
         said.append(voice.say("The dashed line marks {chance|named}."))
     return tuple(said)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layergrid.artifacts import Cite, Grid, KeyFigure, Paragraph, Results, Sentence
-from layergrid.facts.sources import IN_ABSTRACT, data_key, model_key
-from layergrid.facts.view import Group
+from layergrid.facts.sources import data_key, model_key
+from layergrid.facts.groups import Group
 from layergrid.prose.voice import Voice, chained, joined
 
-IN_FIGURES = 4  # grids that have a key figure, where there are several
 CHOSEN = "when layer, position and penalty are chosen inside the training folds and scored on the fold left out"
 
 
@@ -22,9 +21,18 @@ def finding(results: Results, voices: Sequence[Voice], whole: Voice) -> Sentence
     for card in results.data:
         key = data_key(card.name, card.model)
         lines.append(whole.say("{d|name}, {n}", d=key, n=f"{key}.n"))
-    lines.extend(voice.say("{quantity|name} by layer and token position of {grid|site}") for voice in voices)
+    lines.extend(_axes(voice) for voice in voices)
     unique = {line.text: line for line in lines}
     return joined(chained(unique.values(), " \N{MIDDLE DOT} ", " \N{MIDDLE DOT} "))
+
+
+def _axes(voice: Voice) -> Sentence:
+    """A quantity, its axes, and where it is read."""
+    site = " of {grid|site}" if voice.has("grid", "site") else ""
+    if voice.has("grid", "text"):
+        return voice.say(f"{{quantity|name}} by layer and token of the text {{grid|text}}{site}")
+    token = "token " if voice.has("grid", "model") else ""
+    return voice.say(f"{{quantity|name}} by layer and {token}position{site}")
 
 
 # ---------------------------------------------------------------- abstract
@@ -33,41 +41,15 @@ def finding(results: Results, voices: Sequence[Voice], whole: Voice) -> Sentence
 def abstract(voice: Voice, grid: Grid, groups: Sequence[Group]) -> Paragraph:
     """Up to four sentences: what was found and how sure, beside which baseline, where, over how much of the grid."""
     if not voice.has("range"):
-        return (without_values(voice), voice.say("Nothing can be said of {quantity|subject} on {grid|dataset}."))
+        data = " on {grid|dataset}" if voice.has("grid", "dataset") else ""
+        return (without_values(voice), voice.say(f"Nothing can be said of {{quantity|subject}}{data}."))
     if voice.has("constant"):
-        return _kept([nested(voice, grid), gain(voice), voice.say("{constant|Text}."), extent(voice, ())])
-    return _kept([nested(voice, grid), gain(voice), where(voice), extent(voice, groups)])
+        return kept([nested(voice, grid), gain(voice), voice.say("{constant|Text}."), extent(voice, ())])
+    return kept([nested(voice, grid), gain(voice), where(voice), extent(voice, groups)])
 
 
-def abstract_of_several(voices: Sequence[Voice], grids: Sequence[Grid], whole: Voice) -> Paragraph:
-    """One or two sentences on each of the first grids, each with the name of its grid, and how many more there are."""
-    said: list[Sentence] = []
-    explained = False  # how a nested best is chosen is told once
-    for voice, grid in list(zip(voices, grids, strict=True))[:IN_ABSTRACT]:
-        if voice.has("range"):
-            found = _kept([nested(voice, grid, chosen="" if explained else f" {CHOSEN}"), _gain_of(voice)])
-            explained = explained or any(CHOSEN in sentence.text for sentence in found)
-        else:
-            found = (without_values(voice),)
-        if not found:
-            flat = voice.has("constant")
-            found = _kept([voice.within("{constant|Text}.", "{constant}.") if flat else extent(voice, ())])
-        said.extend(voice.named(sentence) for sentence in found)
-    if whole.has("grids.more", "Text"):
-        said.append(whole.say("{grids.more|Text} in the sections that follow."))
-    return tuple(said)
-
-
-def _gain_of(voice: Voice) -> Sentence | None:
-    """The nested best beside the best baseline, in a sentence that stands without the one before it."""
-    relation = voice.relation("gain")
-    if not relation or not voice.has("best_baseline") or not voice.has("nested"):
-        return None
-    verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
-    return voice.say(f"{{nested|The}}{voice.of} {verb} {{best_baseline|the}}, {{best_baseline|label}}.")
-
-
-def _kept(sentences: Sequence[Sentence | None]) -> Paragraph:
+def kept(sentences: Sequence[Sentence | None]) -> Paragraph:
+    """The sentences that are there."""
     return tuple(s for s in sentences if s is not None)
 
 
@@ -166,17 +148,12 @@ def extent(voice: Voice, groups: Sequence[Group]) -> Sentence | None:
 
 def key_figures(voice: Voice, data: str) -> tuple[KeyFigure, ...]:
     """The few large numbers, each with its meaning; `data` is the key of the data set's facts."""
-    found = [_figure_best(voice), _figure_gain(voice), _figure_where(voice), _figure_balance(voice, data)]
+    found = [figure_best(voice), _figure_gain(voice), _figure_where(voice), _figure_balance(voice, data)]
     return tuple(f for f in found if f is not None)
 
 
-def key_figures_of_several(voices: Sequence[Voice]) -> tuple[KeyFigure, ...]:
-    """The nested best of each of the first grids, with the name of its grid."""
-    found = [_figure_best(voice) for voice in voices]
-    return tuple(f for f in found if f is not None)[:IN_FIGURES]
-
-
-def _figure_best(voice: Voice) -> KeyFigure | None:
+def figure_best(voice: Voice) -> KeyFigure | None:
+    """The nested best; of a grid without values how many cells it lacks."""
     if voice.has("nested"):
         bounds = ", {nested|interval}" if voice.has("nested", "interval") else ""
         meaning = f"nested {{quantity|name}}{voice.of}{bounds}, {{nested|n}}"

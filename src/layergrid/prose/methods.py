@@ -10,7 +10,7 @@ PAIRED = "paired cells"  # the rule of facts that compare two cells
 
 def methods(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
     """Answers and rows, folds and choices, values and intervals, corrections and ties, baselines."""
-    done = [_answers(voice, data), _rows(voice)]
+    done = [_answers(voice, data), _steps(voice), _rows(voice)]
     if voice.has("range"):  # where no cell has a value nothing was split, fitted or tested
         done += [_fits(voice), _values(voice, grid), _many(voice)]
     return [p for p in done if p]
@@ -19,6 +19,8 @@ def methods(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
 def _answers(voice: Voice, data: str) -> Paragraph:
     """How completions were made and graded, and how many bear no exact answer."""
     said = []
+    if voice.has(data, "chat"):
+        said.append(voice.say("Prompts become a dialogue: {d|chat}.", d=data))
     if voice.has(f"{data}.max_new_tokens"):
         cut = "; {cut|cut}" if voice.has(f"{data}.truncated", "cut") else ""
         split = " ({cut|split})" if voice.has(f"{data}.truncated", "split") else ""
@@ -33,14 +35,22 @@ def _answers(voice: Voice, data: str) -> Paragraph:
     return tuple(said)
 
 
+def _steps(voice: Voice) -> Paragraph:
+    """What was done, in the words of the grid's maker, in order."""
+    keys = [key for key in voice.facts if key.startswith(voice.identifier("step."))]
+    return tuple(voice.say("{step}.", step=f"/{key}") for key in keys)
+
+
 def _rows(voice: Voice) -> Paragraph:
     said = []
+    if voice.has("certainty") and voice.has("grid", "text"):
+        return ()
     if voice.has("statuses", "every"):
         kept = " ({rows} of {rows.all|count})" if voice.has("rows") and voice.has("rows.all") else ""
         said.append(voice.say(f"A row is compared where {{statuses|every}} has the status {{statuses}}{kept}."))
     if voice.has("groups", "column"):
-        line = "Rows that share a value of {groups|column} stay together in each split ({groups|count})."
-        said.append(voice.say(line))
+        end = "stay together in each split" if voice.has("folds") else "count as a group in each interval"
+        said.append(voice.say(f"Rows that share a value of {{groups|column}} {end} ({{groups|count}})."))
     return tuple(said)
 
 
@@ -63,11 +73,15 @@ def _fits(voice: Voice) -> Paragraph:
 
 def _values(voice: Voice, grid: Grid) -> Paragraph:
     said = []
-    if voice.has("method.interval"):
+    if voice.has("method.interval") and voice.has("level", "intervals"):
+        if voice.has("statistic"):
+            said.append(voice.say("Cells are {statistic}s over rows."))
         said.append(voice.say("Values and {level|intervals}: {m}.", m="method.interval"))
+    if voice.has("beyond_range"):
+        said.append(voice.say("{beyond_range|Text}."))
     if voice.has("method.test"):
         said.append(voice.say("Test: {m}.", m="method.test"))
-    if grid.quantity.positive:
+    if grid.quantity.positive and not grid.contrast:
         said.append(voice.say("{quantity|Positive} are the positive class."))
     return tuple(said)
 
@@ -82,6 +96,10 @@ def _many(voice: Voice) -> Paragraph:
     if any(fact.rule == PAIRED and fact.id.startswith(voice.identifier("")) for fact in voice.facts.values()):
         said.append(
             voice.say("Gaps and changes from cell to cell carry {level|intervals} that are paired on the rows.")
+        )
+    if voice.has("statistic", "median"):
+        said.append(
+            voice.say("Such a gap is the {statistic} of the row differences, not the difference of {statistic}s.")
         )
     if voice.has("best_baseline"):
         signs = "; signs are fixed in advance ({signs})" if voice.has("signs") else ""

@@ -22,7 +22,7 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         return [(voice.within("{constant|Text}.", "{constant}."),)]
     ranked = [*_headline(voice)]
     if not voice.has("tied", "all"):
-        ranked += [*_gaps(voice, view), *_change(voice)]
+        ranked += [*gaps(voice, view), *change(voice)]
     ranked.sort(key=lambda pair: -pair[0])
     lines = [line for _, line in ranked]
     lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
@@ -60,7 +60,7 @@ def _headline(voice: Voice) -> list[tuple[float, Sentence]]:
     return found
 
 
-def _gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
+def gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
     """Each group beside the group that holds the highest cell."""
     home = next((g for g in view.groups if view.peaks and view.peaks[0][1] in g.columns), None)
     found = []
@@ -79,7 +79,7 @@ def _gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
     return sorted(found, key=lambda pair: -pair[0])[:2]
 
 
-def _change(voice: Voice) -> list[tuple[float, Sentence]]:
+def change(voice: Voice) -> list[tuple[float, Sentence]]:
     """The fall behind the highest cell at its position, or else the rise towards it."""
     best = voice.get("highest")
     if best is None or not best.cells:
@@ -89,7 +89,7 @@ def _change(voice: Voice) -> list[tuple[float, Sentence]]:
         fact = voice.get(f"{key}.{name}")
         if fact is not None:
             line = voice.say(
-                f"{{c|Span}} {{quantity|name}}{voice.of} {{c|clause}} at {{c|position}}.", c=f"{key}.{name}"
+                f"{{c|Span}} {{quantity|the}}{voice.of} {{c|clause}} at {{c|position}}.", c=f"{key}.{name}"
             )
             return [(_size(fact), line)]
     return []
@@ -112,8 +112,9 @@ def _share(voice: Voice, view: View) -> Sentence | None:
 # ---------------------------------------------------------------- interpretation
 
 
-def interpretation(voice: Voice, grid: Grid) -> list[Paragraph]:
+def interpretation(voice: Voice, view: View) -> list[Paragraph]:
     """What may be read from the grid and what may not, hedged; the author's own text stands apart."""
+    grid = view.grid
     if not voice.has("nested") or voice.relation("nested.chance") != "above":
         return [_unsupported(voice)]
     said = []
@@ -183,9 +184,9 @@ def anomaly(voice: Voice) -> list[Paragraph]:
 # ---------------------------------------------------------------- conclusion
 
 
-def conclusion(voice: Voice, grid: Grid) -> list[Paragraph]:
+def conclusion(voice: Voice, view: View) -> list[Paragraph]:
     """The result once more beside its baseline, then what it does not show."""
-    return [p for p in (_result(voice), _limits(voice, grid)) if p]
+    return [p for p in (_result(voice), _limits(voice, view.grid)) if p]
 
 
 def _result(voice: Voice) -> Paragraph:

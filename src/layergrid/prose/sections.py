@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from layergrid import text
 from layergrid.artifacts import Cite, Grid, Paragraph, Sentence
 from layergrid.facts.view import Group, View
+from layergrid.prose import described
 from layergrid.prose.first_page import without_values
 from layergrid.prose.voice import Voice, chained, joined
 
@@ -20,22 +21,38 @@ def overview(voice: Voice, grid: Grid, data: str, model: str) -> list[Paragraph]
 
 def _sources(voice: Voice, data: str, model: str) -> Paragraph:
     keys = {"m": model, "shape": f"{model}.shape", "d": data, "n": f"{data}.n", "right": f"{data}.right"}
-    if not (voice.has(keys["shape"], "long") and voice.has(keys["n"])):
+    if not voice.has(keys["shape"], "long"):
         return ()
-    share = ", {right|percent} of them rightly" if voice.has(keys["right"], "percent") else ""
-    line = "The model {m|name} ({shape|long}) answers {n} of {d|name} ({d|source})"
-    return (voice.say(f"{line}{share}.", **keys),)
+    if not voice.has(keys["n"]):
+        return (voice.say("The model is {m|name} ({shape|long}).", **keys),)
+    keys["wrong"] = f"{data}.wrong"
+    verb = "{d|reads}" if voice.has(data, "reads") else "{d|answers}"
+    line = f"The model {{m|name}} ({{shape|long}}) {verb} {{n}} of {{d|name}} ({{d|source}})"
+    if voice.has(keys["right"], "rightly") and voice.has(keys["right"], "percent"):
+        line += ", {right|percent} of them {right|rightly}"
+    elif voice.has(keys["right"], "percent"):
+        line += ": {right} ({right|percent}) and {wrong}"
+    said = [voice.say(f"{line}.", **keys)]
+    if voice.has(data, "chat"):
+        said.append(voice.say("Prompts become a dialogue: {d|chat}.", **keys))
+    return tuple(said)
 
 
 def _measured(voice: Voice, grid: Grid) -> Paragraph:
-    said = [voice.say("The grid holds {quantity|name} for {shape|full}.")]
+    said = [voice.say("The grid holds {quantity|the} for {shape|full}.")]
+    if voice.has("grid", "text"):
+        said.append(voice.say("The tokens are those of the text {grid|text} alone, in their order."))
+    if voice.has("head"):
+        said.append(voice.say("Its cells are those of {head}."))
     if voice.has("constant"):
         said.append(voice.say("{constant|Text}."))
     elif voice.has("range"):
         said.append(voice.say("Its {range|lie}."))
     elif grid.value.size:
         said.append(without_values(voice))
-    if voice.has("rows"):
+    if voice.has("certainty", "Text"):
+        said.append(voice.say("{certainty|Text}."))
+    elif voice.has("rows"):
         positive = ", {rows.positive} of them {quantity|positive}" if grid.quantity.positive else ""
         share = " ({rows.positive|percent})" if positive and voice.has("rows.positive", "percent") else ""
         lost = "; {dropped} {dropped|is} left out" if voice.number("dropped") > 0 else ""
@@ -54,7 +71,7 @@ def _bests(voice: Voice) -> Paragraph:
     if voice.has("highest", "superlative") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
         why = "; it was chosen on the rows that score it, so that its value is optimistic"
-        said.append(voice.say(f"{line}{'' if voice.has('highest', 'lone') else why}."))
+        said.append(voice.say(f"{line}{'' if voice.has('highest', 'lone') or not voice.has('nested') else why}."))
     if voice.has("best_baseline"):
         said.append(voice.say("{best_baseline|Named}, {best_baseline|label}, {best_baseline|verb} {best_baseline}."))
     return tuple(said)
@@ -70,12 +87,14 @@ def components(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
 
 def _scale(voice: Voice) -> Paragraph:
     said = [voice.say("{quantity|sentence}.")]
-    if voice.has("bounds") and voice.has("chance"):
-        said.append(voice.say("Values run from {bounds}, and chance is {chance}."))
+    if voice.has("quantity", "caution"):
+        said.append(voice.say("{quantity|caution}."))
+    if voice.has("bounds"):
+        said.append(voice.say(f"Values run {{bounds}}{', and {chance|clause}' if voice.has('chance') else ''}."))
     elif voice.has("chance"):
-        said.append(voice.say("Chance is {chance}."))
-    elif voice.has("bounds"):
-        said.append(voice.say("Values run from {bounds}."))
+        said.append(voice.say("{chance|Clause}."))
+    if voice.has("quantity", "unit") and not voice.has("bounds"):
+        said.append(voice.say("The unit is {quantity|unit}."))
     return tuple(said)
 
 
@@ -83,16 +102,23 @@ def _axes(voice: Voice, grid: Grid, data: str) -> Paragraph:
     said = []
     if grid.layers:
         zero = "; {layers.first} is the output of the embedding" if grid.layers[0] == 0 else ""
-        said.append(voice.say(f"The vertical axis holds {{layers}}, numbered as the blocks of the model{zero}."))
-    if grid.positions:
+        numbered = f"numbered as the blocks of the model{zero}" if grid.model else "as they were given"
+        said.append(voice.say(f"The layer axis holds {{layers}}, {numbered}."))
+    if voice.has("grid", "text"):
+        said.append(voice.say("The token axis holds the tokens of the text {grid|text}, in order: {positions}."))
+    elif grid.positions:
         noun = "positions" if len(grid.positions) > 1 else "position"
-        said.append(voice.say(f"The horizontal axis holds the token {noun} {{positions}}."))
-    if voice.has("positions", "run"):
+        of_tokens = "token " if grid.model else ""
+        said.append(voice.say(f"The token axis holds the {of_tokens}{noun} {{positions}}."))
+    if voice.has("positions", "run") and grid.model:
         line = (
             "{positions|Counts} {positions|run} {positions|counts} from the end of the sequence, stop token included."
         )
         said.append(voice.say(line))
-    said.append(voice.say("Positions are found in the token ids that the model saw, not by tokenising its text anew."))
+    if grid.model:
+        said.append(
+            voice.say("Positions are found in the token ids that the model saw, not by tokenising its text anew.")
+        )
     if voice.has(data, "rule"):
         line = "The exact answer is {d|rule}; the rule does not see the gold answer or the label."
         said.append(voice.say(line, d=data))
@@ -124,25 +150,39 @@ def analysis(voice: Voice, grid: Grid, view: View) -> list[Paragraph]:
     if voice.has("constant"):
         return [(voice.say("{constant|Text}."),)]
     loud = [g for g in view.groups if voice.has(f"group.{g.key}.peak") and not voice.has("tied", "all")]
-    loud.sort(key=lambda g: -voice.number(f"group.{g.key}.peak"))
+    loud.sort(key=lambda g: -view.sign * voice.number(f"group.{g.key}.peak"))
     quiet = [g for g in view.groups if g not in loud and voice.has(f"group.{g.key}.range")]
     paragraphs = [_loud(voice, grid, g) for g in loud] + [_quiet(voice, g) for g in quiet]
     if voice.has("tied", "all"):
         paragraphs.insert(0, (voice.say("{tied|Full}."),))
-    return [p for p in (*paragraphs, trends(voice)) if p]
+    whole = [*described.along(voice, view)] if view.described else []
+    return [p for p in (*paragraphs, *whole, trends(voice)) if p]
 
 
 def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
     key = f"group.{group.key}"
     top = _key(voice.facts[voice.identifier(f"{key}.peak")].cells[0][1])
     said = [_top(voice, key, top, len(group.columns))]
-    said.extend(_followers(voice, key, [k for k in (_key(grid.positions[j]) for j in group.columns) if k != top]))
+    others = [_key(grid.positions[j]) for j in group.columns]
+    ranked = voice.get(f"{key}.ranked")
+    if ranked is not None:
+        others = [_key(position) for _, position in ranked.cells]
+    said.extend(_followers(voice, key, [k for k in others if k != top]))
+    if ranked is not None:
+        said.append(voice.say("{r|Rest}.", r=f"{key}.ranked"))
     if voice.has(f"{key}.above", "Text") and len(grid.layers) * len(group.columns) > 1:
         early = ", {early|clause}" if voice.has(f"{key}.above.earliest") else ""
         keys = {"above": f"{key}.above", "early": f"{key}.above.earliest"}
         said.append(voice.say(f"{{above|Text}}{early}.", **keys))
+    if voice.has(f"{key}.contrast"):
+        said.insert(0, _sides(voice, key))
     change = _change(voice, top)
     return (*said, change) if change else tuple(said)
+
+
+def _sides(voice: Voice, key: str) -> Sentence:
+    """On which side of zero the intervals of a group lie."""
+    return voice.say("At {g|label} the {level} interval of the difference {s}.", g=key, s=f"{key}.contrast")
 
 
 def _key(position: str) -> str:
@@ -156,7 +196,7 @@ def _top(voice: Voice, key: str, top: str, members: int) -> Sentence:
     unique = voice.has("tied", "position") and best is not None and best.cells[:1] == peak.cells[:1]
     band = ", and {band}" if voice.has(f"{top}.band") else ""
     keys = {"p": f"{key}.peak", "band": f"{top}.band", "g": key}
-    if unique and voice.has("highest", "superlative"):
+    if unique and voice.has("highest", "superlative") and voice.has("nested"):
         head = "{quantity|Subject} are {highest|superlative} at {p|position}: {p} in {p|layers}"
     elif members > 1:
         head = "Of {g|label}, {p|position} holds {p|the}: {p} in {p|layers}"
@@ -167,7 +207,8 @@ def _top(voice: Voice, key: str, top: str, members: int) -> Sentence:
 
 def _followers(voice: Voice, group: str, others: Sequence[str]) -> list[Sentence]:
     """The other positions of a group: those with a peak in order of it, then those without a cell above chance."""
-    ranked = sorted((k for k in others if voice.has(f"{k}.peak")), key=lambda k: -voice.number(f"{k}.peak"))
+    sign = -1 if voice.has("highest", "least") else 1
+    ranked = sorted((k for k in others if voice.has(f"{k}.peak")), key=lambda k: -sign * voice.number(f"{k}.peak"))
     even = [k for k in ranked if voice.relation(f"{k}.gap") == "cannot be told from"]
     apart = [k for k in ranked if voice.has(f"{k}.gap", "clause") and k not in even]
     rest = [k for k in ranked if k not in even and k not in apart]
@@ -198,17 +239,21 @@ def _apart(voice: Voice, group: str, keys: Sequence[str]) -> Sentence:
 
 def _change(voice: Voice, top: str) -> Sentence | None:
     has = [name for name in ("rise", "fall") if voice.has(f"{top}.{name}", "full")]
+    if voice.has(f"{top}.way"):
+        return voice.say("At {p|position} {quantity|the} {w}.", p=f"{top}.peak", w=f"{top}.way")
     if not has:
         return None
     parts = chained(voice.say("{c|full}", c=f"{top}.{name}") for name in has)
-    return joined([*voice.say("At {p|position} {quantity|name} ", p=f"{top}.peak").parts, *parts, "."])
+    return joined([*voice.say("At {p|position} {quantity|the} ", p=f"{top}.peak").parts, *parts, "."])
 
 
 def _quiet(voice: Voice, group: Group) -> Paragraph:
     """A group without a cell above chance, or one of a grid that was not tested and has no highest cell."""
     key = f"group.{group.key}"
     keys = {"g": key, "r": f"{key}.range", "a": f"{key}.above"}
-    head = "At {g|label} {quantity|name} {r|stays}"
+    head = "At {g|label} {quantity|the} {r|stays}"
+    if voice.has(f"{key}.contrast"):
+        return (voice.say(f"{head}.", **keys), _sides(voice, key))
     if voice.has(f"{key}.above", "clause"):
         return (voice.say(f"{head}, and {{a|clause}} {{correction}}.", **keys),)
     return (voice.say(f"{head}.", **keys),)
@@ -221,5 +266,5 @@ def trends(voice: Voice) -> Paragraph:
     found = [voice.say(f"{{trend.{key}}}") for key in ("rises", "falls") if voice.has(f"trend.{key}")]
     if voice.has("trend.unclear"):
         found.append(voice.say("shows {trend.unclear}"))
-    parts: list[str | Cite] = [*voice.say("Across layers {quantity|name} ").parts, *chained(found, ", ", ", and ")]
+    parts: list[str | Cite] = [*voice.say("Across layers {quantity|the} ").parts, *chained(found, ", ", ", and ")]
     return (joined([*parts, *voice.say("; a trend is stated for {trend.rule|rule}.").parts]),)

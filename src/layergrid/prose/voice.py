@@ -27,6 +27,12 @@ class Voice:
         self.Grid = "The grid {grid|name}" if several else "The grid"
         self.of = " of the grid {grid|name}" if several else ""
 
+    @property
+    def whose(self) -> str:
+        """A piece of a template: " for MODEL on DATA", as far as the grid has them."""
+        model = " for {grid|model}" if self.has("grid", "model") else ""
+        return model + (" on {grid|dataset}" if self.has("grid", "dataset") else "")
+
     def within(self, upper: str, lower: str, **keys: str) -> Sentence:
         """A sentence that begins with `upper`, or "In the grid NAME, " and `lower` where there are several."""
         return self.say(f"In {self.grid}, {lower}" if self.several else upper, **keys)

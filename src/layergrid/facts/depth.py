@@ -1,0 +1,95 @@
+"""Facts of where along the layers values stand: the range in parts of the depth, and which position leads in which layer.
+
+They hold of the values as they are; whether others of the same sort would do likewise is not theirs to say.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layergrid import text
+from layergrid.facts.ledger import Ledger, against_zero
+from layergrid.facts.view import View
+
+PARTS = 3  # parts of the depth whose ranges are told
+LEAST = 6  # layers that this needs
+LEADERS = 3  # leading positions, or sets of them, that are named
+TOGETHER = 3  # positions that lead a layer together and are named
+
+
+def derive(view: View, ledger: Ledger) -> None:
+    """Writes the ranges by depth and the leaders of grids that describe."""
+    if not view.described or not view.ok.any() or view.constant:
+        return
+    rows = [i for i in range(len(view.grid.layers)) if view.ok[i].any()]
+    if len(rows) >= LEAST:
+        _parts(view, rows, ledger)
+    if not view.grid.contrast and len(view.grid.positions) > 1 and len(rows) > 1:
+        _leaders(view, rows, ledger)
+
+
+def _parts(view: View, rows: list[int], ledger: Ledger) -> None:
+    """The range of values in the first, the middle and the last third of the layers."""
+    for number, part in enumerate(np.array_split(np.array(rows), PARTS)):
+        inside = np.zeros_like(view.ok)
+        inside[part] = view.ok[part]
+        values = view.grid.value[inside]
+        low, high = float(values.min()), float(values.max())
+        layers = text.layers([view.grid.layers[int(i)] for i in part])
+        a, b = (text.number(v, view.digits) for v in (low, high))
+        clause = f"between {a} and {b}" if a != b else f"at {a}"
+        forms = {"text": f"{clause} in {layers}"}
+        cells = [view.point((int(i), int(j))) for i, j in np.argwhere(inside)]
+        ledger.add(f"depth.{number}", "range", forms, cells=cells, low=low, high=high, n=int(values.size))
+
+
+def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
+    """Which position holds the highest value of each layer, by how many layers it leads.
+
+    Where cells can be compared, a layer counts only if its highest can be told from the next by a paired interval.
+    """
+    led: dict[tuple[int, ...], list[int]] = {}
+    for i in rows:
+        if first := _first(view, i):
+            led.setdefault(first, []).append(i)
+    named = sorted((c for c in led if len(c) <= TOGETHER), key=lambda c: (-len(led[c]), led[c][0]))[:LEADERS]
+    if not named:
+        return
+    named.sort(key=lambda columns: led[columns][0])
+    names = {c: text.listed(view.shown(j) for j in c) for c in named}
+    parts = [f"{names[c]} in {text.layers([view.grid.layers[i] for i in led[c]])}" for c in named]
+    told = sum(len(led[c]) for c in named)
+    rest = ""
+    if told < len(rows):
+        where = (
+            f"in the other {text.counted(len(rows) - told, 'layer')}" if len(rows) - told > 1 else "in the other layer"
+        )
+        apart = "it cannot be told from the next" if view.paired else "it stands elsewhere or at several"
+        rest = f"; {where} {apart}" if len(led) == len(named) or not view.paired else f"; {where} it stands elsewhere"
+    clause = (
+        f"the {view.extreme} value of a layer stands at {(text.listed if _short(named) else '; '.join)(parts)}{rest}"
+    )
+    if len(led) == 1 and told == len(rows):
+        clause = f"in every layer the {view.extreme} value stands at {names[named[0]]}"
+    forms = {"text": clause, "Text": text.capital(clause)}
+    cells = [view.point((i, j)) for c in named for i in led[c] for j in c]
+    ledger.add("leaders", "leaders", forms, cells=cells, value=told, n=len(rows), relation=view.extreme)
+
+
+def _short(named: list[tuple[int, ...]]) -> bool:
+    return all(len(columns) == 1 for columns in named)
+
+
+def _first(view: View, i: int) -> tuple[int, ...]:
+    """The positions that hold the highest value of a layer; none where all are equal or it cannot be told."""
+    columns = np.flatnonzero(view.ok[i])
+    values = view.sign * view.grid.value[i, columns]
+    first = tuple(int(j) for j in columns[values == values.max()])
+    if len(first) == len(columns):
+        return ()
+    if view.paired:
+        after = int(columns[np.argsort(-values, kind="stable")[1]])
+        gap = view.difference((i, first[0]), (i, after)) if len(first) == 1 else None
+        if gap is None or against_zero(gap.low, gap.high) not in {"above", "below"}:
+            return ()
+    return first

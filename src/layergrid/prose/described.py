@@ -1,0 +1,257 @@
+"""The words of grids that describe and choose nothing: first page, observations, interpretation, conclusion.
+
+They say what is there, how sure it is, and what it is not; they know no kind of grid.
+"""
+
+from __future__ import annotations
+
+from layergrid import text
+from layergrid.artifacts import KeyFigure, Paragraph, Sentence
+from layergrid.facts.view import View
+from layergrid.prose.reading import MOST, change, gaps
+from layergrid.prose.voice import Voice, chained, joined
+
+IN_ABSTRACT = 2  # sentences of what was found, between what a cell is and what it does not say
+
+
+def abstract(voice: Voice, view: View) -> Paragraph:
+    """What a cell is, what was found and how sure, and what a high value does not say."""
+    said = [voice.say("{quantity|sentence}."), *found(voice, view)[:IN_ABSTRACT]]
+    return (*said, voice.say("{quantity|caution}.")) if voice.has("quantity", "caution") else tuple(said)
+
+
+def found(voice: Voice, view: View) -> list[Sentence]:
+    """What is there, weightiest first."""
+    if voice.has("constant"):
+        return [voice.within("{constant|Text}.", "{constant}.")]
+    if not voice.has("range"):
+        return []
+    said = [*contrasts(voice), *references(voice, view)[:1]]
+    for sentence in (extremes(voice), ties(voice), certainty(voice), leaders(voice)):
+        if sentence is not None:
+            said.append(sentence)
+    return said
+
+
+# ---------------------------------------------------------------- single findings
+
+
+def extremes(voice: Voice) -> Sentence | None:
+    """Where the values are highest and lowest, where such cells may be named."""
+    if not voice.has("highest", "single") or voice.has("constant"):
+        return None
+    if voice.has("highest", "lone"):
+        return voice.within("{highest|The}, {highest|where}, holds {highest}.", "{highest|the} holds {highest}.")
+    lowest = ", and {lowest|single} {lowest|at}, {lowest}" if voice.has("lowest", "single") else ""
+    what = f"{{highest|is}} {{highest|at}}, {{highest}}{lowest}."
+    return voice.within(f"{{quantity|The}} {what}", f"{{quantity|the}} {what}")
+
+
+def ties(voice: Voice) -> Sentence | None:
+    """Which cells cannot be told from the highest, by paired intervals."""
+    return voice.within("{tied|Full}.", "{tied|full}.") if voice.has("tied", "Full") else None
+
+
+def certainty(voice: Voice) -> Sentence | None:
+    """That differences have no interval, and why."""
+    return voice.within("{certainty|Text}.", "{certainty}.") if voice.has("certainty", "Text") else None
+
+
+def leaders(voice: Voice) -> Sentence | None:
+    """Which position holds the highest value of each layer."""
+    if not voice.has("leaders"):
+        return None
+    return voice.within("{leaders|Text}.", "{leaders}.")
+
+
+def depth(voice: Voice) -> Sentence | None:
+    """The range of values in each third of the layers."""
+    if not voice.has("depth.0"):
+        return None
+    parts = chained(voice.say("{d}", d=f"depth.{i}") for i in range(3))
+    return joined([*voice.say(f"The values{voice.of} lie ").parts, *parts, "."])
+
+
+def contrasts(voice: Voice) -> list[Sentence]:
+    """On which side of zero the intervals lie, and what chance alone would give; values without intervals."""
+    if voice.has("contrast.signs"):
+        return [voice.say(f"The differences{voice.of} {{contrast.signs}}.")]
+    if not voice.has("contrast.sides"):
+        return []
+    beside = "; {contrast.chance}" if not voice.has("contrast.sides", "none") else ""
+    head = f"The interval of the difference ({{level}}, cell by cell){voice.of} {{contrast.sides}}"
+    said = [voice.say(f"{head}{beside}.")]
+    far = [side for side in ("above", "below") if voice.has(f"contrast.{side}")]
+    if far:
+        items = chained(voice.say("{c} at {c|where} ({c|more})", c=f"contrast.{side}") for side in far)
+        said.append(joined([*voice.say(f"The difference{voice.of} goes as far as ").parts, *items, "."]))
+    return said
+
+
+def references(voice: Voice, view: View) -> list[Sentence]:
+    """How the cells stand beside what they are compared with."""
+    said = []
+    for facet in view.grid.facets:
+        key = f"reference.{text.slug(facet.name)}"
+        if facet.role == "reference" and (one := _reference(voice, key)) is not None:
+            said.append(one)
+            if voice.has(f"{key}.gap", "relation") and voice.has("highest", "single"):
+                said.append(_at_highest(voice, key))
+    return said
+
+
+def _reference(voice: Voice, key: str) -> Sentence | None:
+    if voice.has(f"{key}.values"):
+        return voice.within("{v|Text} {r|label}.", "{v} {r|label}.", v=f"{key}.values", r=key)
+    if not voice.has(f"{key}.above"):
+        return None
+    side = "above" if voice.number(f"{key}.above") >= voice.number(f"{key}.below") else "below"
+    rest = [voice.say(f"{{{name}}} it", **{name: f"{key}.{name}"})
+            for name in ("above", "below", "cannot") if name != side and voice.number(f"{key}.{name}") > 0]  # fmt: skip
+    head = voice.within("{s|Text} {r|label}", "{s} {r|label}", s=f"{key}.{side}", r=key)
+    widest = ()
+    if voice.has(f"{key}.{side}.widest"):
+        far = ", most at {w|where}, {w|value} against {w|beside}"
+        widest = voice.say(far, w=f"{key}.{side}.widest").parts
+    return joined([*head.parts, *widest, *(p for one in rest for p in ("; ", *one.parts)), "."])
+
+
+def _at_highest(voice: Voice, key: str) -> Sentence:
+    """The highest value beside the reference there, so that its size is not taken for a finding."""
+    line = "Where {quantity|the} {highest|is}, {highest|at}, it reads {g|value}, and {r|label} is {g|beside}"
+    return voice.say(f"{line}: a paired difference of {{g}}.", g=f"{key}.gap", r=key)
+
+
+def heads(voice: Voice) -> list[Sentence]:
+    """Single heads beside the map that joins them."""
+    said = []
+    if voice.has("heads.highest"):
+        line = f"{{h|The}}{voice.of} is {{h}}, of {{h|head}} at {{h|where}}"
+        said.append(voice.say(f"{line}.", h="heads.highest"))
+    if voice.has("heads.spread"):
+        said.append(voice.say(f"At {{highest|the}}{voice.of}, {{highest|where}}, {{heads.spread}}."))
+    if voice.has("heads.leading"):
+        said.append(voice.within("{heads.leading|Text}.", "{heads.leading}."))
+    return said
+
+
+def along(voice: Voice, view: View) -> list[Paragraph]:
+    """Over the whole grid: beside its references, along its layers, head by head."""
+    layers = [line for line in (leaders(voice), depth(voice)) if line is not None]
+    return [p for p in (tuple(references(voice, view)), tuple(layers), tuple(heads(voice))) if p]
+
+
+# ---------------------------------------------------------------- key figures
+
+
+def key_figures(voice: Voice, view: View) -> tuple[KeyFigure, ...]:
+    """The few large numbers, each with its meaning."""
+    found_figures = [
+        _figure_contrast(voice), *_figures_reference(voice, view), _figure_end(voice, "highest"),
+        _figure_end(voice, "lowest"), _figure_size(voice, view),
+    ]  # fmt: skip
+    return tuple(f for f in found_figures if f is not None)[:4]
+
+
+def _figure_contrast(voice: Voice) -> KeyFigure | None:
+    if not voice.has("contrast.sides"):
+        return None
+    meaning = f"cells{voice.of} whose {{level}} interval {{s|leaves}}"
+    if not voice.has("contrast.sides", "none"):
+        meaning += "; {contrast.chance}"
+    return KeyFigure(voice.say("{s|off}", s="contrast.sides"), voice.say(meaning, s="contrast.sides"))
+
+
+def _figures_reference(voice: Voice, view: View) -> list[KeyFigure]:
+    found_figures = []
+    for facet in view.grid.facets:
+        key = f"reference.{text.slug(facet.name)}"
+        for name, how in (("above", ", by paired intervals"), ("values", ", as values")):
+            if facet.role == "reference" and voice.has(f"{key}.{name}", "of"):
+                meaning = voice.say(f"cells{voice.of} {{a|word}} {{r|label}}{how}", a=f"{key}.{name}", r=key)
+                found_figures.append(KeyFigure(voice.say("{a|of}", a=f"{key}.{name}"), meaning))
+    return found_figures
+
+
+def _figure_end(voice: Voice, end: str) -> KeyFigure | None:
+    if not voice.has(end, "single") or voice.has("constant") or (end == "lowest" and voice.has("highest", "lone")):
+        return None
+    bounds = "; {e|interval}" if voice.has(end, "interval") else ""
+    meaning = f"{{e|single}} {{quantity|name}}{voice.of}, {{e|at}}{bounds}"
+    return KeyFigure(voice.say("{e|value}", e=end), voice.say(meaning, e=end))
+
+
+def _figure_size(voice: Voice, view: View) -> KeyFigure | None:
+    """The rows behind the cells, or the size of a grid that has none."""
+    if not voice.has("range"):
+        return KeyFigure(voice.say("{empty|count}"), voice.say(f"cells without a value{voice.of}, of {{shape}}"))
+    if view.paired and voice.has("rows"):
+        lost = "; {dropped|of} left out" if voice.number("dropped") > 0 else ""
+        groups = ", in {groups}" if voice.has("groups", "column") else ""
+        return KeyFigure(voice.say("{rows|count}"), voice.say(f"rows compared{voice.of}{groups}{lost}"))
+    return KeyFigure(voice.say("{shape|cells}"), voice.say(f"{{shape}}{voice.of}"))
+
+
+# ---------------------------------------------------------------- sections that weigh
+
+
+def observations(voice: Voice, view: View) -> list[Paragraph]:
+    """Up to five findings: contrasts and references, gaps and changes with their intervals, then values in order."""
+    if not voice.has("range") or voice.has("constant"):
+        return []
+    lines = [*contrasts(voice), *references(voice, view)]
+    if not voice.has("tied", "all"):
+        measured = [*gaps(voice, view), *change(voice)]
+        measured.sort(key=lambda pair: -pair[0])
+        lines += [line for _, line in measured[:2]]
+    more = (ties(voice), leaders(voice), depth(voice), *heads(voice), extremes(voice))
+    lines += [line for line in more if line is not None]
+    return [(line,) for line in (lines or [voice.say("The grid's {range|lie}.")])[:MOST]]
+
+
+def interpretation(voice: Voice, view: View) -> list[Paragraph]:
+    """What the numbers do not say, and how far they reach."""
+    if not voice.has("range"):
+        return [(voice.say(f"{voice.Grid} holds nothing to interpret."),)]
+    said = [voice.say("{quantity|caution}.")] if voice.has("quantity", "caution") else []
+    said.append(_reach(voice, view))
+    if voice.has("contrast.sides") and not voice.has("contrast.sides", "none"):
+        line = f"Cells{voice.of} are judged each by itself, without correction for their number"
+        said.append(voice.say(f"{line}: {{contrast.chance|lone}}."))
+    return [tuple(said)]
+
+
+def _reach(voice: Voice, view: View) -> Sentence:
+    """For what the values stand."""
+    if not view.grid.model:
+        return voice.say(f"The numbers{voice.of} were given and not computed here: what they mean is for their source "
+                         "to say.")  # fmt: skip
+    if not view.paired:
+        return voice.say(f"The values{voice.of} describe what was read and are not an estimate for others.")
+    return voice.say(f"The values{voice.of} describe what is there, not what the model makes of it.")
+
+
+def conclusion(voice: Voice, view: View) -> list[Paragraph]:
+    """What was found once more, then how far it reaches."""
+    if not voice.has("range"):
+        return [(voice.say(f"{voice.Grid} holds nothing to conclude from."),)]
+    first = found(voice, view)[:1]
+    return [p for p in (tuple(first), tuple(_limits(voice, view))) if p]
+
+
+def _limits(voice: Voice, view: View) -> list[Sentence]:
+    said = []
+    sure = certainty(voice)
+    if sure is not None:
+        said.append(sure)
+    elif view.grid.model and voice.has("rows"):
+        shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
+        kept = " kept of {rows.all|count}" if voice.number("dropped") > 0 and voice.has("rows.all") else ""
+        said.append(voice.say(f"The numbers{voice.of} are those of the {{rows}}{kept}{shares}."))
+    if voice.has("level", "intervals"):
+        pairs = ", and ties are judged pair by pair" if voice.has("tied") else ""
+        said.append(voice.say(f"The {{level|intervals}} of single cells{voice.of} are pointwise{pairs}."))
+    if view.paired and voice.has("highest", "single") and not voice.has("highest", "lone"):
+        line = f"Differences that start from {{highest|a}}{voice.of} are optimistic, because these rows choose it"
+        said.append(voice.say(f"{line}."))
+    return said

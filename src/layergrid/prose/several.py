@@ -1,0 +1,52 @@
+"""The first page of a report on several grids: a sentence or two on each, and a figure of each; it knows no kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layergrid.artifacts import KeyFigure, Paragraph, Sentence
+from layergrid.facts.sources import IN_ABSTRACT
+from layergrid.facts.view import View
+from layergrid.prose import described
+from layergrid.prose.first_page import CHOSEN, extent, figure_best, kept, nested, without_values
+from layergrid.prose.voice import Voice
+
+IN_FIGURES = 4  # grids that have a key figure, where there are several
+
+
+def abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Paragraph:
+    """One or two sentences on each of the first grids, each with the name of its grid, and how many more there are."""
+    said: list[Sentence] = []
+    explained = False  # how a nested best is chosen is told once
+    for voice, view in list(zip(voices, seen, strict=True))[:IN_ABSTRACT]:
+        if voice.has("range") and view.described:
+            found = tuple(described.found(voice, view)[:1])
+        elif voice.has("range"):
+            found = kept([nested(voice, view.grid, chosen="" if explained else f" {CHOSEN}"), _gain_of(voice)])
+            explained = explained or any(CHOSEN in sentence.text for sentence in found)
+        else:
+            found = (without_values(voice),)
+        if not found:
+            flat = voice.has("constant")
+            found = kept([voice.within("{constant|Text}.", "{constant}.") if flat else extent(voice, ())])
+        said.extend(voice.named(sentence) for sentence in found)
+    if whole.has("grids.more", "Text"):
+        said.append(whole.say("{grids.more|Text} in the sections that follow."))
+    return tuple(said)
+
+
+def _gain_of(voice: Voice) -> Sentence | None:
+    """The nested best beside the best baseline, in a sentence that stands without the one before it."""
+    relation = voice.relation("gain")
+    if not relation or not voice.has("best_baseline") or not voice.has("nested"):
+        return None
+    verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
+    return voice.say(f"{{nested|The}}{voice.of} {verb} {{best_baseline|the}}, {{best_baseline|label}}.")
+
+
+def key_figures(voices: Sequence[Voice], seen: Sequence[View]) -> tuple[KeyFigure, ...]:
+    """The nested best of each of the first grids, or the first figure of one that describes, with its grid's name."""
+    found: list[KeyFigure | None] = []
+    for voice, view in zip(voices, seen, strict=True):
+        found += described.key_figures(voice, view)[:1] if view.described else [figure_best(voice)]
+    return tuple(f for f in found if f is not None)[:IN_FIGURES]
