@@ -112,7 +112,7 @@ def test_an_earlier_layer_is_not_read_as_the_last(family):
     if len(set(blocks(family))) > 1:
         others = (IDS + 50) % logits.shape[1]  # tied embeddings make a token's own probability large in every layer
         found, _ = lens.readout(family)(states, others)
-        assert np.abs(found - log_softmax(logits)[np.arange(len(IDS)), others]).max() > 0.2
+        assert np.abs(found - log_softmax(logits)[np.arange(len(IDS)), others]).max() > 0.2 * logits.std()
 
 
 @pytest.mark.parametrize("name", NORMS)
