@@ -210,7 +210,8 @@ def test_a_model_in_the_hubs_cache_loads_without_a_network(saved, tmp_path):
     code = (
         "import json; from dataclasses import asdict; from pathlib import Path; from types import SimpleNamespace\n"
         "from layergrid import models\n"
-        "spec = SimpleNamespace(address='hf:owner/name', revision=None, dtype='float32', device='cpu', device_map=None, quantize=None)\n"
+        "spec = SimpleNamespace(address='hf:owner/name', revision=None, dtype='float32', device='cpu',\n"
+        "    device_map=None, quantize=None)\n"
         "loaded = models.load(spec, Path('.'), name='x')\n"
         "print(json.dumps([models.fingerprint(spec, Path('.')), asdict(loaded.card)]))"
     )
@@ -225,7 +226,8 @@ def test_a_hub_that_cannot_be_reached_is_said_with_what_to_do(tmp_path):
         "from pathlib import Path; from types import SimpleNamespace\n"
         "from layergrid import kinds, models\n"
         "for revision in (None, '0' * 40):\n"
-        "    spec = SimpleNamespace(address='hf:owner/name', revision=revision, dtype='float32', device='cpu', device_map=None, quantize=None)\n"
+        "    spec = SimpleNamespace(address='hf:owner/name', revision=revision, dtype='float32', device='cpu',\n"
+        "        device_map=None, quantize=None)\n"
         "    try: models.load(spec, Path('.'))\n"
         "    except kinds.BuildError as error: print(error)\n"
     )

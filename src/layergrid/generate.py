@@ -1,8 +1,9 @@
-"""Writes the model's greedy completion of every prompt, keeps its ids and log-probabilities; it grades nothing.
+"""Writes the model's greedy completion of every prompt, or reads texts as they are given; it grades nothing.
 
 Decoding is this module's own loop over the model's logits, so that nothing in a model's generation configuration
 (sampling, temperature, penalties, forced or suppressed tokens) changes an answer; only its stop tokens are honoured.
-The batches are fixed before the run, padded on the left; only the chosen token's log-probability is kept of each step.
+The batches are fixed before the run; only the chosen token's log-probability is kept of each step. Of a model with two
+stacks the encoder reads the prompt, and the decoder writes the completion after a start token that is not kept.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ import numpy as np
 from layergrid.artifacts import Floats, Ints, Sequences
 from layergrid.kinds import BadInput, BuildError
 from layergrid.models import Loaded, accepts
-from layergrid.prompts import completion_offsets, encode_prompts
+from layergrid.prompts import ChatSpec, check_start, completion_offsets, dialogues, encode_prompts, told
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # part of the stage's key: raise it when a completion or its log-probabilities change
+VERSION = 2  # part of the stage's key: raise it when a completion or its log-probabilities change
 
 Progress = Callable[[int, int], None]  # prompts done, prompts in all
+Advance = Callable[
+    ["torch.Tensor | None"], "torch.Tensor"
+]  # tokens chosen last [batch, 1] or None -> logits [batch, V]
+
+_CACHES = ("past_key_values", "cache_params", "state")  # how forward methods call what they keep between steps
+_TRIAL = 8  # tokens of the trial run that tells whether padding on the left changes anything
 
 
 @dataclass(frozen=True)
@@ -43,41 +50,104 @@ def generate(
     max_new_tokens: int,
     batch: int,
     progress: Progress = lambda *_: None,
+    chat: ChatSpec | None = None,
 ) -> Sequences:
-    """The greedy completion of every prompt, in the order of the prompts.
+    """The greedy completion of every prompt, in the order of the prompts; with `chat` each is a dialogue.
 
     Raises:
-        BadInput: a prompt that is empty, or too long to leave `max_new_tokens` of the model's context.
+        BadInput: the model cannot write, a prompt is empty, or too long to leave `max_new_tokens` of the model's
+            context, or there is no chat template that takes it.
         BuildError: the model's logits are not numbers, or it cannot decode step by step.
     """
+    _check_writes(loaded)
+    texts, encoded = _encoded(loaded, example_ids, prompts, "prompt", chat)
+    completions = greedy(
+        loaded, example_ids, [one for one, _ in encoded], max_new_tokens=max_new_tokens, batch=batch, progress=progress
+    )
+    return _sequences(loaded, example_ids, texts, encoded, completions, written=True)
+
+
+def read(
+    loaded: Loaded, example_ids: Sequence[str], prompts: Sequence[str], *, chat: ChatSpec | None = None
+) -> Sequences:
+    """Texts as they are given, all of them prompt: nothing is written after them. With `chat` each is a dialogue.
+
+    Raises BadInput where a text is empty or longer than the model's context, or no chat template takes it.
+    """
+    texts, encoded = _encoded(loaded, example_ids, prompts, "text", chat)
+    limit = loaded.encoder_context if loaded.design == "encoder-decoder" else loaded.context
+    long = [
+        (name, len(ids)) for name, (ids, _) in zip(example_ids, encoded, strict=True) if len(ids) > (limit or 10**12)
+    ]
+    if long:
+        name, length = long[0]
+        raise BadInput(
+            f"example {name!r}: its text has {length} tokens, longer than the context of model {loaded.card.name}, "
+            f"{limit} tokens{_others(len(long), len(encoded), 'text')}; shorten it or leave it out"
+        )
+    nothing = Completion(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), stopped=True)
+    return _sequences(loaded, example_ids, texts, encoded, [nothing] * len(encoded), written=False)
+
+
+def dialogue(loaded: Loaded, chat: ChatSpec | None) -> str:
+    """How prompts become dialogues, in sentences for a report; empty where they do not. Raises BadInput."""
+    return told(loaded.tokenizer, chat) if chat is not None else ""
+
+
+def _encoded(
+    loaded: Loaded, example_ids: Sequence[str], prompts: Sequence[str], what: str, chat: ChatSpec | None
+) -> tuple[Sequence[str], list[tuple[Ints, Ints]]]:
+    """The texts that the model sees, and the ids [T] and offsets [T, 2] of each."""
     for name, prompt in zip(example_ids, prompts, strict=True):
         if not prompt.strip():
-            raise BadInput(f"example {name!r}: its prompt is empty; check the template and the columns that it names")
-    encoded = encode_prompts(loaded.tokenizer, prompts)
-    ids = [one for one, _ in encoded]
-    completions = greedy(loaded, example_ids, ids, max_new_tokens=max_new_tokens, batch=batch, progress=progress)
+            raise BadInput(f"example {name!r}: its {what} is empty; check the template and the columns that it names")
+    texts = prompts if chat is None else dialogues(loaded.tokenizer, example_ids, prompts, chat)
+    encoded = encode_prompts(loaded.tokenizer, texts, add_special_tokens=chat is None)
+    if chat is not None:
+        check_start(loaded.tokenizer, example_ids, [ids for ids, _ in encoded])
+    _check_vocabulary(loaded, example_ids, [ids for ids, _ in encoded])
+    return texts, encoded
+
+
+def _sequences(
+    loaded: Loaded,
+    example_ids: Sequence[str],
+    texts: Sequence[str],
+    encoded: Sequence[tuple[Ints, Ints]],
+    completions: Sequence[Completion],
+    *,
+    written: bool,
+) -> Sequences:
+    alone = loaded.design == "encoder-decoder"
     spelt = [
-        completion_offsets(loaded.tokenizer, before, after.ids, prompt=prompt, prompt_offsets=offsets)
-        for prompt, (before, offsets), after in zip(prompts, encoded, completions, strict=True)
-    ]
+        completion_offsets(
+            loaded.tokenizer, before, after.ids, prompt=text, prompt_offsets=offsets, continues=not alone
+        )
+        for text, (before, offsets), after in zip(texts, encoded, completions, strict=True)
+    ]  # fmt: skip
     return Sequences(
         example_ids=tuple(example_ids),
-        ids=tuple(np.concatenate([before, after.ids]) for before, after in zip(ids, completions, strict=True)),
+        ids=tuple(np.concatenate([before, after.ids]) for (before, _), after in zip(encoded, completions, strict=True)),
         offsets=tuple(one.offsets for one in spelt),
         pieces=tuple(one.pieces for one in spelt),
         special=tuple(one.special for one in spelt),
         texts=tuple(one.text for one in spelt),
-        prompt_tokens=np.array([len(one) for one in ids], dtype=np.int32),
-        prompt_chars=np.array([len(prompt) for prompt in prompts], dtype=np.int32),
+        prompt_tokens=np.array([len(ids) for ids, _ in encoded], dtype=np.int32),
+        prompt_chars=np.array([len(text) for text in texts], dtype=np.int32),
         logprobs=tuple(one.logprobs for one in completions),
         stopped=np.array([one.stopped for one in completions], dtype=np.bool_),
+        written=written,
     )
 
 
-def plan(lengths: Sequence[int], batch: int) -> tuple[tuple[int, ...], ...]:
-    """Batches of prompt indices: longest prompts first, equals in order, `batch` of them at a time."""
+def plan(lengths: Sequence[int], batch: int, *, equal: bool = False) -> tuple[tuple[int, ...], ...]:
+    """Batches of prompt indices: longest prompts first, equals in order, `batch` of them at a time.
+
+    With `equal` the prompts of a batch are of one length, for models that padding would disturb.
+    """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    return tuple(tuple(order[start : start + batch]) for start in range(0, len(order), batch))
+    runs = [order] if not equal else [[i for i in order if lengths[i] == n] for n in sorted(set(lengths), reverse=True)]
+    return tuple(tuple(run[start : start + batch]) for run in runs for start in range(0, len(run), batch))
 
 
 def greedy(
@@ -90,10 +160,11 @@ def greedy(
     progress: Progress = lambda *_: None,
 ) -> tuple[Completion, ...]:
     """The completions of encoded prompts, in their order: the most probable token at every step, a tie's lowest id."""
-    _check(loaded, example_ids, prompt_ids, max_new_tokens)
+    _check_room(loaded, example_ids, prompt_ids, max_new_tokens)
     found: dict[int, Completion] = {}
     progress(0, len(prompt_ids))
-    for members in plan([len(ids) for ids in prompt_ids], batch):
+    lengths = [len(ids) for ids in prompt_ids]
+    for members in plan(lengths, batch, equal=len(set(lengths)) > 1 and _disturbed_by_padding(loaded, prompt_ids[0])):
         ids, logprobs = _decode(loaded, [prompt_ids[i] for i in members], max_new_tokens)
         for row, i in enumerate(members):
             found[i] = _cut(loaded, ids[row], logprobs[row])
@@ -106,54 +177,122 @@ def greedy(
     return tuple(found[i] for i in range(len(prompt_ids)))
 
 
+# ---------------------------------------------------------------- decoding
+
+
 def _decode(loaded: Loaded, rows: Sequence[Ints], max_new_tokens: int) -> tuple[Ints, Floats]:
     """Chosen ids, int32, and their log-probabilities, float32, [batch, steps]; rows run on past their own stop."""
     import torch
 
-    model = loaded.model
-    taken = accepts(model, "position_ids", "logits_to_keep", "past_key_values")
-    if "past_key_values" not in taken:
-        raise BuildError(f"{type(model).__name__} has no cache of keys and values; it cannot be decoded here yet")
-    ids, mask = _padded(loaded, rows)
-    places = (mask.cumsum(dim=1) - 1).clamp(min=0)
     stops = torch.tensor(sorted(loaded.stop_ids), dtype=torch.long, device=loaded.device)
     ended = torch.zeros(len(rows), dtype=torch.bool, device=loaded.device)
-    cache, chosen, logprobs = None, [], []
+    chosen: list[torch.Tensor] = []
+    logprobs: list[torch.Tensor] = []
     with torch.inference_mode():
+        advance = (_beside if loaded.design == "encoder-decoder" else _after)(loaded, rows)
         for _ in range(max_new_tokens):
-            options = {"position_ids": places, "logits_to_keep": 1}
-            out = model(
-                input_ids=ids,
-                attention_mask=mask,
-                past_key_values=cache,
-                use_cache=True,
-                **{name: value for name, value in options.items() if name in taken},
-            )
-            logits = out.logits[:, -1].float()
+            logits = advance(chosen[-1] if chosen else None).float()
             ids = logits.argmax(dim=1, keepdim=True)
-            chosen.append(ids)
             logprobs.append(logits.gather(1, ids) - logits.logsumexp(dim=1, keepdim=True))
-            ended |= torch.isin(ids[:, 0], stops)
+            chosen.append(ids.to(loaded.device))
+            ended |= torch.isin(chosen[-1][:, 0], stops)
             if bool(ended.all()):
                 break
-            cache = out.past_key_values
-            mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
-            places = places[:, -1:] + 1
     return (
         torch.cat(chosen, dim=1).to(torch.int32).cpu().numpy(),
         torch.cat(logprobs, dim=1).cpu().numpy(),
     )
 
 
-def _padded(loaded: Loaded, rows: Sequence[Ints]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Left-padded ids and attention mask, int64 [batch, tokens], on the model's device."""
+def _after(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
+    """The steps of a decoder that goes on after the prompts, which stand padded on the left."""
+    import torch
+
+    model, kept = loaded.model, _cache_name(loaded)
+    taken = accepts(model, "position_ids", "logits_to_keep", "attention_mask")
+    prompt, mask = _padded(loaded, rows, left=True)
+    places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    cache = None
+
+    def advance(ids: torch.Tensor | None) -> torch.Tensor:
+        nonlocal mask, places, cache
+        if ids is not None:
+            mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+            places = places[:, -1:] + 1
+        options = {"position_ids": places, "logits_to_keep": 1, "attention_mask": mask}
+        options = {name: value for name, value in options.items() if name in taken} | {kept: cache}
+        out = model(input_ids=prompt if ids is None else ids, use_cache=True, **options)
+        cache = getattr(out, kept)
+        logits: torch.Tensor = out.logits[:, -1]
+        return logits
+
+    return advance
+
+
+def _beside(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
+    """The steps of a decoder beside an encoder, which reads the prompts once, padded on the right."""
+    import torch
+
+    model, kept = loaded.model, _cache_name(loaded)
+    prompt, mask = _padded(loaded, rows, left=False)
+    encoded = model.get_encoder()(input_ids=prompt, attention_mask=mask, return_dict=True)
+    start = torch.full((len(rows), 1), int(loaded.start_id or 0), device=loaded.device)
+    cache = None
+
+    def advance(ids: torch.Tensor | None) -> torch.Tensor:
+        nonlocal cache
+        out = model(
+            encoder_outputs=encoded,
+            attention_mask=mask,
+            decoder_input_ids=start if ids is None else ids,
+            use_cache=True,
+            **{kept: cache},
+        )
+        cache = getattr(out, kept)
+        logits: torch.Tensor = out.logits[:, -1]
+        return logits
+
+    return advance
+
+
+def _cache_name(loaded: Loaded) -> str:
+    """What the model's forward method calls what it keeps between steps."""
+    taken = accepts(loaded.model, *_CACHES)
+    if not taken:
+        raise BuildError(
+            f"{type(loaded.model).__name__} keeps nothing between steps ({', '.join(_CACHES)}); it cannot be decoded "
+            "here yet"
+        )
+    return next(name for name in _CACHES if name in taken)
+
+
+def _disturbed_by_padding(loaded: Loaded, prompt: Ints) -> bool:
+    """Whether masked tokens before a prompt change its logits, as in recurrent models that read them all the same.
+
+    A trial on the first tokens of one prompt tells; encoders stand padded on the right, which disturbs none.
+    """
+    import torch
+
+    if loaded.design == "encoder-decoder":
+        return False
+    row = prompt[:_TRIAL]
+    with torch.inference_mode():
+        alone = _after(loaded, [row])(None)[0].float()
+        behind = _after(loaded, [row, np.resize(row, min(2 * _TRIAL, loaded.context or 2 * _TRIAL))])(None)[0].float()
+    rounding = 1e-3 if loaded.model.dtype in (torch.float32, torch.float64) else 0.1
+    return float((behind - alone).abs().max()) > rounding * float(alone.abs().max())
+
+
+def _padded(loaded: Loaded, rows: Sequence[Ints], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Padded ids and attention mask, int64 [batch, tokens], on the model's device."""
     import torch
 
     ids = torch.full((len(rows), max(len(row) for row in rows)), loaded.pad_id)
     mask = torch.zeros_like(ids)
     for i, row in enumerate(rows):
-        ids[i, -len(row) :] = torch.from_numpy(row.astype(np.int64))
-        mask[i, -len(row) :] = 1
+        where = slice(-len(row), None) if left else slice(0, len(row))
+        ids[i, where] = torch.from_numpy(row.astype(np.int64))
+        mask[i, where] = 1
     return ids.to(loaded.device), mask.to(loaded.device)
 
 
@@ -164,23 +303,54 @@ def _cut(loaded: Loaded, ids: Ints, logprobs: Floats) -> Completion:
     return Completion(ids[:length].copy(), logprobs[:length].copy(), bool(len(ends)))
 
 
-def _check(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints], max_new_tokens: int) -> None:
+# ---------------------------------------------------------------- checks
+
+
+def _check_writes(loaded: Loaded) -> None:
+    if not loaded.writes:
+        why = "is an encoder" if loaded.design == "encoder" else "has no language-model head"
+        raise BadInput(
+            f"model {loaded.card.name} ({loaded.card.architecture}) {why} and writes no answers; give it texts with a "
+            "label instead: name the column that tells them apart in 'label', in place of 'grade' and 'generate'"
+        )
+
+
+def _check_room(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints], max_new_tokens: int) -> None:
+    """Raises BadInput where prompts or completions do not fit: into one context, or each into that of its stack."""
     if max_new_tokens < 1:
         raise BadInput(f"max_new_tokens is {max_new_tokens}; a completion needs at least 1 token")
-    name = loaded.card.name
-    room = (loaded.context or 10**12) - max_new_tokens
+    name, limit, taken = loaded.card.name, loaded.context, max_new_tokens
+    if loaded.design == "encoder-decoder":
+        if max_new_tokens + 1 > (loaded.context or 10**12):
+            raise BadInput(
+                f"max_new_tokens is {max_new_tokens}; with its start token that exceeds the context of the decoder of "
+                f"model {name}, {loaded.context} tokens"
+            )
+        limit, taken = loaded.encoder_context, 0
+    room = (limit or 10**12) - taken
     long = [(example, len(ids)) for example, ids in zip(example_ids, prompt_ids, strict=True) if len(ids) > room]
     if long:
         example, length = long[0]
-        others = f"; so do {len(long) - 1} other prompts of {len(prompt_ids)}" if len(long) > 1 else ""
+        others = _others(len(long), len(prompt_ids), "prompt")
+        if not taken:
+            raise BadInput(
+                f"example {example!r}: its prompt has {length} tokens, longer than the context of the encoder of model "
+                f"{name}, {limit} tokens{others}; shorten the prompt"
+            )
         raise BadInput(
             f"example {example!r}: its prompt has {length} tokens, and with max_new_tokens {max_new_tokens} that "
-            f"exceeds the context of model {name}, {loaded.context} tokens{others}; shorten the prompt or "
-            "max_new_tokens"
+            f"exceeds the context of model {name}, {limit} tokens{others}; shorten the prompt or max_new_tokens"
         )
+
+
+def _others(long: int, total: int, what: str) -> str:
+    return f"; so do {long - 1} other {what}s of {total}" if long > 1 else ""
+
+
+def _check_vocabulary(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints]) -> None:
     for example, ids in zip(example_ids, prompt_ids, strict=True):
         if int(ids.max()) >= loaded.vocabulary:
             raise BadInput(
-                f"example {example!r}: the tokenizer gives token {int(ids.max())}, but model {name} knows only "
-                f"{loaded.vocabulary}; its tokenizer and its weights do not belong together"
+                f"example {example!r}: the tokenizer gives token {int(ids.max())}, but model {loaded.card.name} knows "
+                f"only {loaded.vocabulary}; its tokenizer and its weights do not belong together"
             )

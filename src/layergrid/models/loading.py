@@ -161,7 +161,7 @@ def _placed(folder: Folder, config: Any, placing: Placing) -> tuple[bool, dict[s
 
 
 def _in_bits(placing: Placing) -> Any:
-    """The defaults of bitsandbytes, but the 4-bit type made for normally distributed weights (Dettmers et al., 2023)."""
+    """The defaults of bitsandbytes, but the 4-bit type for normally distributed weights (Dettmers et al., 2023)."""
     import torch
     from transformers import BitsAndBytesConfig
 

@@ -1,4 +1,4 @@
-"""Turns columns into prompts, prompts into ids, and kept ids back into characters; it knows no model and no answer.
+"""Turns prompts into ids, and kept ids back into characters; it knows no template and no answer.
 
 Ids are the truth. A prompt is encoded once, and its offsets are taken in the same call; the characters of a completion
 come from decoding its own ids, never from tokenising text again.
@@ -7,27 +7,20 @@ come from decoding its own ids, never from tokenising text again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jinja2
 import numpy as np
-from jinja2 import meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from layergrid.artifacts import Bools, Examples, Ints
+from layergrid.artifacts import Bools, Ints
 from layergrid.kinds import BadInput
-from layergrid.text import listed, nearest, visible
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-# What a template can raise while it runs on one row, beside Jinja's own errors.
-TEMPLATE_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 Decode = Callable[[list[int]], str]
 
@@ -39,81 +32,6 @@ class TokenText(NamedTuple):
     offsets: Ints  # int32 [T, 2]: characters of `text` that a token covers, blank before a word included
     pieces: tuple[str, ...]  # T strings to show: those characters, or a special token's name
     special: Bools  # bool [T]
-
-
-# ---------------------------------------------------------------- templates
-
-
-def _finalize(value: object) -> object:
-    if value is None:
-        raise TypeError("a value that it prints is null; write {{ column or '' }} where null is meant to print nothing")
-    return value
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    # Prompts are plain text for a model: escaping for HTML would change what it reads. Pages escape for themselves.
-    return ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-        finalize=_finalize,
-    )
-
-
-def render(template: str, examples: Examples) -> tuple[str, ...]:
-    """One prompt per example. Columns are names; `row["any column"]` reaches names that Jinja cannot spell.
-
-    Values are only ever inserted, never read as templates. Raises BadInput where the template is malformed, names a
-    column that the data set lacks, prints a null or fails on a row.
-    """
-    environment = _environment()
-    try:
-        tree = environment.parse(template)
-        compiled = environment.from_string(template)
-    except jinja2.TemplateSyntaxError as error:
-        raise BadInput(_syntax(template, examples.name, error)) from None
-    wanted = meta.find_undeclared_variables(tree)
-    prompts = []
-    for i in range(len(examples.ids)):
-        row = examples.row(i)
-        try:
-            prompts.append(compiled.render({"row": row, **row}))
-        except jinja2.UndefinedError as error:
-            raise BadInput(_undefined(wanted, examples, i, str(error.message))) from None
-        except (jinja2.TemplateError, *TEMPLATE_FAULTS) as error:
-            raise BadInput(f"{_where(examples, i)}: the prompt template failed: {error}") from None
-    return tuple(prompts)
-
-
-def _where(examples: Examples, i: int) -> str:
-    return f"data set {examples.name!r}, example {visible(examples.ids[i])}"
-
-
-def _syntax(template: str, dataset: str, error: jinja2.TemplateSyntaxError) -> str:
-    lines = template.splitlines()
-    shown = lines[error.lineno - 1] if 0 < error.lineno <= len(lines) else ""
-    return (
-        f"data set {dataset!r}, prompt template, line {error.lineno}: {error.message}\n    {visible(shown)}\n"
-        "A column is written {{ name }}; literal braces are written {{ '{{' }}."
-    )
-
-
-def _undefined(wanted: set[str], examples: Examples, i: int, message: str) -> str:
-    missing = sorted(name for name in wanted - set(examples.columns) if name != "row" and repr(name) in message)
-    if not missing:
-        return f"{_where(examples, i)}: the prompt template failed: {message}; {known_columns('', examples.columns)}"
-    return (
-        f"data set {examples.name!r}: the prompt names {missing[0]!r}, which is no column of {examples.source}; "
-        f"{known_columns(missing[0], examples.columns)}"
-    )
-
-
-def known_columns(wanted: str, columns: Iterable[str]) -> str:
-    """What to say after a column that does not exist: those that do, and the nearest of them to `wanted`."""
-    names = list(columns)
-    near = nearest(wanted, names)
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"the columns are {listed(repr(name) for name in names)}.{hint}"
 
 
 # ---------------------------------------------------------------- prompts to ids
@@ -132,11 +50,14 @@ def with_lone_surrogates(prompts: Sequence[str]) -> int:
     return sum(LONE_SURROGATE.search(prompt) is not None for prompt in prompts)
 
 
-def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[tuple[Ints, Ints]]:
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], *, add_special_tokens: bool = True
+) -> list[tuple[Ints, Ints]]:
     """For each prompt its ids, int32 [T], and their characters of `tokenizable(prompt)`, int32 [T, 2].
 
-    Special tokens stand as the tokenizer adds them and cover (0, 0). Nothing is cut or padded. Raises BadInput where
-    the tokenizer cannot give offsets, or where a prompt has no token at all.
+    Special tokens stand as the tokenizer adds them and cover (0, 0); a dialogue that spells its own out is encoded with
+    `add_special_tokens` false. Nothing is cut or padded. Raises BadInput where the tokenizer cannot give offsets, or
+    where a prompt has no token at all.
     """
     if not tokenizer.is_fast:
         raise BadInput(
@@ -147,6 +68,7 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -
         return []
     encoded: Any = tokenizer(
         [tokenizable(prompt) for prompt in prompts],
+        add_special_tokens=add_special_tokens,
         return_offsets_mapping=True,
         return_attention_mask=False,
         padding=False,
@@ -175,12 +97,14 @@ def completion_offsets(
     *,
     prompt: str | None = None,
     prompt_offsets: Ints | None = None,
+    continues: bool = True,
 ) -> TokenText:
     """The whole text of a prompt and its completion, and the characters that each of the T tokens covers.
 
     `prompt` is the text and `prompt_offsets` the offsets that `encode_prompts` gave; without them the prompt is decoded
     from its ids, which is not the text that was written where a tokenizer lower-cases or drops blanks. The completion's
-    text is what its ids add to the decoded prompt; clean-up is off, so that later tokens never change earlier text.
+    text is what its ids add to the decoded prompt; clean-up is off, so that later tokens never change earlier text. A
+    completion that a second stack wrote does not continue the prompt (`continues` false): its ids are decoded alone.
 
     A token that holds only some bytes of a character covers that character, and so do the tokens that hold the others.
     Special tokens that the tokenizer or the model added cover nothing (start = stop); one that the prompt's text spells
@@ -202,7 +126,7 @@ def completion_offsets(
     else:
         text = tokenizable(prompt)
         spans = _closed(text, prompt_offsets)
-    reply, written = decoded_spans(decode, before, after)
+    reply, written = decoded_spans(decode, before if continues else [], after)
     spans += [(len(text) + a, len(text) + b) for a, b in written]
     text += reply
     for i in np.flatnonzero(special):
