@@ -332,16 +332,18 @@ def grouped_median(
     codes = _first_codes(groups)
     count = int(codes.max(initial=-1)) + 1
     sides = [np.ones(x.shape[1], dtype=bool)] if labels is None else [labels, ~labels]
-    value = _difference([np.array([_median(row[side]) for row in x]) for side in sides])
+    none = np.full(len(x), NAN)
+    value = np.subtract.reduce([np.median(x[:, side], axis=1) if side.any() else none for side in sides])
     if min(len(np.unique(codes[side])) for side in sides) < 2:
-        return Estimates(value, np.full(len(x), NAN), np.full(len(x), NAN))
+        return Estimates(value, none, none)
     draws = np.random.default_rng(seed)
-    drawn = np.stack([np.bincount(draws.integers(count, size=count), minlength=count) for _ in range(resamples)])
-    drawn = drawn.astype(np.int32)
+    drawn = np.empty((resamples, count), dtype=np.float32)  # counts, exact below 2^24, in a form that multiplies fast
+    for r in range(resamples):
+        drawn[r] = np.bincount(draws.integers(count, size=count), minlength=count)
     bounds = np.full((len(x), 2), NAN)
     tails = ((1 - level) / 2, (1 + level) / 2)
     for c in np.flatnonzero(~np.isnan(value)):
-        found = _difference([_resampled(x[c, side], codes[side], drawn) for side in sides])
+        found = np.subtract.reduce([_resampled(x[c, side], codes[side], drawn) for side in sides])
         bounds[c] = np.quantile(found[~np.isnan(found)], tails)
     return Estimates(value, bounds[:, 0], bounds[:, 1])
 
@@ -351,10 +353,6 @@ def student(level: float, freedom: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + level) / 2))
-
-
-def _difference(parts: list[Array]) -> Array:
-    return parts[0] if len(parts) == 1 else parts[0] - parts[1]
 
 
 def _means(x: Array) -> Array:
@@ -378,17 +376,23 @@ def _first_codes(groups: Ints) -> Ints:
     return np.asarray(np.argsort(np.argsort(first))[codes])
 
 
-def _median(x: Array) -> float:
-    return float(np.median(x)) if len(x) else NAN
-
-
-def _resampled(x: Array, codes: Ints, drawn: Ints) -> Array:
+def _resampled(x: Array, codes: Ints, drawn: Floats) -> Array:
     """The median of `x` [n] in each resample, whose groups count as often as `drawn` [R, G] says; NaN without rows."""
-    order = np.argsort(x, kind="stable")
-    twice = 2 * np.cumsum(drawn[:, codes[order]], axis=1)
-    total = twice[:, -1:] / 2
-    below, above = (twice < total).sum(axis=1), (twice <= total).sum(axis=1)
-    found = np.full(len(drawn), NAN)
-    some = total[:, 0] > 0
-    found[some] = (x[order[below[some]]] + x[order[above[some]]]) / 2
+    order, n, total, found = np.argsort(x, kind="stable"), len(x), _drawn_rows(codes, drawn), np.full(len(drawn), NAN)
+    codes, some = codes[order], total > 0
+    reach = 4 * int(np.sqrt(n) + 1)  # of a window of ranks around the middle, which grows until it holds every median
+    while some.any():
+        low, high = max(0, n // 2 - reach), min(n, n // 2 + reach)
+        before, middle = _drawn_rows(codes[:low], drawn)[some, None], total[some, None]
+        twice = 2 * (before + np.cumsum(drawn[:, codes[low:high]][some], axis=1))
+        if high - low == n or ((2 * before < middle) & (twice[:, -1:] > middle)).all():
+            below, above = (twice < middle).sum(axis=1), (twice <= middle).sum(axis=1)
+            found[some] = (x[order[low + below]] + x[order[low + above]]) / 2
+            break
+        reach *= 4
     return found
+
+
+def _drawn_rows(codes: Ints, drawn: Floats) -> Floats:
+    """How many of some rows each resample holds, their groups counted as often as they were drawn."""
+    return np.asarray(drawn @ np.bincount(codes, minlength=drawn.shape[1]).astype(drawn.dtype))
