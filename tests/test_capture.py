@@ -7,9 +7,10 @@ import pytest
 
 import tiny_models
 from layergrid.artifacts import Positions, Sequences
-from layergrid.capture import capture, plan
+from layergrid.capture import capture
 from layergrid.kinds import BadInput
 from layergrid.models import blocks
+from layergrid.models.feeding import plan
 from tiny_models import FAMILIES, LAYERS, WIDTH
 
 LENGTHS = (5, 17, 9, 1, 30, 9)
@@ -144,14 +145,14 @@ def test_the_language_model_head_never_runs(family, tmp_path):
     assert calls == [1]
 
 
-def test_each_block_runs_once_per_batch(family, tmp_path):
+def test_each_block_runs_once_to_tell_its_parts_and_once_per_batch(family, tmp_path):
     calls = []
     handles = [block.register_forward_hook(lambda *_: calls.append(1)) for block in blocks(family)]
     capture(family, sequences(), positions(), tmp_path, batch_tokens=64)
     for handle in handles:
         handle.remove()
-    batches = plan(np.array(LENGTHS), np.arange(len(LENGTHS)), 64)
-    assert len(calls) == LAYERS * len(batches)
+    batches = plan(np.array(LENGTHS)[:, None], np.arange(len(LENGTHS)), 64)
+    assert len(calls) == LAYERS * (1 + len(batches))
 
 
 def hooks(loaded):
@@ -180,8 +181,10 @@ def test_nothing_of_the_whole_batch_outlives_its_layer(tmp_path):
     loaded = tiny_models.loaded()
     alive, most = [], 0
 
-    def watch(_module, _args, output):
+    def watch(_module, args, output):
         nonlocal most
+        if len(args[0]) != len(LENGTHS):
+            return  # the pass that tells the parts
         alive.append(weakref.ref(output[0] if isinstance(output, tuple) else output))
         gc.collect()
         most = max(most, sum(one() is not None for one in alive))
@@ -198,7 +201,7 @@ def test_nothing_of_the_whole_batch_outlives_its_layer(tmp_path):
 def test_chosen_layers_equal_the_same_layers_of_the_whole(layers, tmp_path):
     loaded = tiny_models.loaded()
     whole = capture(loaded, sequences(), positions(), tmp_path)["residual"].values.copy()
-    some = capture(loaded, sequences(), positions(), tmp_path, layers=layers)["residual"]
+    some = capture(loaded, sequences(), positions(), tmp_path, layers=[layers])["residual"]
     assert some.layers == tuple(sorted(layers))
     np.testing.assert_array_equal(some.values, whole[sorted(layers)])
 
@@ -206,8 +209,8 @@ def test_chosen_layers_equal_the_same_layers_of_the_whole(layers, tmp_path):
 def test_a_layer_or_site_that_is_not_there_is_refused_with_what_is(tmp_path):
     loaded = tiny_models.loaded()
     with pytest.raises(BadInput, match=r"tiny has no layer 5; its layers go from 0 \(embedding\) to 4"):
-        capture(loaded, sequences(), positions(), tmp_path, layers=(5,))
-    with pytest.raises(BadInput, match="'elbow' is not known; known: residual"):
+        capture(loaded, sequences(), positions(), tmp_path, layers=[(5,)])
+    with pytest.raises(BadInput, match="'elbow' is not known; known: residual, mlp_in"):
         capture(loaded, sequences(), positions(), tmp_path, sites=("elbow",))
 
 
@@ -228,9 +231,11 @@ def test_numbers_that_are_not_finite_stay_as_they_are(tmp_path):
 def test_examples_without_any_position_are_not_run(tmp_path):
     loaded, where = tiny_models.loaded(), positions()
     none = replace(where, start=np.full_like(where.start, -1), stop=np.full_like(where.stop, -1))
-    handle = blocks(loaded)[0].register_forward_pre_hook(lambda *_: 1 / 0)
+    calls = []
+    handle = blocks(loaded)[0].register_forward_pre_hook(lambda *_: calls.append(1))
     values = capture(loaded, sequences(), none, tmp_path)["residual"].values
     handle.remove()
+    assert calls == [1]  # the pass that tells the parts
     assert not values.any()
 
 
@@ -247,11 +252,11 @@ def test_half_precision_is_stored_as_float32(tmp_path):
 
 def test_batches_hold_at_most_the_budget_with_their_padding_and_every_example_once():
     lengths = np.random.default_rng(3).integers(1, 60, size=200)
-    batches = plan(lengths, np.arange(200), 256)
+    batches = plan(lengths[:, None], np.arange(200), 256)
     assert sorted(np.concatenate(batches).tolist()) == list(range(200))
     assert all(len(one) * lengths[one].max() <= 256 for one in batches)
     assert [lengths[one].max() for one in batches] == sorted([lengths[one].max() for one in batches], reverse=True)
-    assert len(plan(np.array([500, 3]), np.arange(2), 256)) == 2
+    assert len(plan(np.array([[500], [3]]), np.arange(2), 256)) == 2
 
 
 def test_progress_counts_up_to_all_examples(tmp_path):

@@ -1,15 +1,19 @@
-"""Reads the residual stream at chosen tokens in one forward pass; it knows nothing of labels, prompts or grids.
+"""Reads chosen sites of chosen layers at chosen tokens in one forward pass; it knows nothing of labels or grids.
 
-Layer 0 is what enters the first block (the embedding output), layer i is the raw output of block i, before any final
-norm. The batches are fixed before the run, padded on the right; inside each block's hook the chosen tokens are picked
-from its output, so that nothing of shape [batch, tokens, width] outlives its layer; the language-model head never runs.
+Layer 0 of the residual stream is what enters the first block (the embedding output), layer i is the raw output of block
+i, before any final norm; the other sites of layer i belong to block i. The batches are fixed before the run, padded on
+the right, and halved only where memory is full; inside each module's hook the chosen tokens are picked from its states,
+so that nothing of shape [batch, tokens, width] outlives its layer; the language-model head never runs.
+
+Of a model with two stacks the encoder reads the prompt and the decoder the completion, after its start token; the token
+indices of positions keep their meaning, and a position is present in the stack that reads all of its tokens.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +21,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Activations, Floats, Ints, Positions, Sequences
-from layergrid.kinds import BadInput
-from layergrid.models import Loaded, accepts, blocks
+from layergrid.artifacts import Activations, Bools, Floats, Ints, Positions, Sequences
+from layergrid.kinds import SITES, STACKS, BadInput, BuildError, LayerChoice, chosen_layers
+from layergrid.models import Loaded, architecture, memory, tracing
+from layergrid.models.architecture import Parts
+from layergrid.models.feeding import feeding, places, plan
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # part of the stage's key: raise it when the captured numbers change
-SITES = ("residual",)
+VERSION = 2  # part of the stage's key: raise it when the captured numbers change
 BATCH_TOKENS = 8192
+HELD_BYTES = 64 << 20  # picked states that wait to be written
 
 Progress = Callable[[int, int], None]  # examples done, examples in all
-Take = Callable[[int, "torch.Tensor"], None]  # layer, states [batch, tokens, D]
+Feeds = Mapping[str, tuple["torch.Tensor", "torch.Tensor"]]  # stack -> ids and mask [batch, tokens]
+Take = Callable[["_Wanted", int, "torch.Tensor"], None]  # site, index of the layer, states [batch, tokens, D]
 
 
 def capture(
@@ -38,59 +45,158 @@ def capture(
     positions: Positions,
     folder: Path,
     *,
-    sites: Sequence[str] = SITES,
-    layers: Sequence[int] | None = None,
+    sites: Sequence[str] = ("residual",),
+    layers: Sequence[LayerChoice] = ("all",),
     batch_tokens: int = BATCH_TOKENS,
     progress: Progress = lambda *_: None,
 ) -> dict[str, Activations]:
     """Activations by site, float32 [L, P, N, D], in `folder`/SITE.npy and memory-mapped from there.
 
-    A position that spans several tokens is their mean. NaN and infinity stay as they are. `layers` None means all,
-    0 to the number of blocks; a batch holds at most `batch_tokens` tokens, padding counted.
+    A position that spans several tokens is their mean. NaN and infinity stay as they are. The layers are the union of
+    the choices, for a site other than residual without layer 0; a batch holds at most `batch_tokens` tokens, padding
+    counted. Layers whose block has no such part are in `lacking`.
 
     Raises:
         BadInput: a site or layer that the model does not have, or a sequence longer than its context.
-        BuildError: the blocks of the model cannot be told.
+        BuildError: the blocks of the model cannot be told, or one sequence alone does not fit into memory.
     """
-    for site in sites:
-        if site not in SITES:
-            raise BadInput(f"site {site!r} is not known; known: {', '.join(SITES)}")
-    chosen = _layers(loaded, layers)
-    _check_lengths(loaded, sequences)
-    present = positions.start >= 0
-    lengths = np.array([len(ids) for ids in sequences.ids], dtype=np.int64)
-    path = folder / "residual.npy"
-    _reserve(path, (len(chosen), len(positions.names), len(lengths), loaded.card.width))
-    with_tokens = np.flatnonzero(present.any(axis=1))
-    batches = plan(lengths, with_tokens, batch_tokens)
-    done = 0
+    wanted = _wanted(loaded, sites, layers)
+    stacks = tuple(dict.fromkeys(one.stack for one in wanted))
+    feed = feeding(loaded, sequences, decoder="decoder" in stacks)
+    where = {stack: places(positions, sequences, stack) for stack in stacks}
+    files = {one.site: folder / f"{one.site}.npy" for one in wanted}
+    for one in wanted:
+        _reserve(files[one.site], (len(one.layers), len(positions.names), len(sequences.ids), one.width))
+    with_tokens = np.flatnonzero(np.any([(start >= 0).any(axis=1) for start, _ in where.values()], axis=0))
+
+    def run(batch: Ints) -> None:
+        spots = {stack: _spots(start[batch], stop[batch]) for stack, (start, stop) in where.items()}
+        held = _Held(files, batch, spots)
+        _read(loaded, feed.padded(batch, loaded.device), wanted, held.take)
+        held.write()
+
+    lengths, done = feed.lengths, 0
     progress(0, len(with_tokens))
-    for batch in batches:
-        spots = _spots(positions, batch)
-        # Opened for each batch, so that written pages do not stay in this process.
-        values = np.lib.format.open_memmap(path, mode="r+")
-        for index, states in enumerate(_states(loaded, sequences, batch, spots, chosen)):
-            values[index, spots.position, batch[spots.row]] = spots.means(states)
-        del values
+    batches = plan(lengths, with_tokens, batch_tokens)
+    for batch, fitted in memory.in_halves(batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run):
+        if not fitted:
+            raise _too_long(loaded, sequences, int(batch[0]))
         done += len(batch)
         progress(done, len(with_tokens))
-    whole = np.lib.format.open_memmap(path, mode="r")
-    return {"residual": Activations("residual", chosen, positions.names, sequences.example_ids, whole, present)}
+    present = {stack: start >= 0 for stack, (start, _) in where.items()}
+    return {one.site: one.activations(files[one.site], sequences, positions, present[one.stack]) for one in wanted}
 
 
-def plan(lengths: Ints, chosen: Ints, batch_tokens: int) -> tuple[Ints, ...]:
-    """Batches of example indices, longest first, equals in order; each at most `batch_tokens` with its padding.
+# ---------------------------------------------------------------- which sites and layers
 
-    A sequence that is longer than the budget gets a batch of its own.
-    """
-    order = chosen[np.argsort(-lengths[chosen], kind="stable")]
-    batches: list[Ints] = []
-    start = 0
-    while start < len(order):
-        size = max(1, batch_tokens // max(1, int(lengths[order[start]])))
-        batches.append(order[start : start + size])
-        start += size
-    return tuple(batches)
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One site of the chosen layers, and where it is read."""
+
+    site: str  # "encoder.mlp_out"
+    stack: str  # "encoder"; empty where there is one stack
+    layers: tuple[int, ...]
+    taps: Mapping[tuple[Any, str], tuple[int | None, ...]]  # what is hooked; see `_turns`
+    width: int
+    heads: int
+    lacking: Mapping[int, str]
+    ends: bool  # the stack's last block is read
+
+    def activations(self, path: Path, sequences: Sequences, positions: Positions, present: Bools) -> Activations:
+        """The finished artifact."""
+        values = np.lib.format.open_memmap(path, mode="r")
+        ids, names = sequences.example_ids, positions.names
+        return Activations(self.site, self.layers, names, ids, values, present, self.heads, self.lacking)
+
+
+def _wanted(loaded: Loaded, sites: Sequence[str], choices: Sequence[LayerChoice]) -> tuple[_Wanted, ...]:
+    """Every site once, in the order in which the stacks run."""
+    paired = loaded.design == "encoder-decoder"
+    known = tuple(f"{stack}.{site}" for stack in STACKS for site in SITES) if paired else SITES
+    for site in sites:
+        if site not in known:
+            raise BadInput(_unknown(loaded, site, known))
+    stacks = {site.rpartition(".")[0] for site in sites}
+    last = {one: loaded.card.encoder_layers if one == "encoder" else loaded.card.layers for one in stacks}
+    found = []
+    for stack in sorted(stacks, key=("", *STACKS).index):
+        layers = _layers(loaded, choices, last[stack], max(last.values()))
+        parts = architecture.parts(loaded, stack)
+        of_stack = dict.fromkeys(site for site in sites if site.rpartition(".")[0] == stack)
+        found += [_site(loaded, site, parts, layers) for site in of_stack]
+    return tuple(found)
+
+
+def _unknown(loaded: Loaded, site: str, known: Sequence[str]) -> str:
+    """What to write in place of a site that the model does not have."""
+    name, plain = loaded.card.name, site.rpartition(".")[2]
+    if plain in SITES and plain == site:
+        return (
+            f"model {name} has an encoder and a decoder: write 'encoder.{site}' or 'decoder.{site}' for site {site!r}"
+        )
+    if plain in SITES:
+        return f"model {name} has one stack of blocks: write {plain!r} for site {site!r}"
+    near = text.nearest(site, known)
+    hint = f"; did you mean {near!r}?" if near else ""
+    return f"site {site!r} is not known; known: {', '.join(known)}{hint}"
+
+
+def _layers(loaded: Loaded, choices: Sequence[LayerChoice], last: int, most: int) -> tuple[int, ...]:
+    """The union of the choices in a stack of `last` blocks; a choice may be meant for another of `most`."""
+    found: set[int] = set()
+    for choice in choices:
+        try:
+            found |= set(chosen_layers(choice, last, loaded.card.name))
+        except BadInput:
+            if last == most:
+                raise
+            found |= {layer for layer in chosen_layers(choice, most, loaded.card.name) if layer <= last}
+    return tuple(sorted(found))
+
+
+def _site(loaded: Loaded, site: str, parts: Sequence[Parts], layers: tuple[int, ...]) -> _Wanted:
+    """Where one site is read in the chosen layers; raises BadInput where none of them has it."""
+    stack, _, plain = site.rpartition(".")
+    if plain != "residual":
+        layers = tuple(layer for layer in layers if layer > 0)
+    taps = {layer: parts[max(layer, 1) - 1].taps.get(plain) for layer in layers}
+    lacking = {layer: parts[layer - 1].lacking[plain] for layer, tap in taps.items() if tap is None}
+    if len(lacking) == len(layers):
+        why = next(iter(lacking.values()), "layer 0, the embedding, has the residual stream alone")
+        raise BadInput(f"model {loaded.card.name} has no {plain} in the chosen layers: {why}")
+    widths = {tap.width: layer for layer, tap in taps.items() if tap is not None}
+    heads = {parts[layer - 1].heads: layer for layer, tap in taps.items() if tap is not None and plain == "head_out"}
+    for what, several in (("a width of", widths), ("heads:", heads)):
+        if len(several) > 1:
+            found = text.listed(f"{number} in layer {layer}" for number, layer in several.items())
+            raise BadInput(f"model {loaded.card.name}: {site} has {what} {found}; choose layers that are alike")
+    return _Wanted(
+        site=site,
+        stack=stack,
+        layers=layers,
+        taps=_turns(parts, plain, layers),
+        width=next(iter(widths)),
+        heads=next(iter(heads), 0),
+        lacking=lacking,
+        ends=layers[-1] == len(parts),
+    )
+
+
+def _turns(
+    parts: Sequence[Parts], plain: str, layers: tuple[int, ...]
+) -> dict[tuple[Any, str], tuple[int | None, ...]]:
+    """Module and side -> what each of its runs in a forward pass is: an index into `layers`, or None."""
+    index = {layer: i for i, layer in enumerate(layers)}
+    turns: dict[tuple[Any, str], tuple[int | None, ...]] = {}
+    if plain == "residual" and 0 in index:
+        turns[parts[0].block, "input"] = (index[0], *(None for one in parts[1:] if one.block is parts[0].block))
+    for layer, one in enumerate(parts, start=1):
+        tap = one.taps.get(plain)
+        if tap is not None:
+            key = (tap.module, tap.side)
+            turns[key] = (*turns.get(key, ()), index.get(layer))
+    return turns
 
 
 # ---------------------------------------------------------------- which tokens
@@ -116,8 +222,8 @@ class _Spots:
         return np.add.reduceat(picked, self.starts, axis=0) / counts[:, None].astype(np.float32)
 
 
-def _spots(positions: Positions, batch: Ints) -> _Spots:
-    start, stop = positions.start[batch].astype(np.int64), positions.stop[batch].astype(np.int64)
+def _spots(start: Ints, stop: Ints) -> _Spots:
+    """From first and one past the last token of every position of a batch [batch, P]; -1 where there is none."""
     row, position = np.nonzero(start >= 0)
     first = start[row, position]
     counts = stop[row, position] - first
@@ -133,85 +239,122 @@ def _spots(positions: Positions, batch: Ints) -> _Spots:
 # ---------------------------------------------------------------- the forward pass
 
 
-def _states(
-    loaded: Loaded, sequences: Sequences, batch: Ints, spots: _Spots, layers: tuple[int, ...]
-) -> Iterator[Floats]:
-    """The states of the batch's spots, float32 [G, D], layer by layer in the order of `layers`."""
+class _Enough(Exception):
+    """All chosen layers have been read: the rest of the forward pass is not run."""
+
+
+def _read(loaded: Loaded, feeds: Feeds, wanted: Sequence[_Wanted], take: Take) -> None:
+    """One forward pass; `take` gets the states of every chosen layer as they come."""
     import torch
 
-    ids, mask = _padded(loaded, [sequences.ids[i] for i in batch])
-    rows, tokens = torch.from_numpy(spots.rows), torch.from_numpy(spots.tokens)
-    taken: dict[int, torch.Tensor] = {}
+    left = sum(index is not None for one in wanted for turns in one.taps.values() for index in turns)
+    last = tuple(feeds)[-1]
+    partial = not any(one.ends for one in wanted if one.stack == last)
 
-    def take(layer: int, states: torch.Tensor) -> None:
-        # Indexing with tensors copies: the block's own output can go.
-        taken[layer] = states[rows.to(states.device), tokens.to(states.device)]
+    def taken(one: _Wanted, index: int, states: torch.Tensor) -> None:
+        nonlocal left
+        take(one, index, _rectangular(loaded, states, feeds[one.stack][0]))
+        left -= 1
+        if partial and left == 0:
+            raise _Enough
 
-    base = loaded.model.base_model
-    options = {"use_cache": False} if accepts(base, "use_cache") else {}
-    with torch.inference_mode(), watch(loaded, layers, take):
-        base(input_ids=ids, attention_mask=mask, **options)
-    for layer in layers:
-        yield taken.pop(layer).float().cpu().numpy()
-
-
-def _padded(loaded: Loaded, rows: Sequence[Ints]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-padded ids and attention mask, int64 [batch, tokens], on the model's device."""
-    import torch
-
-    ids = torch.full((len(rows), max(len(row) for row in rows)), loaded.pad_id)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
-        mask[i, : len(row)] = 1
-    return ids.to(loaded.device), mask.to(loaded.device)
+    with torch.inference_mode(), _hooks(wanted, taken), suppress(_Enough):
+        tracing.forward(loaded.model, feeds)
+    if left:
+        raise BuildError(
+            f"model {loaded.card.name}: {text.plural(left, 'part')} of its blocks did not run; what runs depends on "
+            "the tokens, and this architecture cannot be read yet"
+        )
 
 
 @contextmanager
-def watch(loaded: Loaded, layers: Sequence[int], take: Take) -> Iterator[None]:
-    """While it lasts, `take` gets each of these layers' states [batch, tokens, D]; afterwards the hooks are gone."""
-    found = blocks(loaded)
+def _hooks(wanted: Sequence[_Wanted], taken: Callable[[_Wanted, int, torch.Tensor], None]) -> Iterator[None]:
+    """While it lasts, `taken` gets what goes into and out of the hooked modules; afterwards the hooks are gone."""
 
-    def entering(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        take(0, args[0] if args else kwargs["hidden_states"])
-
-    def leaving(layer: int) -> Callable[[Any, Any, Any], None]:
-        def hook(_: Any, __: Any, output: Any) -> None:
-            take(layer, output[0] if isinstance(output, tuple) else output)
+    def entering(one: _Wanted, turns: Iterator[int | None]) -> Callable[[Any, Any, Any], None]:
+        def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            index = next(turns)
+            if index is not None:
+                taken(one, index, tracing.given(args, kwargs))
 
         return hook
 
-    with ExitStack() as hooks:
-        for layer in layers:
-            if layer == 0:
-                handle = found[0].register_forward_pre_hook(entering, with_kwargs=True)
-            else:
-                handle = found[layer - 1].register_forward_hook(leaving(layer))
-            hooks.callback(handle.remove)
+    def leaving(one: _Wanted, turns: Iterator[int | None]) -> Callable[[Any, Any, Any], None]:
+        def hook(_: Any, __: Any, output: Any) -> None:
+            index = next(turns)
+            if index is not None:
+                taken(one, index, tracing.gave(output))
+
+        return hook
+
+    with ExitStack() as handles:
+        for one in wanted:
+            for (module, side), turns in one.taps.items():
+                if all(index is None for index in turns):
+                    continue
+                if side == "input":
+                    handle = module.register_forward_pre_hook(entering(one, iter(turns)), with_kwargs=True)
+                else:
+                    handle = module.register_forward_hook(leaving(one, iter(turns)))
+                handles.callback(handle.remove)
         yield
 
 
-# ---------------------------------------------------------------- checks and storage
-
-
-def _layers(loaded: Loaded, wanted: Sequence[int] | None) -> tuple[int, ...]:
-    last = loaded.card.layers
-    if wanted is None:
-        return tuple(range(last + 1))
-    outside = sorted({layer for layer in wanted if not 0 <= layer <= last})
-    if outside:
-        raise BadInput(
-            f"model {loaded.card.name} has no {text.layers(outside)}; its layers go from 0 (embedding) to {last}"
+def _rectangular(loaded: Loaded, states: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """States [batch, tokens, D], whatever way a module lines up the tokens."""
+    if states.shape[:-1] not in (ids.shape, (ids.numel(),)):
+        raise BuildError(
+            f"model {loaded.card.name}: states of shape {tuple(states.shape)} where [batch, tokens, width] is "
+            f"{list(ids.shape)} and a width; this architecture cannot be read yet"
         )
-    return tuple(sorted(set(wanted)))
+    return states.reshape(*ids.shape, states.shape[-1])
 
 
-def _check_lengths(loaded: Loaded, sequences: Sequences) -> None:
-    for name, ids in zip(sequences.example_ids, sequences.ids, strict=True):
-        if loaded.context is not None and len(ids) > loaded.context:
-            raise BadInput(
-                f"example {name!r} has {len(ids)} tokens; the context of model {loaded.card.name} is {loaded.context}"
-            )
+class _Held:
+    """Picked states of one batch, written into the files before they become many."""
+
+    def __init__(self, files: Mapping[str, Path], batch: Ints, spots: Mapping[str, _Spots]) -> None:
+        self.files, self.batch, self.spots = files, batch, spots
+        self.held: dict[str, list[tuple[int, str, torch.Tensor]]] = {}
+        self.bytes = 0
+        self.places: dict[tuple[str, Any], tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def take(self, one: _Wanted, index: int, states: torch.Tensor) -> None:
+        """Picks the tokens of one layer out of its states [batch, tokens, D]."""
+        import torch
+
+        key = (one.stack, states.device)
+        if key not in self.places:
+            spots = self.spots[one.stack]
+            rows, tokens = torch.from_numpy(spots.rows), torch.from_numpy(spots.tokens)
+            self.places[key] = rows.to(states.device), tokens.to(states.device)
+        # Indexing with tensors copies: the module's own states can go.
+        picked = states[self.places[key]]
+        self.held.setdefault(one.site, []).append((index, one.stack, picked))
+        self.bytes += picked.nbytes
+        if self.bytes > HELD_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what is held, and holds nothing."""
+        for site, layers in self.held.items():
+            # Opened for each writing, so that written pages do not stay in this process.
+            values = np.lib.format.open_memmap(self.files[site], mode="r+")
+            for index, stack, picked in layers:
+                spots = self.spots[stack]
+                values[index, spots.position, self.batch[spots.row]] = spots.means(picked.float().cpu().numpy())
+            del values
+        self.held, self.bytes = {}, 0
+
+
+# ---------------------------------------------------------------- memory and storage
+
+
+def _too_long(loaded: Loaded, sequences: Sequences, example: int) -> BuildError:
+    return BuildError(
+        f"example {sequences.example_ids[example]!r}: its {len(sequences.ids[example])} tokens do not fit into the "
+        f"memory of {loaded.device} beside model {loaded.card.name}; take shorter texts or a smaller dtype"
+    )
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> None:
