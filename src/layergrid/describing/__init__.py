@@ -302,7 +302,7 @@ class _Judge:
 
     def __call__(self, cells: Floats) -> Estimates:
         """Arrays [L, P]; NaN where a cell holds NaN."""
-        flat = cells.reshape(-1, cells.shape[-1])
+        flat = cells.reshape(int(np.prod(cells.shape[:-1])), cells.shape[-1])  # -1 would not tell, without rows
         arrays = np.full((3, len(flat)), np.nan)
         kept = np.flatnonzero(~np.isnan(flat).any(axis=1)) if flat.shape[1] else np.empty(0, dtype=np.int64)
         if len(kept):
