@@ -1,0 +1,147 @@
+"""The only wiring: from a spec to a report folder, stage by stage; it computes nothing itself.
+
+answers   what one model says of one data set, each part made when first asked
+running   ... by a model that runs
+given     ... by activations that were made elsewhere
+study     a spec with its store: who answers what, which grids stand on which answers
+
+The address of each stage's result is made from the addresses of its inputs, and a result is read only where a later
+stage needs it: a second build reads the spec, the data and the model's files, and imports no torch.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layergrid import __version__, archive, expectations, facts, prose, publish, render, theme
+from layergrid.artifacts import Results
+from layergrid.cards import without_values
+from layergrid.console import Reporter, Silent
+from layergrid.pipeline.answers import chosen_positions
+from layergrid.pipeline.study import Study
+from layergrid.spec import Spec
+from layergrid.store import Store
+
+if TYPE_CHECKING:
+    from layergrid.models import Trust
+    from layergrid.tokenview import View
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build left behind."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    unmet: tuple[str, ...]  # expectations that are not met
+    notes: tuple[str, ...]  # what a user should know of the results without opening the report
+
+
+def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None) -> Built:
+    """Builds the report of a spec into `out`/NAME, or finds that it stands there already.
+
+    `trust` says whether code and pickles of models may be run; None: neither.
+
+    Raises:
+        BadInput: the data or the model do not fit the spec, or something that is no report stands in its place.
+        BuildError: something failed on the way; an existing report stays as it was.
+    """
+    target = out / spec.name
+    publish.check(target)
+    theme.load(
+        spec.theme, theme.content(spec.theme, spec.root)
+    )  # what is wrong with a theme's file is better known now than after hours
+    store = Store(warn=reporter.note)
+    study = Study(spec, store, reporter, trust)
+    key = study.report_key()
+    if store.has(key):
+        reporter.kept("report")
+    source = store.build(key, lambda folder: _write(study, folder))
+    if not publish.is_published(source, target):
+        publish.publish(source, target, leave=("entry.json",))
+    manifest = publish.read_manifest(source) or {"build": {"expectations": []}}
+    unmet = tuple(expectations.told(e) for e in manifest["build"]["expectations"] if not e["met"])
+    documents = tuple(target / f"report.{suffix}" for suffix in spec.outputs)
+    return Built(target, documents, unmet, tuple(manifest["build"].get("notes", ())))
+
+
+def check_data(spec: Spec) -> None:
+    """Reads the data of a spec and looks for its models' files, all that can be known before a model runs.
+
+    Raises:
+        BadInput: the first thing that is missing or does not fit.
+    """
+    Study(spec, Store(), Silent()).check_models()
+
+
+def render_again(folder: Path, reporter: Reporter) -> list[Path]:
+    """Draws a report again from its saved results, with the templates as they are now; no model is loaded."""
+    folder = folder.resolve()
+    results = archive.read(folder)
+    presentation = render.read_presentation(folder)
+    manifest = publish.read_manifest(folder) or {}
+    with publish.draft(folder) as fresh:
+        _documents(results, presentation, fresh, reporter)
+        build = {**manifest.get("build", {}), "pages": render.fingerprint(presentation.theme, presentation.theme_file)}
+        publish.write_manifest(fresh, build, manifest.get("run", {}))
+        if not publish.is_published(fresh, folder):
+            publish.publish(fresh, folder)
+    return [folder / f"report.{suffix}" for suffix in presentation.outputs]
+
+
+def positions(spec: Spec, count: int, reporter: Reporter, trust: Trust | None = None) -> Iterator[View]:
+    """The tokens of the first `count` examples of each data set with their positions, then a count of statuses."""
+    from layergrid.tokenview import counted, example
+
+    study = Study(spec, Store(warn=reporter.note), reporter, trust)
+    for answers in study.answers.values():
+        for i in range(min(count, len(answers.examples.ids))):
+            yield example(i, answers.examples, answers.sequences, answers.labels, answers.positions)
+        yield counted(answers.labels, answers.positions)
+
+
+# ---------------------------------------------------------------- after the waist
+
+
+def _write(study: Study, folder: Path) -> None:
+    """Writes the whole report of a study into an empty folder."""
+    started = time.monotonic()
+    results = study.results()
+    archive.write(results, folder)
+    presentation = render.Presentation.of(study.spec)
+    render.write_presentation(presentation, folder)
+    _documents(results, presentation, folder, study.reporter)
+    keys = {f"{a.model}/{a.dataset}": a.states_key.digest for a in study.answers.values()}
+    publish.write_manifest(
+        folder,
+        build={
+            "layergrid": __version__,
+            "spec": study.spec.name,
+            "spec_digest": study.spec.digest,
+            "activations": keys,
+            "versions": dict(results.versions),
+            "expectations": [expectations.as_json(one) for one in results.expectations],
+            "notes": without_values(results),
+            "pages": render.fingerprint(presentation.theme, presentation.theme_file),
+        },
+        run={"platform": platform.platform(), "seconds": round(time.monotonic() - started, 1)},
+    )
+
+
+def _documents(results: Results, presentation: render.Presentation, folder: Path, reporter: Reporter) -> None:
+    """Facts, words, figures and pages from results."""
+    with reporter.stage("write", "facts and summary"):
+        found = facts.derive(results)
+        summary = prose.summarise(results, found)
+        (folder / "facts.json").write_text(facts.to_json(found, summary), encoding="utf-8")
+    with reporter.stage("draw", ", ".join(presentation.outputs)):
+        documents = render.render(results, found, summary, presentation)
+        documents.write(folder)
+
+
+__all__ = ["Built", "build", "check_data", "chosen_positions", "positions", "render_again"]

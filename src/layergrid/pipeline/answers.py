@@ -1,0 +1,203 @@
+"""What one model says of one data set: the base of those that run and those given; it computes nothing itself."""
+
+from __future__ import annotations
+
+import fnmatch
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layergrid import archive, attention, lens
+from layergrid.artifacts import (
+    Activations,
+    AttentionRows,
+    DataCard,
+    Examples,
+    GridResult,
+    Illustration,
+    Labels,
+    ModelCard,
+    Positions,
+    Sequences,
+    Table,
+)
+from layergrid.cards import data_card, illustration, status_table
+from layergrid.graders import label_all, no_labels
+from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Outline, Readout, chosen_layers
+from layergrid.spec import ModelSpec
+from layergrid.store import Key
+from layergrid.text import listed
+
+if TYPE_CHECKING:
+    from layergrid.pipeline.study import Study
+
+LIBRARIES = ("torch", "transformers", "tokenizers")
+NUMERICS = ("numpy", "scipy", "scikit-learn")
+OURS = "layergrid"  # the package itself: stages without a version of their own are made again by a new release
+
+
+class Answers(ABC):
+    """One model's part in one data set; what can be known of it before a model runs is checked when it is made."""
+
+    def __init__(self, study: Study, model: str, dataset: str) -> None:
+        self.study, self.model, self.dataset = study, model, dataset
+        self.data = study.spec.datasets[dataset]
+        self.wanted: ModelSpec = study.spec.models[model]
+        self.grids = study.grids_of(model, dataset)
+        self.examples: Examples = study.examples(dataset)
+        if self.data.label is not None:
+            self._labelled()  # what is wrong with the column is better known now
+        for name, grid in self.grids.items():
+            grid.check(self.examples, name)
+
+    def _labelled(self) -> Labels:
+        label = self.data.label
+        return no_labels(self.examples) if label is None else label_all(
+            self.examples, label.column, label.values, label.classes
+        )  # fmt: skip
+
+    def check_model(self) -> None:
+        """Raises BadInput where the model's files are missing or its configuration cannot bear a grid."""
+        outline = self.outline
+        for name, grid in self.grids.items():
+            if outline is not None:
+                grid.check_model(outline, self.model, name)
+
+    @property
+    @abstractmethod
+    def outline(self) -> Outline | None:
+        """What the model's configuration tells before anything is loaded; None where it is not on this machine."""
+
+    @property
+    @abstractmethod
+    def card(self) -> ModelCard:
+        """What the report says of the model."""
+
+    @property
+    @abstractmethod
+    def sequences(self) -> Sequences:
+        """Prompts and completions as ids."""
+
+    @property
+    @abstractmethod
+    def labels(self) -> Labels:
+        """The classes of the examples."""
+
+    @property
+    @abstractmethod
+    def positions(self) -> Positions:
+        """All positions of the spec."""
+
+    @property
+    @abstractmethod
+    def activations(self) -> dict[str, Activations]:
+        """Activations by site, at all positions and of all layers that some grid asks for."""
+
+    @property
+    @abstractmethod
+    def states_key(self) -> Key:
+        """What the activations depend on."""
+
+    @property
+    def chat(self) -> str:
+        """How prompts became a dialogue; empty where they did not."""
+        return ""
+
+    def attention(self, name: str, need: AttentionNeed) -> AttentionRows | None:  # noqa: ARG002 - most have none
+        """The attention rows that a grid asks for."""
+        return None
+
+    @property
+    def readout(self) -> Readout | None:
+        """Reads logits out of states."""
+        return None
+
+    def data_card(self) -> DataCard:
+        """What the report says of the data set."""
+        return data_card(
+            self.dataset, self.data, self.model, self.examples, self.sequences, self.labels, chat=self.chat
+        )
+
+    def illustration(self) -> Illustration | None:
+        """One example with its tokens; None where no tokens are known."""
+        if not any(len(ids) for ids in self.sequences.ids):
+            return None
+        gold = self.data.grade.gold if self.data.grade is not None else ""
+        return illustration(self.examples, self.sequences, self.labels, self.positions, gold)
+
+    def statuses(self) -> Table:
+        """How often each position has each status."""
+        return status_table("positions", self.labels, self.positions)
+
+    def result(self, name: str) -> GridResult:
+        """One grid over these answers."""
+        kind = self.grids[name]
+
+        def make(folder: Path) -> None:
+            needs = kind.needs()
+            chosen = chosen_positions(self.positions, kind.positions)
+            rows = self.attention(name, needs.attention) if needs.attention is not None else None
+            states = {
+                site: of_layers(one, kind, self.card) for site, one in (self.activations if needs.sites else {}).items()
+                if site in needs.sites
+            }  # fmt: skip
+            with self.study.reporter.stage(name, f"{kind.kind} grid") as advance:
+                inputs = Inputs(
+                    name=name, model=self.model, examples=self.examples, sequences=self.sequences, labels=self.labels,
+                    positions=chosen, activations=states, seed=self.study.spec.seed, progress=advance, attention=rows,
+                    readout=self.readout if needs.readout else None, root=self.study.spec.root,
+                    all_positions=self.positions,
+                )  # fmt: skip
+                archive.write_grid(kind.compute(inputs), folder)
+
+        return archive.read_grid(self.study.keep(self.grid_key(name, kind), make, name), name)
+
+    def grid_key(self, name: str, kind: GridKind) -> Key:
+        """What a grid depends on."""
+        parts = {
+            "name": name,
+            "grid": kind.model_dump(mode="json"),
+            "states": self.states_key,
+            "attention": attention.VERSION if kind.needs().attention is not None else 0,
+            "readout": lens.VERSION if kind.needs().readout else 0,
+            "seed": self.study.spec.seed,
+        }
+        return Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *LIBRARIES, *NUMERICS))
+
+
+def of_layers(found: Activations, kind: GridKind, card: ModelCard) -> Activations:
+    """Activations of the layers that a grid asks for; what all grids need together was captured at once."""
+    last = card.encoder_layers if found.site.startswith("encoder.") else card.layers
+    wanted = set(chosen_layers(kind.needs().layers, last, card.name))
+    kept = [i for i, layer in enumerate(found.layers) if layer in wanted]
+    if len(kept) == len(found.layers):
+        return found
+    steps = {b - a for a, b in pairwise(kept)}
+    # A slice stays in the file; a list of layers without a fixed step is copied.
+    chosen: Any = slice(kept[0], kept[-1] + 1, steps.pop() if steps else 1) if kept and len(steps) <= 1 else kept
+    layers = tuple(found.layers[i] for i in kept)
+    lacking = {layer: why for layer, why in found.lacking.items() if layer in wanted}
+    return replace(found, layers=layers, values=found.values[chosen], lacking=lacking)
+
+
+def chosen_positions(positions: Positions, patterns: tuple[str, ...]) -> Positions:
+    """The positions that names or globs choose, in their order; all where there are no patterns.
+
+    Raises BadInput where a pattern chooses none.
+    """
+    if not patterns:
+        return positions
+
+    def fits(name: str, pattern: str) -> bool:
+        return name == pattern or fnmatch.fnmatchcase(name, pattern)
+
+    for pattern in patterns:
+        if not any(fits(name, pattern) for name in positions.names):
+            raise BadInput(f"no position is named {pattern!r}; known: {listed(positions.names) or 'none'}")
+    kept = [i for i, name in enumerate(positions.names) if any(fits(name, pattern) for pattern in patterns)]
+    return Positions(
+        tuple(positions.names[i] for i in kept), positions.start[:, kept], positions.stop[:, kept],
+        positions.status[:, kept],
+    )  # fmt: skip

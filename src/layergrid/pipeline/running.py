@@ -1,0 +1,205 @@
+"""Answers of a model that runs: it reads prompts, writes if asked to, and is looked at inside; it wires stages only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layergrid import attention, capture, generate, lens, models
+from layergrid.artifacts import Activations, AttentionRows, Labels, ModelCard, Positions, Sequences
+from layergrid.graders import check_gold, grade_all
+from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Outline, Readout
+from layergrid.pipeline.answers import LIBRARIES, OURS, Answers
+from layergrid.positions import resolve_all
+from layergrid.prompts import render as render_prompts
+from layergrid.store import Key, load, load_activations, load_attention, save, save_activations, save_attention
+from layergrid.text import listed, plural
+
+if TYPE_CHECKING:
+    from layergrid.pipeline.study import Study
+
+
+class FromModel(Answers):
+    """A model reads the prompts of a data set, writes answers if it is asked to, and its inside is looked at."""
+
+    def __init__(self, study: Study, model: str, dataset: str) -> None:
+        super().__init__(study, model, dataset)
+        self.prompts = render_prompts(self.data.prompt, self.examples)
+        if self.data.grade is not None:
+            check_gold(self.data.grade, self.examples)
+        for one in study.spec.positions:
+            one.check(self.examples)
+        self._check_positions()
+        self.check_model()
+
+    def _check_positions(self) -> None:
+        """Positions that no example can have, and queries of attention that are no positions of the spec."""
+        names = [str(getattr(one, "name", "")) for one in self.study.spec.positions]
+        unread = [n for n, one in zip(names, self.study.spec.positions, strict=True) if one.reads_answer]
+        for name, grid in self.grids.items():
+            need = grid.needs().attention
+            for query in need.queries if need is not None else ():
+                if query not in names:
+                    raise BadInput(
+                        f"grids.{name}: no position is named {query!r}, from which attention is read; "
+                        f"add it to 'positions', or name one of {listed(names, 'or')}"
+                    )
+            found = [one for one in grid.positions if one in unread]
+            if self.data.grade is None and found:
+                raise BadInput(
+                    f"grids.{name}.positions: {found[0]!r} is a place in a graded answer, and data set "
+                    f"{self.dataset!r} has none; choose other positions, or grade its answers"
+                )
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        """From the model's configuration."""
+        return models.outline(self.wanted, self.study.spec.root)
+
+    @cached_property
+    def sequences_key(self) -> Key:
+        """What the completions depend on."""
+        spec, wanted, trust = self.study.spec, self.wanted, self.study.trust
+        generate_as = self.data.generate.model_dump(mode="json") if self.data.generate is not None else None
+        parts = {
+            "model": models.fingerprint(wanted, spec.root, trust=trust),
+            "loading": [models.VERSION, self.model, wanted.model_dump(mode="json"), asdict(trust)],
+            "prompts": _digest([*self.examples.ids, *self.prompts]),
+            "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
+            "generate": generate_as,
+        }
+        return Key.of("generate" if generate_as is not None else "read", generate.VERSION, parts, LIBRARIES)
+
+    @cached_property
+    def positions_key(self) -> Key:
+        """What labels and positions depend on."""
+        parts = {
+            "sequences": self.sequences_key,
+            "examples": self.examples.fingerprint,
+            "grade": self.data.grade.model_dump(mode="json") if self.data.grade is not None else None,
+            "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
+            "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
+        }
+        return Key.of("positions", 2, parts, (OURS,))
+
+    @property
+    def states_key(self) -> Key:
+        """All that the grids need is captured in one pass; without such a need, what attention is read from."""
+        return self.activations_key if self._sites else self.positions_key
+
+    @cached_property
+    def activations_key(self) -> Key:
+        """What the activations depend on."""
+        layers = sorted({json.dumps(_plain(choice)) for choice in self._layers})
+        parts = {"positions": self.positions_key, "sites": self._sites, "layers": layers}
+        return Key.of("capture", capture.VERSION, parts, LIBRARIES)
+
+    @cached_property
+    def _sites(self) -> list[str]:
+        return sorted({site for grid in self.grids.values() for site in grid.needs().sites})
+
+    @property
+    def _layers(self) -> list[Any]:
+        return [grid.needs().layers for grid in self.grids.values() if grid.needs().sites]
+
+    @cached_property
+    def _read(self) -> Path:
+        def make(folder: Path) -> None:
+            loaded = self.study.load_model(self.model)
+            many = plural(len(self.prompts), "text" if self.data.generate is None else "answer")
+            chat = self.data.chat
+            with self.study.reporter.stage("read" if self.data.generate is None else "generate", many) as advance:
+                if self.data.generate is None:
+                    found = generate.read(loaded, self.examples.ids, self.prompts, chat=chat)
+                else:
+                    settings = self.data.generate
+                    found = generate.generate(
+                        loaded, self.examples.ids, self.prompts, max_new_tokens=settings.max_new_tokens,
+                        batch=settings.batch, progress=advance, chat=chat,
+                    )  # fmt: skip
+            save(found, folder)
+            told = {"card": asdict(loaded.card), "chat": generate.dialogue(loaded, chat)}
+            (folder / "model.json").write_text(json.dumps(told), encoding="utf-8")
+
+        return self.study.keep(self.sequences_key, make)
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads((self._read / "model.json").read_text(encoding="utf-8"))
+        return told
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """Of the model as it was loaded."""
+        return ModelCard(**self._told["card"])
+
+    @property
+    def chat(self) -> str:
+        """How the model's template made a dialogue of the prompts."""
+        return str(self._told["chat"])
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """Prompts and completions as ids."""
+        return load(Sequences, self._read)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Graded completions, or the label column."""
+        if self.data.grade is None:
+            return self._labelled()
+        return grade_all(self.data.grade, self.examples, self.sequences)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """All positions of the spec."""
+        return resolve_all(self.study.spec.positions, self.sequences, self.labels, self.examples)
+
+    @cached_property
+    def activations(self) -> dict[str, Activations]:
+        """Captured in one pass."""
+
+        def make(folder: Path) -> None:
+            sequences, where = self.sequences, self.positions
+            loaded = self.study.load_model(self.model)
+            detail = f"{', '.join(self._sites)} at {plural(len(where.names), 'position')}"
+            with self.study.reporter.stage("capture", detail) as advance:
+                found = capture.capture(
+                    loaded, sequences, where, folder, sites=self._sites, layers=self._layers, progress=advance
+                )
+            save_activations(found, folder)
+
+        return load_activations(self.study.keep(self.activations_key, make))
+
+    def attention(self, name: str, need: AttentionNeed) -> AttentionRows:
+        """Read in a pass of its own, so that a change of one grid leaves the others."""
+        layers = self.grids[name].needs().layers
+
+        def make(folder: Path) -> None:
+            sequences, where = self.sequences, self.positions
+            loaded = self.study.load_model(self.model)
+            with self.study.reporter.stage("attention", f"from {listed(need.queries)}") as advance:
+                found = attention.attention(loaded, sequences, where, need, layers=layers, progress=advance)
+            save_attention(found, folder)
+
+        parts = {"positions": self.positions_key, "need": asdict(need), "layers": _plain(layers)}
+        key = Key.of("attention", attention.VERSION, parts, LIBRARIES)
+        return load_attention(self.study.keep(key, make))
+
+    @property
+    def readout(self) -> Readout:
+        """By the model's own head; the model is loaded when it is first called."""
+        return lens.late(lambda: self.study.load_model(self.model))
+
+
+def _plain(choice: Any) -> Any:
+    return choice.model_dump() if isinstance(choice, LayerRange) else choice
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(texts)).encode("ascii")).hexdigest()

@@ -1,0 +1,162 @@
+"""A spec with its store: who answers which data set, which grids stand on which answers; it computes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layergrid import archive, expectations, models, render, theme
+from layergrid.artifacts import Examples, GridResult, Positions, Results, Sequences
+from layergrid.console import Reporter
+from layergrid.kinds import GridKind, Inputs
+from layergrid.loaders import load_examples
+from layergrid.pipeline.answers import LIBRARIES, NUMERICS, OURS, Answers
+from layergrid.pipeline.given import FromActivations
+from layergrid.pipeline.running import FromModel
+from layergrid.spec import Spec
+from layergrid.store import Key, Store
+
+if TYPE_CHECKING:
+    from layergrid.models import Loaded, Trust
+
+
+class Study:
+    """A spec with its store: who answers which data set, which grids stand on which answers."""
+
+    def __init__(self, spec: Spec, store: Store, reporter: Reporter, trust: Trust | None = None) -> None:
+        self.spec, self.store, self.reporter, self.trust = spec, store, reporter, trust or models.Trust()
+        self._examples: dict[str, Examples] = {}
+        self._loaded: tuple[str, Loaded] | None = None
+        self.answers = {pair: self._answers(*pair) for pair in self._pairs()}
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        reading = (grid for grid in self.spec.grids.values() if not grid.stands_alone)
+        return list(dict.fromkeys((grid.model, grid.dataset) for grid in reading))
+
+    def _answers(self, model: str, dataset: str) -> Answers:
+        given = self.spec.models[model].given
+        return FromActivations(self, model, dataset) if given else FromModel(self, model, dataset)
+
+    def grids_of(self, model: str, dataset: str) -> dict[str, GridKind]:
+        """The grids that read one model's answers to one data set."""
+        reading = {n: g for n, g in self.spec.grids.items() if not g.stands_alone}
+        return {n: g for n, g in reading.items() if (g.model, g.dataset) == (model, dataset)}
+
+    def examples(self, name: str) -> Examples:
+        """The rows of a data set, read once."""
+        if name not in self._examples:
+            data = self.spec.datasets[name]
+            self._examples[name] = load_examples(
+                name, data.loader, data.source, self.spec.root, sample=data.sample, seed=self.spec.seed,
+                id_column=data.id, group_column=data.group,
+            )  # fmt: skip
+        return self._examples[name]
+
+    def check_models(self) -> None:
+        """Raises BadInput where a model's files are missing or its configuration cannot bear a grid; loads nothing."""
+        for answers in self.answers.values():
+            answers.check_model()
+        for name, grid in self.spec.grids.items():
+            if grid.stands_alone:
+                self._alone(name, grid)
+
+    def load_model(self, name: str) -> Loaded:
+        """The model, loaded when a stage first runs it; one model is in memory at a time."""
+        if self._loaded is None or self._loaded[0] != name:
+            self._loaded = None
+            with self.reporter.stage("load model", name):
+                self._loaded = (
+                    name, models.load(self.spec.models[name], self.spec.root, name=name, trust=self.trust),
+                )  # fmt: skip
+            mine = [n for n, grid in self.spec.grids.items() if grid.model == name]
+            expectations.check_layers(self.spec.expect, mine, self._loaded[1].card.layers)
+        return self._loaded[1]
+
+    def keep(self, key: Key, make: Callable[[Path], None], name: str = "") -> Path:
+        """The folder of a stage's result, made if it is not there; `name` is what the stage is called as it runs."""
+        if self.store.has(key):
+            self.reporter.kept(name or key.stage)
+        return self.store.build(key, make)
+
+    # ------------------------------------------------------------ grids
+
+    @cached_property
+    def grid_keys(self) -> dict[str, Key]:
+        """What each grid depends on."""
+        return {
+            name: self._alone_key(name, g) if g.stands_alone else self.answers[g.model, g.dataset].grid_key(name, g)
+            for name, g in self.spec.grids.items()
+        }
+
+    def result(self, name: str) -> GridResult:
+        """The result of one grid."""
+        kind = self.spec.grids[name]
+        return self._alone(name, kind) if kind.stands_alone else self.answers[kind.model, kind.dataset].result(name)
+
+    def _alone_key(self, name: str, kind: GridKind) -> Key:
+        parts = {
+            "name": name, "grid": kind.model_dump(mode="json"), "files": kind.fingerprint(self.spec.root),
+            "seed": self.spec.seed,
+        }  # fmt: skip
+        return Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *NUMERICS))
+
+    def _alone(self, name: str, kind: GridKind) -> GridResult:
+        """A grid that reads neither a model nor a data set."""
+
+        def make(folder: Path) -> None:
+            with self.reporter.stage(name, f"{kind.kind} grid"):
+                archive.write_grid(kind.compute(_nothing(name, self.spec)), folder)
+
+        return archive.read_grid(self.keep(self._alone_key(name, kind), make, name), name)
+
+    # ------------------------------------------------------------ the report
+
+    def report_key(self) -> Key:
+        """What the whole report depends on: the grids, the words of the spec, and everything after the waist."""
+        parts = {
+            "grids": self.grid_keys,
+            "spec": self.spec.digest,
+            "name": self.spec.name,
+            "pages": render.fingerprint(self.spec.theme, theme.content(self.spec.theme, self.spec.root)),
+        }
+        return Key.of("report", 2, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
+
+    def results(self) -> Results:
+        """Everything that stands at the waist."""
+        grids = {name: self.result(name) for name in self.spec.grids}
+        many = list(self.answers.values())
+        return Results(
+            title=self.spec.title,
+            seed=self.spec.seed,
+            models=tuple({a.model: a.card for a in many}.values()),
+            data=tuple(a.data_card() for a in many),
+            grids=tuple(grids.values()),
+            illustrations=tuple(shown for a in many if (shown := a.illustration()) is not None),
+            tables=tuple(a.statuses() for a in many),
+            authors=self.spec.authors,
+            interpretation=self.spec.interpretation,
+            spec_name=self.spec.name,
+            spec_digest=self.spec.digest,
+            expectations=expectations.judge(self.spec.expect, grids),
+            versions=library_versions(bool(many)),
+        )
+
+
+def _nothing(name: str, spec: Spec) -> Inputs:
+    """The inputs of a grid that stands alone."""
+    from layergrid.graders import no_labels
+
+    examples = Examples("", "", (), (), {}, "")
+    return Inputs(
+        name=name, model="", examples=examples, sequences=Sequences.none(()), labels=no_labels(examples),
+        positions=Positions.none(), activations={}, seed=spec.seed, root=spec.root,
+    )  # fmt: skip
+
+
+def library_versions(with_models: bool = True) -> dict[str, str]:
+    """Versions of the libraries that decide the numbers."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in (*(LIBRARIES if with_models else ()), *NUMERICS)}
