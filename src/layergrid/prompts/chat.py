@@ -22,8 +22,9 @@ from layergrid.text import nearest
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Templates that write today's date would make another prompt every day.
-DAY = date(2025, 1, 1)
+DAY = date(2025, 1, 1)  # for templates that write today's date, which would make another prompt every day
+_ANOTHER = date(1999, 12, 31)
+_TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
 _TRIAL = "Where does the river end?"
 
 
@@ -47,7 +48,7 @@ class _Manner:
     apart: bool  # as a message of its own; False: at the head of the user's
     in_parts: bool  # contents are lists of parts, as templates for images want them
     prompted: bool  # the template marks where the answer begins
-    dated: bool  # it asked for the day
+    dated: bool  # it writes the day
 
 
 def dialogues(
@@ -81,7 +82,7 @@ def told(tokenizer: PreTrainedTokenizerBase, chat: ChatSpec) -> str:
         sentences.append(f"The system text {where}.")
     if manner.dated:
         day = f"{DAY.day} {DAY:%B %Y}"
-        sentences.append(f"The template asks for the day and is always told {day}, so that prompts stay the same.")
+        sentences.append(f"The template writes the day of the dialogue, which is {day} in all of them.")
     if chat.variables:
         given = ", ".join(f"{name} = {_written(value)}" for name, value in chat.variables.items())
         sentences.append(f"Variables of the template: {given}.")
@@ -117,15 +118,15 @@ def _manner(tokenizer: PreTrainedTokenizerBase, chat: ChatSpec) -> _Manner:
     for in_parts in (False, True):
         for apart in (True, False) if system else (False,):
             manner = _Manner(system, apart, in_parts, prompted=True, dated=False)
-            asked: list[str] = []
             try:
-                shown = _applied(tokenizer, manner, _TRIAL, chat.variables, asked=asked)
+                shown = _applied(tokenizer, manner, _TRIAL, chat.variables)
                 bare = _applied(tokenizer, manner, _TRIAL, chat.variables, prompted=False)
+                later = _applied(tokenizer, manner, _TRIAL, chat.variables, day=_ANOTHER)
             except (jinja2.TemplateError, *TEMPLATE_FAULTS) as error:
                 failed = failed or f" ({error})"
                 continue
             if _holds(shown, _TRIAL) and _holds(shown, system):
-                return _Manner(system, apart, in_parts, prompted=shown != bare, dated=bool(asked))
+                return _Manner(system, apart, in_parts, prompted=shown != bare, dated=shown != later)
     raise BadInput(
         f"the chat template of the model's tokenizer cannot be used{failed}: it must put the user's message into its "
         "text; remove 'chat' and write the dialogue in the prompt itself"
@@ -151,7 +152,7 @@ def _check_variables(tokenizer: PreTrainedTokenizerBase, variables: Mapping[str,
             raise BadInput(f"chat.variables: the model's chat template does not read {name!r}{hint}")
 
 
-_TAKEN = frozenset({"messages", "tools", "documents", "add_generation_prompt", "chat_template", "strftime_now"})
+_TAKEN = frozenset({"messages", "tools", "documents", "add_generation_prompt", "chat_template"})
 
 
 def _applied(
@@ -161,14 +162,9 @@ def _applied(
     variables: Mapping[str, Scalar],
     *,
     prompted: bool = True,
-    asked: list[str] | None = None,
+    day: date = DAY,
 ) -> str:
-    """The dialogue of one prompt; `asked` gets the forms in which the template asks for the day."""
-
-    def today(form: str) -> str:
-        if asked is not None:
-            asked.append(form)
-        return DAY.strftime(form)
+    """The dialogue of one prompt, made on a given day."""
 
     def content(text: str) -> Any:
         return [{"type": "text", "text": text}] if manner.in_parts else text
@@ -177,8 +173,9 @@ def _applied(
     messages = [{"role": "user", "content": content(user)}]
     if manner.apart and manner.system:
         messages.insert(0, {"role": "system", "content": content(manner.system)})
-    given: dict[str, Any] = {"strftime_now": today, **variables}
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompted, **given))
+    source = _TODAY.sub(lambda found: json.dumps(day.strftime(found[2])), tokenizer.get_chat_template())
+    given: dict[str, Any] = {"chat_template": source, "add_generation_prompt": prompted, **variables}
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, **given))
 
 
 def _holds(dialogue: str, text: str) -> bool:
