@@ -7,12 +7,14 @@ the identity: a state read one layer off, or on the wrong side of a norm, is far
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from layergrid.models import Loaded, wrap
 from tiny_models import BOS, EOS, tokenizer
 
-__all__ = ["BOS", "DECODERS", "ENCODERS", "EOS", "HEADS", "HYBRIDS", "LAYERS", "PAIRS", "WIDTH", "config", "loaded"]
+__all__ = ["BOS", "DECODERS", "ENCODERS", "EOS", "HEADS", "HYBRIDS", "LAYERS", "PAIRS", "WIDTH", "config", "eager", "loaded"]
 
 LAYERS, WIDTH, HEADS, CONTEXT = 4, 32, 4, 128
 ENCODER_LAYERS = 3  # of the pairs: another number than the decoder's, so that a mix-up is seen
@@ -122,7 +124,7 @@ def model(family: str, seed: int = 0, **changes: Any) -> Any:
             continue
         noise = torch.randn(weight.shape, generator=draw)
         if weight.dim() < 2:
-            weight.add_(0.3 * noise)
+            weight.add_(0.3 * noise + any(part in name for part in ("q_norm", "k_norm")))
         elif any(part in name for part in _EMBEDDINGS):
             weight.copy_(noise)
         else:
@@ -135,3 +137,17 @@ def model(family: str, seed: int = 0, **changes: Any) -> Any:
 def loaded(family: str, seed: int = 0) -> Loaded:
     """Such a model with a tokenizer, as `models.load` would return them; shared by tests, which leave it as it is."""
     return wrap(model(family, seed), tokenizer(), name="tiny", address=f"random:{family}", revision=str(seed))
+
+
+@contextmanager
+def eager(loaded: Loaded) -> Iterator[None]:
+    """While it lasts, attention is computed by the model's own eager function, which alone returns its weights."""
+    import torch
+
+    before = loaded.model.config._attn_implementation
+    loaded.model.set_attn_implementation("eager")
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        loaded.model.set_attn_implementation(before)
