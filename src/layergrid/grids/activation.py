@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from layergrid.artifacts import Floats, GridResult, Ints, PositionStatus, Quantity
+from layergrid.artifacts import CellStatus, Floats, GridResult, Ints, PositionStatus, Quantity
 from layergrid.describing import Contrast, blocks, columns, describe, lacking, rows
 from layergrid.kinds import Inputs, Needs, StateGrid
 from layergrid.stats import Array
@@ -29,6 +29,10 @@ CAUTIONS = {
     "relative_norm": f"{SIZE}; it is a share among the positions compared, and another choice of them gives another.",
     "largest_share": "A dimension that holds much of a state is a matter of scale: it need not carry what tells one "
     "text from another.",
+}
+ZERO = {
+    "relative_norm": "states of zeros at all compared positions",
+    "largest_share": "a state of zeros, which has no largest share",
 }
 
 
@@ -61,41 +65,42 @@ class ActivationGrid(StateGrid):
         where = columns(states, inputs)
         chosen = rows(inputs, states.present[:, where], self.statuses, self.contrast)
         values = np.full((len(states.layers), len(where), len(chosen.index)), np.nan, dtype=np.float32)
+        statuses = lacking(states, states.layers, len(where))
         for i, layer in enumerate(states.layers):
             kept = np.flatnonzero(chosen.positions & (layer not in states.lacking))
-            sizes = [_sizes(self.measure, states.values[i, where[p]], chosen.index) for p in kept]
-            if sizes:
-                values[i, kept] = _relative(np.stack(sizes)) if self.measure == "relative_norm" else sizes
+            if len(kept):
+                sizes, zero = _measured(self.measure, [states.values[i, where[p]] for p in kept], chosen.index)
+                values[i, kept] = sizes
+                for p in kept[zero > 0]:
+                    why = f"{zero[kept == p][0]} of {len(chosen.index)} examples have {ZERO[self.measure]}"
+                    statuses[i, int(p)] = CellStatus.CONSTANT, why
             inputs.progress((i + 1) * len(where), len(states.layers) * len(where))
         return describe(
             inputs, kind=self.kind, site=self.site, head="" if self.head is None else str(self.head),
             metric=self.measure, quantity=quantity(self), layers=states.layers, values=values, rows=chosen,
-            level=self.level, contrast=self.contrast, cell_status=lacking(states, states.layers, len(where)),
+            level=self.level, contrast=self.contrast, cell_status=statuses,
             settings={"measure": self.measure, "methods": {"measure": METHODS[self.measure]}},
         )  # fmt: skip
 
 
-def _sizes(measure: Measure, states: Floats, index: Ints) -> Array:
-    """The norm of the chosen rows of `states` [N, D], or the share of their largest dimension; NaN of a zero state."""
-    found = np.empty(len(index))
-    for part in blocks(states.shape[1], len(index)):
-        squares = np.square(states[index[part]], dtype=np.float64)
-        whole = squares.sum(axis=1)
-        if measure == "largest_share":
-            with np.errstate(invalid="ignore"):
-                found[part] = squares.max(axis=1) / whole
-        else:
-            found[part] = np.sqrt(whole)
-    return found
-
-
-def _relative(norms: Array) -> Array:
-    """Norms [P, n] over the largest of each row; NaN where that is zero or not known."""
-    largest = norms.max(axis=0)
-    usable = np.isfinite(largest) & (largest > 0)
+def _measured(measure: Measure, cells: list[Floats], index: Ints) -> tuple[Array, Ints]:
+    """Values [P, n] of the chosen rows of cells [N, D] of one layer, and of how many rows [P] a zero leaves none."""
+    whole, largest = (np.empty((len(cells), len(index))) for _ in range(2))
+    for p, states in enumerate(cells):
+        for part in blocks(states.shape[1], len(index)):
+            squares = np.square(states[index[part]], dtype=np.float64)
+            whole[p, part] = squares.sum(axis=1)
+            if measure == "largest_share":
+                largest[p, part] = squares.max(axis=1)
+    norms = np.sqrt(whole)
+    if measure == "norm":
+        return norms, np.zeros(len(cells), dtype=np.int64)
+    relative = measure == "relative_norm"
+    by = np.broadcast_to(norms.max(axis=0), norms.shape) if relative else whole
     found = np.full(norms.shape, np.nan)
-    found[:, usable] = norms[:, usable] / largest[usable]
-    return found
+    known = np.isfinite(by) & (by > 0)
+    found[known] = (norms if relative else largest)[known] / by[known]
+    return found, np.count_nonzero(by == 0, axis=1)
 
 
 # ---------------------------------------------------------------- what a cell holds
