@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import inspect
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import families
 import tiny_models
 from layergrid.generate import generate, greedy, plan
 from layergrid.kinds import BadInput, BuildError
@@ -160,8 +164,6 @@ def test_a_missing_pad_token_leaves_the_vocabulary_as_it_is():
 
 
 def test_the_token_that_pads_changes_nothing():
-    from dataclasses import replace
-
     loaded = tiny_models.loaded("gpt2")
     one, other = run(loaded), run(replace(loaded, pad_id=77))
     for i in range(len(PROMPTS)):
@@ -214,3 +216,138 @@ def test_odd_texts_pass_through():
     assert [found.texts[i][: found.prompt_chars[i]] for i in range(6)] == [
         prompt.replace("\ud800", "\N{REPLACEMENT CHARACTER}") for prompt in prompts
     ]
+
+
+# ---------------------------------------------------------------- an encoder beside a decoder
+
+
+@pytest.fixture(scope="module", params=families.PAIRS)
+def pair(request):
+    return families.loaded(request.param)
+
+
+def searched(loaded, prompt, steps):
+    """The greedy completion of one prompt by full passes without a cache."""
+    import torch
+
+    row = torch.from_numpy(prompt.astype(np.int64))[None]
+    written = [loaded.start_id]
+    with torch.inference_mode():
+        for _ in range(steps):
+            out = loaded.model(input_ids=row, decoder_input_ids=torch.tensor([written]), use_cache=False)
+            written.append(int(out.logits[0, -1].argmax()))
+    return written[1:]
+
+
+def test_two_stacks_write_what_greedy_search_by_full_passes_writes_alone(pair):
+    found = run(pair)
+    for i in range(len(PROMPTS)):
+        prompt, written = np.split(found.ids[i], [found.prompt_tokens[i]])
+        assert written.tolist() == searched(pair, prompt, len(written))
+    assert len({tuple(found.ids[i][found.prompt_tokens[i] :]) for i in range(len(PROMPTS))}) > 3
+
+
+def test_log_probabilities_of_two_stacks_equal_those_of_a_full_pass(pair):
+    import torch
+
+    found = run(pair)
+    for i in range(len(PROMPTS)):
+        prompt, written = np.split(found.ids[i].astype(np.int64), [found.prompt_tokens[i]])
+        shifted = torch.tensor([[pair.start_id, *written[:-1]]])
+        with torch.inference_mode():
+            out = pair.model(input_ids=torch.from_numpy(prompt[None]), decoder_input_ids=shifted, use_cache=False)
+        expected = out.logits[0].log_softmax(-1).gather(1, torch.from_numpy(written)[:, None])[:, 0]
+        np.testing.assert_allclose(found.logprobs[i], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_batch_size_changes_no_completion_of_two_stacks(pair):
+    one, many = run(pair, batch=1), run(pair, batch=64)
+    for i in range(len(PROMPTS)):
+        np.testing.assert_array_equal(one.ids[i], many.ids[i])
+
+
+def test_the_completion_of_a_second_stack_is_decoded_on_its_own(pair):
+    found = run(pair)
+    for i in range(len(PROMPTS)):
+        written = found.ids[i][found.prompt_tokens[i] :]
+        assert found.texts[i][: found.prompt_chars[i]] == PROMPTS[i]
+        assert found.completion(i) == pair.tokenizer.decode(written, skip_special_tokens=True)
+        covered = {c for a, b in found.offsets[i][found.prompt_tokens[i] :].tolist() for c in range(a, b)}
+        assert covered == set(range(len(PROMPTS[i]), len(found.texts[i])))
+
+
+def test_each_stack_has_a_context_of_its_own():
+    loaded = families.loaded("bart")
+    assert (loaded.context, loaded.encoder_context) == (128, 128)
+    short = replace(loaded, encoder_context=16)
+    with pytest.raises(
+        BadInput, match=r"'q0': its prompt has \d+ tokens, longer than the context of the encoder.* 16 "
+    ):
+        run(short)
+    with pytest.raises(
+        BadInput, match=r"max_new_tokens is 12; with its start token .* decoder of model tiny, 12 tokens"
+    ):
+        run(replace(loaded, context=12))
+    run(replace(loaded, context=13))
+    run(families.loaded("t5"), ("9 " * 200,), ("q0",))
+
+
+# ---------------------------------------------------------------- models that keep something else, or nothing
+
+
+@pytest.mark.parametrize("family", families.HYBRIDS)
+def test_a_state_space_model_writes_what_transformers_own_greedy_search_writes_alone(family):
+    loaded = families.loaded(family)
+    found = run(loaded)
+    for i in range(len(PROMPTS)):
+        start = found.prompt_tokens[i]
+        assert found.ids[i][start:].tolist() == transformers_greedy(loaded, found.ids[i][:start], 12)
+
+
+def test_a_model_that_padding_disturbs_gets_batches_of_one_length():
+    import torch
+
+    loaded = families.loaded("rwkv")
+    found = run(loaded)
+    for i in range(len(PROMPTS)):
+        row = found.ids[i][: found.prompt_tokens[i]].astype(np.int64)[None]
+        with torch.inference_mode():
+            for token in found.ids[i][found.prompt_tokens[i] :]:
+                logits = loaded.model(torch.from_numpy(row), use_cache=False).logits[0, -1]
+                assert int(logits.argmax()) == token
+                row = np.append(row, [[token]], axis=1)
+    assert plan([3, 9, 3, 9, 5], 2, equal=True) == ((1, 3), (4,), (0, 2))
+
+
+def test_a_model_whose_steps_are_not_its_whole_pass_is_refused(monkeypatch):
+    loaded = tiny_models.loaded()
+    forward = type(loaded.model).forward
+
+    def forgetful(self, *args, past_key_values=None, **options):
+        return forward(self, *args, past_key_values=None, **options)
+
+    forgetful.__signature__ = inspect.signature(forward)
+    monkeypatch.setattr(type(loaded.model), "forward", forgetful)
+    with pytest.raises(BuildError, match="LlamaForCausalLM after one more token differ"):
+        run(loaded)
+
+
+def test_a_model_that_keeps_nothing_between_steps_is_refused():
+    with pytest.raises(BuildError, match="XLNetLMHeadModel keeps nothing between steps"):
+        run(families.loaded("xlnet"))
+
+
+@pytest.mark.parametrize("family", families.ENCODERS)
+def test_an_encoder_writes_nothing_and_says_what_to_do_instead(family):
+    with pytest.raises(BadInput, match=r"is an encoder and writes no answers; give it texts with a label instead"):
+        run(families.loaded(family))
+
+
+def test_a_decoder_without_a_head_writes_nothing():
+    from layergrid.models import wrap
+
+    whole = families.loaded("llama")
+    loaded = wrap(whole.model.model, whole.tokenizer, name="tiny", address="random", revision="0")
+    assert loaded.design == "decoder"
+    with pytest.raises(BadInput, match="has no language-model head and writes no answers"):
+        run(loaded)

@@ -164,7 +164,9 @@ def greedy(
     found: dict[int, Completion] = {}
     progress(0, len(prompt_ids))
     lengths = [len(ids) for ids in prompt_ids]
-    for members in plan(lengths, batch, equal=len(set(lengths)) > 1 and _disturbed_by_padding(loaded, prompt_ids[0])):
+    # Encoders stand padded on the right, which disturbs none; their decoders start together.
+    equal = loaded.design == "decoder" and bool(lengths) and _disturbed_by_padding(loaded, prompt_ids[0])
+    for members in plan(lengths, batch, equal=equal):
         ids, logprobs = _decode(loaded, [prompt_ids[i] for i in members], max_new_tokens)
         for row, i in enumerate(members):
             found[i] = _cut(loaded, ids[row], logprobs[row])
@@ -220,6 +222,8 @@ def _after(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
             mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
             places = places[:, -1:] + 1
         options = {"position_ids": places, "logits_to_keep": 1, "attention_mask": mask}
+        if ids is not None and kept != "past_key_values":
+            del options["attention_mask"]  # a state has no places of its own, and the new token is never masked
         options = {name: value for name, value in options.items() if name in taken} | {kept: cache}
         out = model(input_ids=prompt if ids is None else ids, use_cache=True, **options)
         cache = getattr(out, kept)
@@ -269,18 +273,32 @@ def _cache_name(loaded: Loaded) -> str:
 def _disturbed_by_padding(loaded: Loaded, prompt: Ints) -> bool:
     """Whether masked tokens before a prompt change its logits, as in recurrent models that read them all the same.
 
-    A trial on the first tokens of one prompt tells; encoders stand padded on the right, which disturbs none.
+    A trial on the first tokens of one prompt tells. It also decodes one token more, and raises BuildError where that is
+    not what the model says of the same tokens read at once.
     """
     import torch
 
-    if loaded.design == "encoder-decoder":
-        return False
-    row = prompt[:_TRIAL]
-    with torch.inference_mode():
-        alone = _after(loaded, [row])(None)[0].float()
-        behind = _after(loaded, [row, np.resize(row, min(2 * _TRIAL, loaded.context or 2 * _TRIAL))])(None)[0].float()
     rounding = 1e-3 if loaded.model.dtype in (torch.float32, torch.float64) else 0.1
-    return float((behind - alone).abs().max()) > rounding * float(alone.abs().max())
+    row = prompt[:_TRIAL]
+    wide = min(2 * _TRIAL, loaded.context or 2 * _TRIAL)
+    with torch.inference_mode():
+        advance = _after(loaded, [row])
+        alone = advance(None)
+        behind = _after(loaded, [row, np.resize(row, wide)])(None)
+        token = alone.argmax(dim=1, keepdim=True)
+        step = advance(token.to(loaded.device))
+        whole = _after(loaded, [np.append(row, token.cpu().numpy()[0])])(None)
+    if _apart(step, whole) > 5 * rounding:
+        raise BuildError(
+            f"model {loaded.card.name}: the logits of {type(loaded.model).__name__} after one more token differ from "
+            "those of the same tokens read at once; it cannot be decoded step by step here"
+        )
+    return _apart(behind[:1], alone) > rounding
+
+
+def _apart(some: torch.Tensor, others: torch.Tensor) -> float:
+    """The largest difference between logits, relative to the largest of the others."""
+    return float((some.float() - others.float()).abs().max()) / (float(others.float().abs().max()) or 1.0)
 
 
 def _padded(loaded: Loaded, rows: Sequence[Ints], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
