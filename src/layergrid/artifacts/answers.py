@@ -46,10 +46,11 @@ class Sequences:
     def none(cls, example_ids: tuple[str, ...]) -> Sequences:
         """Sequences of which nothing is known but whose they are."""
         n = len(example_ids)
+        none, pairs = np.empty(0, np.int32), np.empty((0, 2), np.int32)
         return cls(
-            example_ids, *((np.empty((0, 2) if k else 0, np.int32),) * n for k in (0, 1)), ((),) * n,
-            (np.empty(0, np.bool_),) * n, ("",) * n, np.zeros(n, np.int32), np.zeros(n, np.int32),
-            (np.empty(0, np.float32),) * n, np.ones(n, np.bool_), written=False,
+            example_ids, ids=(none,) * n, offsets=(pairs,) * n, pieces=((),) * n, special=(np.empty(0, np.bool_),) * n,
+            texts=("",) * n, prompt_tokens=np.zeros(n, np.int32), prompt_chars=np.zeros(n, np.int32),
+            logprobs=(np.empty(0, np.float32),) * n, stopped=np.ones(n, np.bool_), written=False,
         )  # fmt: skip
 
     def completion(self, i: int) -> str:

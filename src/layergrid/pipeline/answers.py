@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -92,7 +93,7 @@ class Answers(ABC):
 
     @property
     @abstractmethod
-    def activations(self) -> dict[str, Activations]:
+    def activations(self) -> Mapping[str, Activations]:
         """Activations by site, at all positions and of all layers that some grid asks for."""
 
     @property

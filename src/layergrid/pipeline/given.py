@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ class FromActivations(Answers):
         return chosen_positions(self._given.positions, names)
 
     @property
-    def activations(self) -> dict[str, Activations]:
+    def activations(self) -> Mapping[str, Activations]:
         """As they were given."""
         missing = {s for grid in self.grids.values() for s in grid.needs().sites} - set(self._given.activations)
         if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -161,7 +161,7 @@ class FromModel(Answers):
         return resolve_all(self.study.spec.positions, self.sequences, self.labels, self.examples)
 
     @cached_property
-    def activations(self) -> dict[str, Activations]:
+    def activations(self) -> Mapping[str, Activations]:
         """Captured in one pass."""
 
         def make(folder: Path) -> None:
