@@ -52,10 +52,12 @@
     svg.setAttribute("viewBox", [0, 0, pad.left + spec.width + pad.right, pad.top + spec.height + pad.bottom].join(" "));
     fact.cells.forEach(function (cell) {
       var rect = document.createElementNS(space, "rect");
-      rect.setAttribute("x", pad.left + cell[1] * where.step + 0.75);
-      rect.setAttribute("y", pad.top + where.order.indexOf(cell[0]) * where.row + 0.75);
-      rect.setAttribute("width", where.step - 1.5);
-      rect.setAttribute("height", where.row - 1.5);
+      var layer = [where.order.indexOf(cell[0]) * where.row, where.row], position = [cell[1] * where.step, where.step];
+      var across = where.across === "layer" ? layer : position, down = where.across === "layer" ? position : layer;
+      rect.setAttribute("x", pad.left + across[0] + 0.75);
+      rect.setAttribute("y", pad.top + down[0] + 0.75);
+      rect.setAttribute("width", Math.max(0.5, across[1] - 1.5));
+      rect.setAttribute("height", Math.max(0.5, down[1] - 1.5));
       svg.appendChild(rect);
     });
     host.appendChild(svg);

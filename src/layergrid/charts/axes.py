@@ -101,7 +101,7 @@ class Axes:
 
     @property
     def _title_place(self) -> tuple[float, float]:
-        """Where the positions' title stands: below the shortest labels, as near to the middle as they allow."""
+        """Where the positions' title stands: below the labels in the middle, or aside where labels are much shorter."""
         sizes, size = self.sizes, self.theme.sizes["title"]
         half = faces.width(self.token_title, "sans-semibold", size) / 2 + 4
         middle, step = sizes.width / 2, sizes.step
@@ -113,5 +113,5 @@ class Axes:
 
         places = [middle] if sizes.width < 2 * half else [middle, *np.arange(half, sizes.width - half + 0.5, 2.0)]
         found = {round(float(place), 1): round(depth(float(place))) for place in places}
-        x = min(found, key=lambda place: (found[place], abs(place - middle)))
+        x = min(found, key=lambda place: (found[place] + 0.35 * abs(place - middle), abs(place - middle)))
         return x, round(depth(x), 1)

@@ -46,7 +46,7 @@ class Heatmap(ChartKind):
     )
     transpose: bool = Field(False, description="Layers along x and positions down y.")
     layer_title: str = Field("Layer", description="Title of the layers' axis.")
-    token_title: str = Field("Token position", description="Title of the positions' axis.")
+    token_title: str = Field("", description="Title of the positions' axis; left out: what they are.")
     legend_title: str = Field("", description="Title of the colour bar; left out: the quantity with its unit.")
 
     @field_validator("box", mode="before")
@@ -66,7 +66,8 @@ class Heatmap(ChartKind):
         one = shared.pick(results, self.grid, "heatmap")
         grid = one.grid
         sizes = shared.frame(grid, theme, self.layers_from, self.layer_order, self.tick, self.transpose)
-        axes = Axes(sizes, theme, text.visible(self.layer_title), self._token_title(grid))
+        token = self.token_title or names.position_word(grid)
+        axes = Axes(sizes, theme, text.visible(self.layer_title), text.visible(token))
         scale = scales.of(grid, theme, self.scheme, self.domain)
         title = text.visible(self.legend_title) or colourbar.title(grid.quantity.name, grid.quantity.unit)
         bar = colourbar.Bar(sizes.width + BAR_GAP, sizes.height, title, -sizes.left)
@@ -87,7 +88,7 @@ class Heatmap(ChartKind):
             **shared.outer(theme, sizes.width, sizes.height, (sizes.left, TOP, sizes.right, bottom)),
             "layer": layers,
         }
-        where = "layer and token" if grid.text_of else "layer and token position"
+        where = f"layer and {names.position_word(grid).lower()}"
         return Figure(
             name=f"{grid.name}.heatmap",
             grid=grid.name,
@@ -97,11 +98,6 @@ class Heatmap(ChartKind):
             width=round(sizes.total),
             height=round(TOP + sizes.height + bottom),
         )
-
-    def _token_title(self, grid: Grid) -> str:
-        if grid.text_of and "token_title" not in self.model_fields_set:
-            return "Token"
-        return text.visible(self.token_title)
 
     def _note(self, sizes: Frame, axes: Axes) -> str:
         """What the box holds, which labels are left out and how layers are numbered where text does so otherwise."""

@@ -20,6 +20,7 @@ from layergrid.facts.view import View
 from layergrid.theme import Theme, faces
 
 COLOURS = {"answer": ("accent", "soft", "accent", "soft"), "other": ("counter",) * 4, "end": ("muted",) * 4}
+BESIDE = 44  # pixels left of the area: the title of a value axis
 DASHES: tuple[tuple[float, ...], ...] = ((1, 0), (5, 2), (2, 1.6), (7, 2, 1.5, 2))
 
 
@@ -80,9 +81,9 @@ class Plot:
         }  # fmt: skip
         numbers = "[" + ",".join(f"'{number}'" for number in sizes.numbers) + "]"
         down: dict[str, Any] = {"title": None, "values": sizes.ticks, "labelExpr": f"{numbers}[datum.value]",
-                                "labelPadding": 3, "orient": "bottom" if sizes.transpose else "left", **every}  # fmt: skip
+                                "labelPadding": 3, "orient": "left", **every}  # fmt: skip
         if sizes.transpose:
-            down |= {"labelAngle": 0, "labelFontSize": round(sizes.layer_label, 2)}
+            down |= {"orient": "bottom", "labelAngle": 0, "labelFontSize": round(sizes.layer_label, 2)}
         scale = {"domain": list(self.domain), "nice": False, "clamp": True}
         scale |= {"type": "log"} if self.log else {"zero": False}
         top = not sizes.transpose and sizes.layer_order == "top"
@@ -117,7 +118,7 @@ def titles(plot: Plot, name: str, left: int, layer_title: str) -> list[dict[str,
         return [shared.text_mark(plot.theme, name, round(at, 1), plot.height + 26, **bold)]
     name = names.fitting(name, plot.height + 40, size)
     return [
-        shared.text_mark(plot.theme, name, -left + 9, plot.height / 2, angle=270, **bold),
+        shared.text_mark(plot.theme, name, max(-left + 9, -BESIDE), plot.height / 2, angle=270, **bold),
         shared.text_mark(plot.theme, layer_title, plot.width / 2, plot.height + 27, **bold),
     ]
 

@@ -53,6 +53,13 @@ def face(grid: Grid) -> str:
     return "mono" if grid.text_of else "sans"
 
 
+def position_word(grid: Grid) -> str:
+    """What the columns of a grid are: tokens of one text, positions of tokens, or of a table that names no model."""
+    if grid.text_of:
+        return "Token"
+    return "Token position" if grid.model else "Position"
+
+
 def whole_labels(grid: Grid) -> list[str]:
     """What stands for each position on the axis, uncut: its label where the grid has labels, else its name."""
     if not grid.labels:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from layergrid import text
@@ -14,6 +15,10 @@ from layergrid.kinds import BadInput, ChartKind, known
 from layergrid.theme import Theme
 
 BOXED = "exact_answer_*"  # the group that a map boxes where the spec names none
+COLUMN = 634  # pixels at 96 dpi: the column of an upright page
+SHARED = frozenset(  # of a map and what stands beside it
+    {"tick", "layers_from", "layer_order", "transpose", "layer_title", "token_title", "legend_title", "scheme"}
+)
 
 
 @dataclass(frozen=True)
@@ -32,36 +37,65 @@ class Block:
         """The address of the block inside the page."""
         return f"figure-{self.number}"
 
+    @property
+    def wide(self) -> bool:
+        """Whether it needs a page on its side."""
+        return any(figure.width > COLUMN for figure in self.figures)
+
 
 def default_figures(results: Results, layers_from: int = 0, layer_order: str = "top") -> list[ChartKind]:
-    """An example's tokens, then for every grid its map and the profile beside it."""
+    """An example's tokens, then for every grid its map, the profile beside it, and small maps of its facets."""
     axis = {"layers_from": layers_from, "layer_order": layer_order}
     found = [_made({"kind": "tokens", "dataset": one.dataset}) for one in results.illustrations[:1]]
     for one in results.grids:
-        boxed = any(name.startswith("exact_answer_") for name in one.grid.positions)
+        grid = one.grid
+        boxed = any(name.startswith("exact_answer_") for name in grid.positions)
         box = {"box": (BOXED,)} if boxed else {}
-        found.append(_made({"kind": "heatmap", "grid": one.grid.name, **box, **axis}))
-        found.append(_made({"kind": "profile", "grid": one.grid.name, **axis}))
+        found.append(_made({"kind": "heatmap", "grid": grid.name, **box, **axis}))
+        if grid.has_value.any() and len(grid.layers) > 1 and not grid.text_of:
+            found.append(_made({"kind": "profile", "grid": grid.name, **axis}))
+        roles = {f.role for f in grid.facets if np.isfinite(f.value).any()}
+        small = [role for role in ("reference", "class", "head") if role in roles]
+        found.extend(_made({"kind": "multiples", "grid": grid.name, "role": role, **axis}) for role in small)
     return found
 
 
 def chosen(results: Results, asked: Sequence[Mapping[str, Any]], layers_from: int, layer_order: str) -> list[ChartKind]:
-    """The default figures, each replaced by the first that the spec asks for in its place; the others follow."""
+    """The default figures, each replaced by the first that the spec asks for in its place; the others follow.
+
+    What stands beside a map has its axes, where the spec does not say otherwise.
+    """
     found = default_figures(results, layers_from, layer_order)
-    taken: set[int] = set()
+    written: dict[int, frozenset[str]] = {}  # index in `found` -> what the spec wrote of it
     for fields in asked:
         one = _named(_made(fields), results)
         axis = {"layers_from": layers_from, "layer_order": layer_order}
         missing = {k: v for k, v in axis.items() if k in type(one).model_fields and k not in one.model_fields_set}
         one = one.model_copy(update=missing)
-        same = [i for i, f in enumerate(found) if (f.kind, f.grid) == (one.kind, one.grid) and i not in taken]
-        if same and same[0] < len(found):
-            found[same[0]] = one
-            taken.add(same[0])
-        else:
-            found.append(one)
-            taken.add(len(found) - 1)
-    return found
+        same = [i for i, f in enumerate(found) if i not in written and _takes(one, f)]
+        place = same[0] if same else len(found)
+        found[place : place + 1] = [one]
+        written[place] = frozenset(fields)
+    return [_like_its_map(one, found, written.get(i, frozenset()), written) for i, one in enumerate(found)]
+
+
+def _takes(one: ChartKind, default: ChartKind) -> bool:
+    """Whether a figure takes the place of a default one."""
+    role = getattr(one, "role", None)
+    return (one.kind, one.grid) == (default.kind, default.grid) and role in (None, getattr(default, "role", None))
+
+
+def _like_its_map(
+    one: ChartKind, all_: Sequence[ChartKind], own: frozenset[str], written: Mapping[int, frozenset[str]]
+) -> ChartKind:
+    """A figure with the axes, titles and scheme that the spec gives the map of its grid, unless it has its own."""
+    if one.kind == "heatmap":
+        return one
+    for i, other in enumerate(all_):
+        if other.kind == "heatmap" and other.grid == one.grid and i in written:
+            taken = SHARED & written[i] & set(type(one).model_fields) - own
+            return one.model_copy(update={name: getattr(other, name) for name in taken})
+    return one
 
 
 def _made(fields: Mapping[str, Any]) -> ChartKind:
@@ -106,7 +140,8 @@ def arrange(figures: Sequence[Figure], summary: Summary) -> tuple[Block, ...]:
     for figure in figures:
         last = groups[-1] if groups else []
         pair = len(last) == 1 and last[0].grid == figure.grid != "" and last[0].spec and figure.spec
-        if pair and last[0].name.endswith(".heatmap") and figure.name.endswith(".profile"):
+        small = pair and last[0].width <= COLUMN
+        if small and last[0].name.endswith(".heatmap") and figure.name.endswith(".profile"):
             last.append(figure)
         else:
             groups.append([figure])

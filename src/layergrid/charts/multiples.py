@@ -1,0 +1,212 @@
+"""The chart kind `multiples`: small maps of a grid side by side, on one scale; it knows no page and no statistic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from layergrid import text
+from layergrid.artifacts import Figure, Floats, Grid, Results
+from layergrid.charts import colourbar, names, panels
+from layergrid.charts import frame as shared
+from layergrid.charts import scale as scales
+from layergrid.charts.frame import BAR_GAP
+from layergrid.charts.panels import Panels
+from layergrid.charts.scale import Scale
+from layergrid.facts.view import View
+from layergrid.kinds import BadInput, ChartKind
+from layergrid.theme import Theme
+
+MOST, MOST_CELLS = 40, 16_000  # small maps and cells of one figure: a page holds no more, and a browser draws no more
+FIGURES = {"head": "heads", "class": "classes", "reference": "references"}  # role -> part of the figure's name
+TITLES = {
+    "head": "{} by layer and {} in each head", "class": "{} by layer and {} in each class",
+    "reference": "{} by layer and {}, beside what it is compared with",
+}  # fmt: skip
+
+Role = Literal["head", "class", "reference"]
+
+
+@dataclass(frozen=True)
+class Small:
+    """One small map: its title and its values [L, P]."""
+
+    title: str
+    value: Floats
+
+
+class Multiples(ChartKind):
+    """Small maps of one grid on one scale: a map a head, a class of a contrast, or what the grid is compared with.
+
+    What the grid is compared with stands beside the grid's own map.
+    """
+
+    kind: Literal["multiples"] = "multiples"
+    role: Role | None = Field(
+        None, description="Which maps: `head`, `class` or `reference`; left out: the first of them that the grid has."
+    )
+    show: tuple[str, ...] = Field((), description="Names or globs of the maps to draw; left out: all that fit a page.")
+    scheme: str = Field("", description="A colour scheme of the theme; left out: as in the heatmap.")
+    domain: tuple[float, float] | None = Field(None, description="Ends of the scale; left out: what suits the maps.")
+    tick: int = Field(2, ge=1, description="A tick every so many layers.")
+    layers_from: Literal[0, 1] = Field(
+        0, description="The number of layer 0 as shown; sites that start at block 1 keep their numbers."
+    )
+    layer_order: Literal["top", "bottom"] = Field("top", description="Where layer 0 stands.")
+    transpose: bool = Field(False, description="Layers along x and positions down y.")
+    layer_title: str = Field("Layer", description="Title of the layers' axis.")
+    token_title: str = Field("", description="Title of the positions' axis; left out: what they are.")
+    legend_title: str = Field("", description="Title of the colour bar; left out: the quantity with its unit.")
+
+    @field_validator("show", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("domain")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not (np.isfinite(value).all() and value[0] < value[1]):
+            raise ValueError("domain must be two finite numbers, the smaller first")
+        return value
+
+    def draw(self, results: Results, theme: Theme) -> Figure:
+        """All small maps with one colour bar as one Vega-Lite specification of fixed size."""
+        one = shared.pick(results, self.grid, "multiples")
+        grid = one.grid
+        role = self._role(grid)
+        every = self._maps(grid, role)
+        drawn = _fitting_a_page(every, grid)
+        frame = shared.frame(grid, theme, self.layers_from, self.layer_order, self.tick, self.transpose)
+        token = self.token_title or names.position_word(grid)
+        sizes = panels.arrange(frame, theme, len(drawn), text.visible(self.layer_title), text.visible(token))
+        values = np.stack([m.value for m in drawn])
+        over = replace(grid, contrast="") if role == "class" else grid
+        scale = scales.of(over, theme, self.scheme, self.domain, values)
+        title = text.visible(self.legend_title) or colourbar.title(grid.quantity.name, grid.quantity.unit)
+        bar = colourbar.Bar(sizes.width + BAR_GAP, min(sizes.height, 248), title, -sizes.left)
+        layers = [
+            *_cells(drawn, sizes, theme, scale, View(one).digits, title),
+            *sizes.titles([m.title for m in drawn]),
+            *sizes.axes(),
+            *colourbar.draw(bar, theme, scale, scales.finite(grid, values)),
+        ]
+        note = _note(drawn, every, role, bool(np.isnan(values).any()))
+        top, bottom = panels.ABOVE, sizes.below
+        spec = {
+            "usermeta": {"layergrid": {"note": note}},
+            **shared.outer(theme, sizes.width, sizes.height, (sizes.left, top, sizes.right, bottom)),
+            "layer": layers,
+        }
+        return Figure(
+            name=f"{grid.name}.{FIGURES[role]}",
+            grid=grid.name,
+            title=TITLES[role].format(grid.quantity.name, names.position_word(grid).lower()),
+            alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
+            f"{names.position_word(grid).lower()}; {text.listed([m.title for m in drawn])}.",
+            spec=shared.checked(spec),
+            width=sizes.left + sizes.width + sizes.right,
+            height=round(top + sizes.height + bottom),
+        )
+
+    def _role(self, grid: Grid) -> Role:
+        """The role that is drawn; raises BadInput where the grid has no such maps."""
+        found = [role for role in FIGURES if any(facet.role == role for facet in grid.facets)]
+        if not found or (self.role is not None and self.role not in found):
+            have = f"only {text.listed(found)}" if found else "none at all"
+            raise BadInput(f"figures: multiples: grid {grid.name!r} has no maps of role {self.role or 'any'!r}, {have}")
+        return self.role or found[0]  # type: ignore[return-value]  # the keys of FIGURES are the roles
+
+    def _maps(self, grid: Grid, role: Role) -> list[Small]:
+        """The maps of a role that `show` names; raises BadInput for a name that none has."""
+        facets = [facet for facet in grid.facets if facet.role == role]
+        for glob in self.show:
+            if not any(fnmatchcase(facet.name, glob) for facet in facets):
+                known = text.listed([facet.name for facet in facets][:40])
+                raise BadInput(f"figures: multiples: {glob!r} matches no map of grid {grid.name!r}: {known}")
+        kept = [f for f in facets if not self.show or any(fnmatchcase(f.name, glob) for glob in self.show)]
+        found = [Small(text.visible(f.label), f.value) for f in kept]
+        if role == "reference":
+            found.insert(0, Small(text.visible(grid.quantity.name), np.where(grid.has_value, grid.value, np.nan)))
+        return found
+
+
+def _fitting_a_page(every: Sequence[Small], grid: Grid) -> list[Small]:
+    """The maps, or as many as a page and a browser can draw: those with the highest cells, in their order."""
+    most = max(1, min(MOST, MOST_CELLS // max(1, grid.value.size)))
+    if len(every) <= most:
+        return list(every)
+    sign = 1.0 if grid.quantity.higher_is == "more" else -1.0
+    highest = [float(np.max(sign * m.value, initial=-np.inf, where=np.isfinite(m.value))) for m in every]
+    kept = sorted(sorted(range(len(every)), key=lambda k: -highest[k])[:most])
+    return [every[k] for k in kept]
+
+
+def _note(drawn: Sequence[Small], every: Sequence[Small], role: Role, gaps: bool) -> str:
+    """What the caption adds: one scale, maps left out, cells without a value."""
+    said = ["All maps are on one scale."] if len(drawn) > 1 else []
+    if len(drawn) < len(every):
+        said.append(f"{len(drawn)} of {len(every)} {FIGURES[role]} are shown: those with the highest cells.")
+    if gaps:
+        said.append("Grey: no value.")
+    return " ".join(said)
+
+
+def _cells(
+    drawn: Sequence[Small], sizes: Panels, theme: Theme, scale: Scale, digits: int, title: str
+) -> list[dict[str, Any]]:
+    """All cells of all maps at their pixels: one row of data a map and layer."""
+    frame, (wide, high) = sizes.frame, sizes.cell
+    rows: list[dict[str, Any]] = []
+    for k, one in enumerate(drawn):
+        for i, number in enumerate(frame.numbers):
+            left, top = sizes.corner(k, i, 0)
+            value = [shared.compact(v, digits) for v in one.value[i]]
+            rows.append({"map": one.title, "layer": number, "left": left, "top": top, "value": value})
+    grid = frame.grid
+    words = names.whole_labels(grid) if grid.labels else frame.names
+    side, along = ("top", "left") if frame.transpose else ("left", "top")
+    step = high if frame.transpose else wide
+    transform: list[dict[str, Any]] = [
+        {"calculate": json.dumps(list(range(len(words)))), "as": "at"},
+        {"calculate": json.dumps(words), "as": "position"},
+        {"flatten": ["at", "position", "value"]},
+        {"calculate": f"datum.{side} + datum.at * {round(step, 4)}", "as": "a"},
+        {"calculate": f"datum.a + {round(step, 4)}", "as": "b"},
+        {"calculate": f"datum.{along} + {round(wide if frame.transpose else high, 4)}", "as": "c"},
+        {"calculate": f"isValid(datum.value) ? format(datum.value, ',.{digits}f') : 'no value'", "as": "shown"},
+    ]
+    fields = (
+        ("map", "map"),
+        ("position", "token" if grid.labels else "position"),
+        ("layer", "layer"),
+        ("shown", title),
+    )
+    near, far = shared.pixels("a"), {"field": "b"}
+    other, end = shared.pixels(along), {"field": "c"}
+    x, x2, y, y2 = (other, end, near, far) if frame.transpose else (near, far, other, end)
+    encoding = {
+        "x": x, "x2": x2, "y": y, "y2": y2,
+        "tooltip": [{"field": f, "type": "nominal", "title": word} for f, word in fields],
+    }  # fmt: skip
+    colour, grey = scale.colour("value"), theme.colour("missing")
+    layers: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": "isValid(datum.value)"}],
+            "mark": {"type": "rect", "strokeWidth": 0.5},
+            "encoding": {**encoding, "fill": colour, "stroke": colour},
+        },
+        {
+            "transform": [{"filter": "!isValid(datum.value)"}],
+            "mark": {"type": "rect", "strokeWidth": 0.5, "fill": grey, "stroke": grey},
+            "encoding": encoding,
+        },
+    ]
+    kept = layers if any(v is None for row in rows for v in row["value"]) else layers[:1]
+    return [{"data": {"values": rows}, "transform": transform, "layer": kept}]

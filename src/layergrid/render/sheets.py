@@ -1,0 +1,212 @@
+"""The tables of a report, made of results as plain strings; they know no markup and no figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from layergrid import text
+from layergrid.artifacts import DataCard, Grid, GridResult, PositionStatus, Results
+from layergrid.facts.view import View
+
+GRADED = ("wrong answers", "right answers")  # the classes of graded answers
+MOST = 60  # rows of a table that has one a position
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table: its title, columns, rows of strings, and which columns hold numbers."""
+
+    key: str  # of its caption: "errors.baselines"
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+    number: int = 0
+    strong: int = -1  # a row to stand out
+    note: str = ""  # what its entries are, after the caption
+
+
+def of(results: Results) -> tuple[Sheet, ...]:
+    """All tables, numbered."""
+    found: list[Sheet | None] = []
+    many = len(results.grids) > 1
+    for one in results.grids:
+        found += [_baselines(one, many), _tied(one, many), _winners(one, many)]
+    found += [*_balance(results), *_statuses(results), _expectations(results)]
+    kept = [sheet for sheet in found if sheet is not None and sheet.rows]
+    return tuple(replace(sheet, number=number) for number, sheet in enumerate(kept, 1))
+
+
+def _of(one: GridResult, many: bool) -> str:
+    return f" of {one.grid.name}" if many else ""
+
+
+def _estimate(value: float, low: float, high: float, sign: bool = False, digits: int = 2) -> str:
+    shown = text.signed(value, digits) if sign else text.number(value, digits)
+    return f"{shown} {text.interval(low, high, digits)}" if np.isfinite([low, high]).all() else shown
+
+
+def _called(grid: Grid, j: int) -> str:
+    """What a position is called: its label where no other has it, with its name where one has."""
+    if not grid.labels:
+        return grid.positions[j]
+    label = grid.labels[j]
+    return label if grid.labels.count(label) == 1 else f"{label} ({grid.positions[j]})"
+
+
+def _baselines(one: GridResult, many: bool) -> Sheet | None:
+    """The nested best beside what simpler predictors reach on the same rows and folds."""
+    if not one.baselines and one.selection is None:
+        return None
+    rows, percent = [], text.percent(one.grid.level)
+    if one.selection is not None:
+        e = one.selection.estimate
+        rows.append(("nested best of the grid", _estimate(e.value, e.low, e.high), "", text.count(e.n)))
+    for b in one.baselines:
+        if b.estimate is None:
+            rows.append((b.label, f"none: {b.reason}" if b.reason else "none", "", ""))
+            continue
+        gap = _estimate(b.difference.value, b.difference.low, b.difference.high, True) if b.difference else ""
+        rows.append(
+            (b.label, _estimate(b.estimate.value, b.estimate.low, b.estimate.high), gap, text.count(b.estimate.n))
+        )
+    name = one.grid.quantity.name
+    return Sheet(
+        f"{one.grid.name}.baselines", f"Nested best and baselines{_of(one, many)}",
+        ("Predictor", f"{name} [{percent} interval]", "Nested best minus it", "Rows"), tuple(rows),
+        (False, True, True, True), strong=0 if one.selection is not None else -1,
+    )  # fmt: skip
+
+
+def _tied(one: GridResult, many: bool) -> Sheet | None:
+    """A row a position: its layers that cannot be told from the highest cell."""
+    grid, rows, digits = one.grid, [], View(one).digits
+    sign = 1 if grid.quantity.higher_is == "more" else -1
+    for j in range(len(grid.positions)):
+        tied = [i for i in range(len(grid.layers)) if grid.tied_with_best[i, j] and grid.has_value[i, j]]
+        if tied:
+            best = max(tied, key=lambda i: sign * grid.value[i, j])
+            words = text.layers([grid.layers[i] for i in tied]).partition(" ")[2]
+            shown = _estimate(grid.value[best, j], grid.low[best, j], grid.high[best, j], digits=digits)
+            rows.append(
+                (
+                    sign * grid.value[best, j],
+                    (_called(grid, j), words, text.count(len(tied)), str(grid.layers[best]), shown),
+                )
+            )
+    rows.sort(key=lambda row: -row[0])
+    return Sheet(
+        f"{grid.name}.tied", f"Cells that cannot be told from the best{_of(one, many)}",
+        ("Position", "Layers", "Cells", "Highest at" if sign > 0 else "Lowest at", f"{grid.quantity.name} there"),
+        tuple(row for _, row in rows[:MOST]), (False, False, True, True, True),
+        note=f"The first {MOST} of {len(rows)} positions." if len(rows) > MOST else "",
+    )  # fmt: skip
+
+
+def _winners(one: GridResult, many: bool) -> Sheet | None:
+    """What nested selection chose in every fold."""
+    if one.selection is None or not one.selection.winners:
+        return None
+    rows = tuple(
+        (str(w.fold), str(w.layer), w.position, f"{w.penalty:.2g}", text.number(w.value)) for w in one.selection.winners
+    )
+    return Sheet(
+        f"{one.grid.name}.winners", f"The cell chosen inside each training fold{_of(one, many)}",
+        ("Fold", "Layer", "Position", "Penalty", f"{one.grid.quantity.name} outside"), rows,
+        (True, True, False, True, True),
+    )  # fmt: skip
+
+
+def _balance(results: Results) -> list[Sheet]:
+    """Answers by label, and what was lost on the way; texts that are not graded apart from them."""
+    graded = [d for d in results.data if d.written and d.classes == GRADED]
+    others = [d for d in results.data if d not in graded]
+    rows = tuple(
+        (_data_name(d, results), *(text.count(c) for c in (d.n, d.n_correct, d.n - d.n_correct)),
+         f"{d.not_found_correct} / {d.not_found_wrong}", f"{d.truncated_correct} / {d.truncated_wrong}",
+         *_compared(results, d))
+        for d in graded
+    )  # fmt: skip
+    columns = ("Data set", "Answers", "Right", "Wrong", "No exact answer", "Cut off", "Left out", "Rows compared")
+    answers = Sheet("balance", "Answers, and rows left out", columns, rows, (False, *[True] * 7), note=_pairs(GRADED))
+    texts = tuple((_data_name(d, results), text.count(d.n), _by_class(d), *_compared(results, d)) for d in others)
+    labelled = {d.classes for d in others if d.classes != ("", "")}
+    note = _pairs(next(iter(labelled))) if len(labelled) == 1 else ""
+    heads = ("Data set", "Examples", "By class", "Left out", "Rows compared")
+    key = "texts" if graded else "balance"  # the summary has one caption, of all data sets together
+    return [
+        answers,
+        Sheet(key, "Examples, and rows left out", heads, texts, (False, True, False, True, True), note=note),
+    ]
+
+
+def _data_name(d: DataCard, results: Results) -> str:
+    return f"{d.name} ({d.model})" if d.model and len({one.model for one in results.data}) > 1 else d.name
+
+
+def _by_class(d: DataCard) -> str:
+    if d.classes == ("", ""):
+        return "no classes"
+    return f"{text.count(d.n_correct)} {d.classes[1]}, {text.count(d.n - d.n_correct)} {d.classes[0]}"
+
+
+def _pairs(classes: tuple[str, str]) -> str:
+    """What the two numbers of a pair are."""
+    first, second = ("right", "wrong answers") if classes == GRADED else (classes[1], classes[0])
+    return f"Pairs of numbers are {first} / {second}."
+
+
+def _compared(results: Results, d: DataCard) -> tuple[str, str]:
+    """Rows left out and rows compared in the first grid of a model's answers to a data set that says so."""
+    for one in results.grids:
+        settings = one.grid.settings
+        if (one.grid.model, one.grid.dataset) == (d.model, d.name) and "rows" in settings:
+            right, wrong = (int(settings.get(f"dropped_{label}", 0)) for label in ("correct", "wrong"))
+            rows = int(settings["rows"])
+            lost = f"{right} / {wrong}"
+            if d.classes == ("", ""):
+                lost = text.count(max(0, int(settings.get("rows_in_all", rows)) - rows))
+            return lost, text.count(rows)
+    return "", ""
+
+
+def _statuses(results: Results) -> list[Sheet]:
+    """A row a position: in how many examples it has each status, by label where there are two."""
+    found = []
+    for table in results.tables:
+        if tuple(table.columns) != ("position", "label", "status", "count"):
+            continue
+        counts: dict[str, dict[str, dict[str, int]]] = {}
+        for position, label, status, count in table.rows:
+            by_label = counts.setdefault(str(position), {}).setdefault(str(status), {})
+            by_label[str(label)] = by_label.get(str(label), 0) + int(count or 0)
+        seen = [s.value for s in PositionStatus if any(s.value in by for by in counts.values())]
+        labels = _labels([str(row[1]) for row in table.rows])
+        rows = tuple((name, *(_split(by.get(status, {}), labels) for status in seen)) for name, by in counts.items())
+        columns = ("Position", *(status.replace("_", " ") for status in seen))
+        graded = labels == ("correct", "wrong")
+        note = _pairs(GRADED if graded else (labels[1], labels[0])) if len(labels) == 2 else ""
+        found.append(Sheet(table.name, "Status of each position in the examples", columns, rows,
+                           (False, *[True] * len(seen)), note=note))  # fmt: skip
+    return found
+
+
+def _labels(written: Sequence[str]) -> tuple[str, ...]:
+    """The labels of a status table in their order; graded answers have two even where one of them never occurs."""
+    seen = tuple(dict.fromkeys(written))
+    return ("correct", "wrong") if seen and set(seen) <= {"correct", "wrong"} else seen
+
+
+def _split(by_label: dict[str, int], labels: Sequence[str]) -> str:
+    """Counts in the order of the labels, "120 / 80"; a dash where there is none."""
+    found = [by_label.get(label, 0) for label in labels]
+    return " / ".join(map(text.count, found)) if any(found) else "\N{EN DASH}"
+
+
+def _expectations(results: Results) -> Sheet:
+    rows = tuple((e.sentence, text.number(e.observed, 3), "met" if e.met else "not met") for e in results.expectations)
+    return Sheet("expectations", "Expectations of the spec", ("Expectation", "Observed", "Verdict"), rows,
+                 (False, True, False))  # fmt: skip
