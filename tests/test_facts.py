@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import edges
+import edges_described
 import synthetic
 from layergrid import facts, stats
 from layergrid.artifacts import Fact, GridResult, Results
@@ -14,6 +15,9 @@ from layergrid.facts.changes import rank_correlation
 from layergrid.facts.ledger import Ledger, difference_forms
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
+
+
+EVERY = {**edges.EDGES, **edges_described.EDGES}
 
 
 def derived(results: Results) -> dict[str, Fact]:
@@ -78,7 +82,7 @@ def test_groups_come_from_names_alone():
 
 
 def test_the_positions_of_every_group_are_each_position_once():
-    for make in edges.EDGES.values():
+    for make in EVERY.values():
         for one in make().grids:
             columns = [j for g in View(one).groups for j in g.columns]
             assert sorted(columns) == list(range(len(one.grid.positions)))
@@ -182,9 +186,9 @@ def test_two_rules_cannot_write_one_fact():
         ledger.add("x", "rule", {"text": "2"})
 
 
-@pytest.mark.parametrize("name", list(edges.EDGES))
+@pytest.mark.parametrize("name", list(EVERY))
 def test_facts_come_back_from_json_as_they_were(name):
-    results = edges.EDGES[name]()
+    results = EVERY[name]()
     found = facts.derive(results)
     back, said = facts.from_json(facts.to_json(found))
     assert back == found
@@ -192,7 +196,7 @@ def test_facts_come_back_from_json_as_they_were(name):
 
 
 def test_ids_hold_no_blank_and_every_fact_has_a_form():
-    for make in edges.EDGES.values():
+    for make in EVERY.values():
         for fact in facts.derive(make()):
             assert " " not in fact.id
             assert fact.forms or fact.rule in {"name", "relation", "paired cells"}, fact

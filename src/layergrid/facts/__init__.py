@@ -13,12 +13,12 @@ from typing import Any
 
 from layergrid import text
 from layergrid.artifacts import Fact, Results, Sentence, Summary
-from layergrid.facts import best, changes, contrasts, depth, heads, methods, places, references, shape, sources
+from layergrid.facts import best, changes, contrasts, depth, heads, methods, places, references, shape, sources, tokens
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
-RULES = (shape, best, places, changes, depth, contrasts, references, heads, methods)
+RULES = (shape, best, places, changes, depth, contrasts, references, heads, tokens, methods)
 RESERVED = frozenset({"data", "model", "expectation"})
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import Baseline, CellStatus, Estimate, Selection
-from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
+from layergrid.facts.ledger import Ledger, against_zero, clear_of_zero, difference_forms, estimate_forms
 from layergrid.facts.view import Index, View
 
 NAMED = 3  # baselines that a sentence names one by one
@@ -86,18 +86,19 @@ def _highest(view: View, ledger: Ledger) -> None:
     the = f"the {view.extreme} cell" if len(view.peaks) == 1 else f"the {view.extreme} cells"
     the = "the only cell" if view.ok.sum() == 1 else the
     claim = view.grid.quantity.claim
-    forms = estimate_forms(e, view.digits) | {
+    forms = cell_forms(view, e) | {
         "where": where,
-        "at": f"{'in' if where.endswith('cells') else 'at'} {where}",
+        "at": _at(view, view.peaks),
         "the": the,
         "a": f"a {view.extreme} cell",
         "is": f"is {view.extreme}",
         "lone": "the only cell" if view.ok.sum() == 1 else "",
         "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
-        "not": "" if view.named or view.constant else "not above chance",
+        "not": "not above chance" if view.tested and not (view.named or view.constant) else "",
         "single": view.extreme if view.named else "",
         "least": "least is most" if view.sign < 0 else "",
+        "beside": _beside(view, (i, j)),
         "superlative": f"most {claim}" if view.named and claim else "",
     }
     ledger.add("highest", "highest", forms, cells=view.points(view.peaks), value=e.value, low=e.low, high=e.high, n=e.n)
@@ -117,25 +118,44 @@ def _highest(view: View, ledger: Ledger) -> None:
 
 
 def _where(view: View, cells: Sequence[Index]) -> str:
-    """Where equal cells stand: the layer and position of one, the layers of one position, or how many there are."""
+    """Where equal cells stand: the layers of one position, the positions of one layer, or at how many positions."""
     columns = sorted({j for _, j in cells})
-    rows = text.layers([view.grid.layers[i] for i, _ in cells])
-    if len(columns) == 1 and len(cells) <= NAMED:
-        return f"{view.shown(columns[0])} in {rows}"
-    if len(columns) <= NAMED and len({i for i, _ in cells}) == 1:
-        return f"{text.listed(view.shown(j) for j in columns)} in {rows}"
-    return f"{text.words(len(cells))} cells"
+    layers = [view.grid.layers[i] for i, _ in cells]
+    if len(columns) == 1 and len(text.runs(layers)) <= NAMED:
+        return f"{view.shown(columns[0])} in {text.layers(layers)}"
+    if len(columns) <= NAMED and len(set(layers)) == 1:
+        return f"{text.listed(view.shown(j) for j in columns)} in {text.layers(layers[:1])}"
+    return f"at {text.counted(len(columns), view.noun)}"
+
+
+def _at(view: View, cells: Sequence[Index]) -> str:
+    """The same with its preposition."""
+    where = _where(view, cells)
+    return f"in {text.words(len(cells))} cells" if where.startswith("at ") else f"at {where}"
+
+
+def _beside(view: View, index: Index) -> str:
+    """What the references are at a cell: "the cosine of mismatched examples is 0.88 there"."""
+    return text.listed(
+        f"{view.reference(f)} is {text.number(float(f.value[index]), view.digits)} there"
+        for f in view.grid.facets
+        if f.role == "reference" and math.isfinite(f.value[index])
+    )
 
 
 def _lowest(view: View, ledger: Ledger) -> None:
-    """The cell at the other end of the values."""
+    """The cell at the other end of the values; not of one text, nor where it prints as the end of the scale."""
     e = cell(view, view.valleys[0])
+    end = view.grid.quantity.low if view.sign > 0 else view.grid.quantity.high
+    if view.grid.text_of or (
+        end is not None and cell_forms(view, e)["value"] == text.number(end, view.places(e.low, e.high))
+    ):
+        return
     one = len(view.valleys) == 1
     the = f"the {view.opposite} {'cell' if one else 'cells'}"
-    where = _where(view, view.valleys)
-    forms = estimate_forms(e, view.digits) | {
-        "where": where,
-        "at": f"{'in' if where.endswith('cells') else 'at'} {where}",
+    forms = cell_forms(view, e) | {
+        "where": _where(view, view.valleys),
+        "at": _at(view, view.valleys),
         "the": the,
         "The": text.capital(the),
         "single": view.opposite,
@@ -193,6 +213,12 @@ def _tied(view: View, ledger: Ledger) -> None:
     ledger.add(
         "tied", "ties", forms, cells=points, value=len(others), n=total, relation=forms["relation"], of=["highest"]
     )
+
+
+def cell_forms(view: View, e: Estimate) -> dict[str, str]:
+    """The forms of a cell's estimate, with the digits that it bears."""
+    digits = view.places(e.low, e.high)
+    return estimate_forms(e, clear_of_zero(e.low, e.high, digits) if view.grid.contrast else digits)
 
 
 def cell(view: View, index: Index) -> Estimate:

@@ -130,7 +130,7 @@ def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> No
     if found is None or against_zero(found.low, found.high) not in {"above", "below"}:
         return
     relation = "rises" if found.value > 0 else "falls"
-    forms = difference_forms(found.value, found.low, found.high, view.digits)
+    forms = difference_forms(found.value, found.low, found.high, view.places(found.low, found.high))
     a, b = (view.grid.layers[start[0]], view.grid.layers[to[0]])
     forms |= {
         "Span": f"From layer {a} to layer {b}",
@@ -150,13 +150,17 @@ def _way(view: View, j: int, ledger: Ledger) -> None:
     rows, peak = view.column(j), view.peak([j])
     if peak is None or len(rows) < 2 or ledger.get(f"{key}.peak") is None:
         return
-    stops = list(dict.fromkeys((rows[0], peak[0], rows[-1])))
-    cells = [(i, j) for i in stops]
-    parts = [f"{text.number(float(view.grid.value[c]), view.digits)} in layer {view.grid.layers[c[0]]}" for c in cells]
+    top = [i for i in rows if view.grid.value[i, j] == view.grid.value[peak]]
+    stops = [[i] for i in rows[:1] if i not in top] + [top] + [[i] for i in rows[-1:] if i not in top]
+    shown = {i: text.number(float(view.grid.value[i, j]), view.digits) for i in rows}
+    parts = [f"{shown[one[0]]} in {text.layers([view.grid.layers[i] for i in one])}" for one in stops]
+    if len(parts) < 2 or top != list(range(top[0], top[-1] + 1)):
+        return
+    cells = [(i, j) for one in stops for i in one]
     clause = (
         f"goes from {' to '.join(parts)}" if len(parts) < 3 else f"goes from {parts[0]} to {parts[1]} and {parts[2]}"
     )
-    ledger.add(f"{key}.way", "values", {"text": clause}, cells=view.points(cells), value=len(cells))
+    ledger.add(f"{key}.way", "values", {"text": clause}, cells=view.points(cells), value=len(stops))
 
 
 # ---------------------------------------------------------------- departures
@@ -180,6 +184,10 @@ def _departures(view: View, ledger: Ledger) -> None:
         ledger.add("departure.rule", "anomaly rule", {"unjudged": "too few layers that differ"}, n=len(found))
         return
     threshold = DEPARTURE * median
+    near = ledger.get("near")
+    if view.described and near is not None and isinstance(near.value, float) and threshold < near.value:
+        ledger.add("departure.rule", "anomaly rule", {"unjudged": "layers that hardly differ"}, n=len(found))
+        return
     shown = text.number(threshold, text.precision(threshold, least=min(2, view.digits)))
     outside = "outside of its interval and " if view.bounded.any() else ""
     rule = (

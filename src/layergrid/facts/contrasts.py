@@ -6,13 +6,12 @@ itself is claimed to differ.
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import Bools
-from layergrid.facts.best import cell
-from layergrid.facts.ledger import Ledger, estimate_forms
+from layergrid.facts.best import cell, cell_forms
+from layergrid.facts.ledger import Ledger
 from layergrid.facts.view import Index, View
 
 SIDES = (("above", 1), ("below", -1))
@@ -110,10 +109,9 @@ def _farthest(view: View, side: str, sign: int, ledger: Ledger) -> None:
     e = cell(view, index)
     layer, _ = view.point(index)
     more = words(view)[0 if sign > 0 else 1]
-    forms = estimate_forms(e, view.digits) | {
+    forms = cell_forms(view, e) | {
         "where": f"{view.shown(index[1])} in {text.layers([layer])}",
-        "more": f"more for {more}",
-        "classes": _classes(view, index),
+        "more": _classes(view, index) or f"more for {more}",
     }
     key = f"contrast.{side}"
     ledger.add(key, "farthest", forms, cells=[view.point(index)], value=e.value, low=e.low, high=e.high, n=e.n,

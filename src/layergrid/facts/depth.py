@@ -1,4 +1,4 @@
-"""Facts of where along the layers values stand: the range in parts of the depth, and which position leads in which layer.
+"""Facts of where along the layers values stand: ranges by depth, and which position leads in which layer.
 
 They hold of the values as they are; whether others of the same sort would do likewise is not theirs to say.
 """
@@ -59,16 +59,8 @@ def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
     names = {c: text.listed(view.shown(j) for j in c) for c in named}
     parts = [f"{names[c]} in {text.layers([view.grid.layers[i] for i in led[c]])}" for c in named]
     told = sum(len(led[c]) for c in named)
-    rest = ""
-    if told < len(rows):
-        where = (
-            f"in the other {text.counted(len(rows) - told, 'layer')}" if len(rows) - told > 1 else "in the other layer"
-        )
-        apart = "it cannot be told from the next" if view.paired else "it stands elsewhere or at several"
-        rest = f"; {where} {apart}" if len(led) == len(named) or not view.paired else f"; {where} it stands elsewhere"
-    clause = (
-        f"the {view.extreme} value of a layer stands at {(text.listed if _short(named) else '; '.join)(parts)}{rest}"
-    )
+    joint = (text.listed if all(len(c) == 1 for c in named) else "; ".join)(parts)
+    clause = f"the {view.extreme} value of a layer stands at {joint}{_rest(view, led, told, len(rows))}"
     if len(led) == 1 and told == len(rows):
         clause = f"in every layer the {view.extreme} value stands at {names[named[0]]}"
     forms = {"text": clause, "Text": text.capital(clause)}
@@ -76,8 +68,26 @@ def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
     ledger.add("leaders", "leaders", forms, cells=cells, value=told, n=len(rows), relation=view.extreme)
 
 
-def _short(named: list[tuple[int, ...]]) -> bool:
-    return all(len(columns) == 1 for columns in named)
+def _rest(view: View, led: dict[tuple[int, ...], list[int]], told: int, layers: int) -> str:
+    """What is said of the layers whose leaders are not named."""
+    counted = sum(map(len, led.values()))
+    elsewhere, untold = counted - told, layers - counted
+    alone = all(len(columns) == 1 for columns in led)
+    found = []
+    if elsewhere or (untold and not view.paired):
+        many = elsewhere if view.paired else elsewhere + untold
+        plain = "it stands elsewhere" if alone and (view.paired or not untold) else "it stands elsewhere or at several"
+        found.append(f"in {_other(many, not (untold and view.paired))} {plain}")
+    if untold and view.paired:
+        found.append(f"in {_other(untold, not elsewhere)} it cannot be told from the next")
+    return f"; {text.listed(found)}" if found else ""
+
+
+def _other(k: int, whole: bool) -> str:
+    noun = "layer" if k == 1 else "layers"
+    if whole:
+        return f"the other {noun}" if k == 1 else f"the other {text.words(k)} {noun}"
+    return f"{text.words(k)} {noun}"
 
 
 def _first(view: View, i: int) -> tuple[int, ...]:

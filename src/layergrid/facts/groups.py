@@ -46,8 +46,9 @@ def groups(grid: Grid) -> tuple[Group, ...]:
 
 
 def shown(grid: Grid, j: int) -> str:
-    """A position as a sentence calls it: `exact_answer_last`, "\N{LEFT DOUBLE QUOTATION MARK}A and B" in quotation
-    marks where it would blur into the sentence, or `token 12` with its text where positions are the tokens of a text.
+    """A position as a sentence calls it: its name, in quotation marks where it would blur into the sentence.
+
+    A token of one text is called by its number and what it reads: token 12 "answer".
     """
     name = grid.positions[j]
     label = grid.labels[j] if grid.labels else name
@@ -57,8 +58,8 @@ def shown(grid: Grid, j: int) -> str:
         piece = label if grid.labels else piece if colon else ""
         return f"token {counted}" + (f" {_quoted(piece)}" if piece else "")
     if label != name:
-        again = grid.labels.count(label) > 1
-        return f"{_quoted(label)} ({text.visible(name)})" if again else _quoted(label)
+        times = grid.labels[: j + 1].count(label)
+        return f"{_quoted(label)} ({times})" if times > 1 else _quoted(label)  # as figures tell equal labels apart
     plain = PLAIN.fullmatch(name) and not name.isdigit()
     return text.visible(name) if plain else _quoted(name)
 

@@ -1,4 +1,4 @@
-"""Facts of single heads beside the map that joins them: which holds the highest value where, and how far they differ."""
+"""Facts of single heads beside the map that joins them: which is highest where, and how far they differ."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from layergrid.artifacts import Facet
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.view import Index, View
 
-JOINED = {"mean": "the mean over heads", "max": "the highest of the heads"}
+JOINED = {"mean": "are means over heads", "max": "are the highest over heads"}
 
 
 def derive(view: View, ledger: Ledger) -> None:
     """Writes how heads are joined, the highest value of a single head, and the range over heads at the highest cell."""
     if view.grid.head:
-        shown = JOINED.get(view.grid.head, f"head {text.visible(view.grid.head)}")
+        shown = JOINED.get(view.grid.head, f"are of head {text.visible(view.grid.head)}")
         ledger.add("head", "setting", {"text": shown})
     heads = [f for f in view.grid.facets if f.role == "head"]
     if len(heads) < 2 or not any(np.isfinite(f.value).any() for f in heads):
@@ -37,7 +37,8 @@ def _highest(view: View, heads: list[Facet], values: np.ndarray, ledger: Ledger)
     if len(found) > 1:
         return
     h, i, j = (int(x) for x in found[0])
-    shown = text.estimate(*(float(a[i, j]) for a in (values[h], heads[h].low, heads[h].high)), view.digits)
+    low, high = float(heads[h].low[i, j]), float(heads[h].high[i, j])
+    shown = text.estimate(float(values[h, i, j]), low, high, view.digits)
     forms = {
         "text": shown,
         "head": text.visible(heads[h].label),
@@ -45,7 +46,6 @@ def _highest(view: View, heads: list[Facet], values: np.ndarray, ledger: Ledger)
         "the": f"the {view.extreme} value of a single head",
         "The": f"The {view.extreme} value of a single head",
     }
-    low, high = (float(a[i, j]) for a in (heads[h].low, heads[h].high))
     ledger.add("heads.highest", "heads", forms, cells=[view.point((i, j))], value=float(values[h, i, j]), low=low,
                high=high, relation=view.extreme)  # fmt: skip
 

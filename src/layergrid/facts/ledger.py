@@ -85,15 +85,21 @@ def against_zero(low: float, high: float) -> str:
     return "above" if low > 0 else "below" if high < 0 else "cannot be told from"
 
 
+def clear_of_zero(low: float, high: float, digits: int) -> int:
+    """Digits from which on the nearer bound of an interval that excludes zero is not printed as zero."""
+    near = min(abs(low), abs(high)) if against_zero(low, high) in {"above", "below"} else math.nan
+    while math.isfinite(near) and float(f"{near:.{digits}f}") == 0 and digits < 6:
+        digits += 1
+    return digits
+
+
 def difference_forms(value: float, low: float, high: float, digits: int) -> dict[str, str]:
     """The forms of a difference: "signed", "size" without its sign, "range" and "text" with the interval of the size.
 
     An interval that excludes zero is printed with enough digits that its nearer bound is not shown as zero.
     """
     relation = against_zero(low, high)
-    near = min(abs(low), abs(high)) if relation in {"above", "below"} else math.nan
-    while math.isfinite(near) and float(f"{near:.{digits}f}") == 0 and digits < 6:
-        digits += 1
+    digits = clear_of_zero(low, high, digits)
     side = -1 if relation == "below" or (not relation and value < 0) else 1
     bounds = sorted((side * low, side * high)) if relation else (math.nan, math.nan)
     forms = {

@@ -36,11 +36,16 @@ def derive(view: View, ledger: Ledger) -> None:
         ledger.add("seed", "setting", {"text": f"seed {settings['seed']}"}, value=int(settings["seed"]))
     if settings.get("statistic") in ("mean", "median") and view.result.measured is not None:
         shown = str(settings["statistic"])
-        ledger.add("statistic", "setting", {"text": shown, "median": shown if shown == "median" else ""})
+        ledger.add(
+            "statistic",
+            "setting",
+            {"text": shown, "cells": f"{shown}s over rows", "median": shown if shown == "median" else ""},
+        )
     beyond = int(settings.get("beyond_range", 0))
     if beyond:
         verb = "reaches" if beyond == 1 else "reach"
-        clause = f"{text.counted(beyond, 'interval')} {verb} beyond the range of values, and {'is' if beyond == 1 else 'are'} not cut"
+        clause = f"{text.counted(beyond, 'interval')} {verb} beyond the range of values, and "
+        clause += "is not cut" if beyond == 1 else "are not cut"
         ledger.add("beyond_range", "count", {"text": clause, "Text": text.capital(clause)}, value=beyond)
     for name, sentence in dict(settings.get("methods", {})).items():
         shown = text.visible(text.capital(str(sentence).strip().rstrip(".")))

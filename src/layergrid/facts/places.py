@@ -9,10 +9,10 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import CellStatus
-from layergrid.facts.best import cell
-from layergrid.facts.ledger import Ledger, against_zero, difference_forms, estimate_forms
-from layergrid.facts.shape import range_forms, write_share
+from layergrid.facts.best import cell, cell_forms
 from layergrid.facts.groups import Group
+from layergrid.facts.ledger import Ledger, against_zero, difference_forms
+from layergrid.facts.shape import range_forms, write_share
 from layergrid.facts.view import Index, View
 
 FOLLOWING = 4  # positions of a large group that are named after the first
@@ -80,16 +80,22 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
         return None
     e = cell(view, index)
     position = view.shown(index[1])
-    layers = text.layers([view.grid.layers[i] for i, j in same if j == index[1]])
-    the = "the only cell" if int(view.ok[:, columns].sum()) == 1 else f"the {view.extreme} cell"
-    forms = estimate_forms(e, view.digits) | {
+    rows = [view.grid.layers[i] for i, j in same if j == index[1]]
+    layers, several = text.layers(rows), len(rows) > 1
+    the = (
+        "the only cell"
+        if int(view.ok[:, columns].sum()) == 1
+        else f"the {view.extreme} {'cells' if several else 'cell'}"
+    )
+    forms = cell_forms(view, e) | {
         "position": position,
         "layers": layers,
         "where": f"{position} in {layers}",
         "the": the,
         "Several": f"The {view.extreme} cells",
         "The": text.capital(the),
-        "value_in": f"{text.number(e.value, view.digits)} in {layers}",
+        "stands": "stand" if several else "stands",
+        "value_in": f"{text.number(e.value, view.places(e.low, e.high))} in {layers}",
     }
     ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
     return index
@@ -211,7 +217,7 @@ def _gap(view: View, key: str, a: Index, b: Index, ledger: Ledger) -> None:
     found = view.difference(a, b)
     if found is None or not math.isfinite(found.low):
         return
-    forms = difference_forms(found.value, found.low, found.high, view.digits)
+    forms = difference_forms(found.value, found.low, found.high, view.places(found.low, found.high))
     relation = against_zero(found.low, found.high)
     clause = f"{forms['text']} {relation} it" if relation != "cannot be told from" else "cannot be told from it"
     forms |= {"clause": clause, "word": relation, "relation": f"{forms['text']} {relation}"}

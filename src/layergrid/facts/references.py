@@ -23,8 +23,7 @@ def derive(view: View, ledger: Ledger) -> None:
     for facet in view.grid.facets:
         if facet.role == "reference":
             key = f"reference.{text.slug(facet.name)}"
-            article = "" if facet.label.split(" ")[0] in {"the", "a", "an"} else "the "
-            ledger.name(key, label=f"{article}{facet.label}")
+            ledger.name(key, label=view.reference(facet))
             (_compared if _rows(view, facet) else _ordered)(view, facet, key, ledger)
             _at_highest(view, facet, key, ledger)
 
@@ -62,7 +61,7 @@ def _compared(view: View, facet: Facet, key: str, ledger: Ledger) -> None:
 
 
 def _share(k: int, n: int, relation: str) -> str:
-    """ "three of the nine cells stand above", and the like."""
+    """How many of n cells stand so: "three of the nine cells stand above"."""
     if n == 1:
         return f"the only cell {'stands' if k else 'does not stand'} {relation}".rstrip()
     if k == 0:
@@ -86,7 +85,7 @@ def _gap(view: View, facet: Facet, index: Index, key: str, ledger: Ledger) -> No
     if gap is None or not math.isfinite(gap.low):
         return
     relation = against_zero(gap.low, gap.high)
-    forms = difference_forms(gap.value, gap.low, gap.high, view.digits)
+    forms = difference_forms(gap.value, gap.low, gap.high, view.places(gap.low, gap.high))
     clause = f"{forms['text']} {relation}" if relation != "cannot be told from" else relation
     forms |= {
         "relation": clause,

@@ -31,10 +31,11 @@ LISTED = 24  # tokens of one text that are named one by one
 def derive(view: View, ledger: Ledger) -> None:
     """Writes the facts of one grid's outline."""
     grid = view.grid
-    site = text.site_name(grid.site, grid.head)
+    stack, _, bare = grid.site.rpartition(".")
+    site = text.site_name(grid.site, grid.head) if bare in text.SITES else stack
     ledger.name(
         "grid", name=grid.name, model=grid.model, dataset=grid.dataset,
-        site=f"the {site}" if site not in {"", grid.site} else "",
+        site=f"the {site}" if site else "",
         text=grid.text_of, contrast=grid.contrast.replace(" - ", " minus "),
     )  # fmt: skip
     _quantity(grid.quantity, bool(grid.contrast), ledger)
@@ -278,13 +279,15 @@ def _certainty(view: View, ledger: Ledger) -> None:
     measured, given = view.result.measured, not view.grid.model
     if view.bounded.any():
         clause = "the intervals of single cells are as they were given, and " if given else ""
-        clause += "differences between cells have no interval, so that the order of values is all that is told of them"
+        clause += "differences between cells have none" if given else "differences between cells have no interval"
+    elif view.grid.text_of:
+        clause = "these are the values of a single text, so that no interval can be given"
     elif given or measured is None:
-        clause = f"no interval {'was given with' if given else 'belongs to'} these values: "
-        clause += "their order is all that can be told, not how sure it is"
+        clause = (
+            f"no interval {'was given' if given else 'is known'}, so that the order of values is all that can be told"
+        )
     elif len(measured.example_ids) == 1:
-        what = "text" if view.grid.text_of else "row"
-        clause = f"these are the values of a single {what}, so that no interval can be given"
+        clause = "these are the values of a single row, so that no interval can be given"
     else:
         clause = "all rows belong to one group, so that no interval can be given"
     ledger.add("certainty", "no interval", {"text": clause, "Text": text.capital(clause)}, value=0)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from layergrid import stats, text
-from layergrid.artifacts import Bools, DataCard, Grid, GridPoint, GridResult
+from layergrid.artifacts import Bools, DataCard, Facet, Grid, GridPoint, GridResult
 from layergrid.facts import groups as grouping
 from layergrid.facts.groups import Group as Group
 from layergrid.facts.pairs import Pairs
@@ -59,6 +59,12 @@ class View:
             return text.precision(largest / 50, least=0 if largest >= 100 else 2)
         least = 2 if not self.described else 1 if largest >= 10 else 2
         return text.precision(float(np.median(half)), least=0 if largest >= 100 else least)
+
+    def places(self, low: float, high: float) -> int:
+        """Digits for one estimate: those of the grid, or more where values of very different size share it (ranks)."""
+        if not self.described or self.digits >= 2 or not np.isfinite([low, high]).all():
+            return self.digits
+        return max(self.digits, text.precision((high - low) / 2, least=0))
 
     @cached_property
     def tested(self) -> bool:
@@ -164,6 +170,12 @@ class View:
     @cached_property
     def _scored(self) -> dict[Index, stats.Scored]:
         return {}
+
+    def reference(self, facet: Facet) -> str:
+        """A reference as a sentence calls it, with its article."""
+        label = text.visible(facet.label)
+        article = "" if label.split(" ")[0] in {"the", "a", "an"} else "the "
+        return f"the same difference in {label}" if self.grid.contrast else f"{article}{label}"
 
     @cached_property
     def pairs(self) -> Pairs | None:

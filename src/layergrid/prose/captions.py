@@ -74,7 +74,7 @@ def _heatmap(voice: Voice) -> Paragraph:
     if voice.has("contrast"):
         said.append(voice.say("Cells are differences: {contrast}."))
     if voice.has("head"):
-        said.append(voice.say("Cells are those of {head}."))
+        said.append(voice.say("Cells {head}."))
     if voice.has("above", "not"):
         said.append(voice.say("Dots: {above|not} {correction|over}."))
     said.extend(_diamond(voice))
@@ -91,6 +91,7 @@ def _diamond(voice: Voice) -> list[Sentence]:
         return [voice.say("Diamond: {highest|the}, {highest|value}, {highest|not} {correction}.")]
     if voice.has("highest", "single"):
         nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
+        nested += "; {highest|beside}" if voice.has("highest", "beside") else ""
         return [voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}.")]
     return []
 

@@ -6,7 +6,7 @@ They say what is there, how sure it is, and what it is not; they know no kind of
 from __future__ import annotations
 
 from layergrid import text
-from layergrid.artifacts import KeyFigure, Paragraph, Sentence
+from layergrid.artifacts import Cite, KeyFigure, Paragraph, Sentence
 from layergrid.facts.view import View
 from layergrid.prose.reading import MOST, change, gaps
 from layergrid.prose.voice import Voice, chained, joined
@@ -20,30 +20,29 @@ def abstract(voice: Voice, view: View) -> Paragraph:
     return (*said, voice.say("{quantity|caution}.")) if voice.has("quantity", "caution") else tuple(said)
 
 
-def found(voice: Voice, view: View) -> list[Sentence]:
-    """What is there, weightiest first."""
+def found(voice: Voice, view: View, sure: bool = True) -> list[Sentence]:
+    """What is there, weightiest first; `sure` says with it where no interval is known."""
     if voice.has("constant"):
         return [voice.within("{constant|Text}.", "{constant}.")]
     if not voice.has("range"):
         return []
-    said = [*contrasts(voice), *references(voice, view)[:1]]
-    for sentence in (extremes(voice), ties(voice), certainty(voice), leaders(voice)):
-        if sentence is not None:
-            said.append(sentence)
-    return said
+    said = [*contrasts(voice), *references(voice, view)]
+    more = (extremes(voice, sure), ties(voice), tokens(voice), leaders(voice))
+    return said + [sentence for sentence in more if sentence is not None]
 
 
 # ---------------------------------------------------------------- single findings
 
 
-def extremes(voice: Voice) -> Sentence | None:
-    """Where the values are highest and lowest, where such cells may be named."""
+def extremes(voice: Voice, sure: bool = False) -> Sentence | None:
+    """Where the values are highest and lowest, where such cells may be named; `sure` adds that no interval is known."""
     if not voice.has("highest", "single") or voice.has("constant"):
         return None
     if voice.has("highest", "lone"):
         return voice.within("{highest|The}, {highest|where}, holds {highest}.", "{highest|the} holds {highest}.")
     lowest = ", and {lowest|single} {lowest|at}, {lowest}" if voice.has("lowest", "single") else ""
-    what = f"{{highest|is}} {{highest|at}}, {{highest}}{lowest}."
+    end = "; {certainty}" if sure and voice.has("certainty") else ""
+    what = f"{{highest|is}} {{highest|at}}, {{highest}}{lowest}{end}."
     return voice.within(f"{{quantity|The}} {what}", f"{{quantity|the}} {what}")
 
 
@@ -62,6 +61,16 @@ def leaders(voice: Voice) -> Sentence | None:
     if not voice.has("leaders"):
         return None
     return voice.within("{leaders|Text}.", "{leaders}.")
+
+
+def first_token(voice: Voice) -> Sentence | None:
+    """What of a row falls on the first token, which need be none of the positions."""
+    return voice.within("{first_token|Text}.", "{first_token}.") if voice.has("first_token") else None
+
+
+def tokens(voice: Voice) -> Sentence | None:
+    """On how few tokens of a text half of each layer's sum stands."""
+    return voice.within("{half|Text}.", "{half}.") if voice.has("half") else None
 
 
 def depth(voice: Voice) -> Sentence | None:
@@ -95,9 +104,20 @@ def references(voice: Voice, view: View) -> list[Sentence]:
         key = f"reference.{text.slug(facet.name)}"
         if facet.role == "reference" and (one := _reference(voice, key)) is not None:
             said.append(one)
-            if voice.has(f"{key}.gap", "relation") and voice.has("highest", "single"):
+            if (
+                voice.has(f"{key}.gap", "relation")
+                and voice.has("highest", "single")
+                and not _there_already(voice, key)
+            ):
                 said.append(_at_highest(voice, key))
     return said
+
+
+def _there_already(voice: Voice, key: str) -> bool:
+    """Whether the widest gap that a sentence names stands at the highest cell."""
+    highest = voice.get("highest")
+    gaps = [voice.get(f"{key}.{side}.widest") for side in ("above", "below")]
+    return highest is not None and any(gap is not None and gap.cells == highest.cells[:1] for gap in gaps)
 
 
 def _reference(voice: Voice, key: str) -> Sentence | None:
@@ -109,9 +129,9 @@ def _reference(voice: Voice, key: str) -> Sentence | None:
     rest = [voice.say(f"{{{name}}} it", **{name: f"{key}.{name}"})
             for name in ("above", "below", "cannot") if name != side and voice.number(f"{key}.{name}") > 0]  # fmt: skip
     head = voice.within("{s|Text} {r|label}", "{s} {r|label}", s=f"{key}.{side}", r=key)
-    widest = ()
+    widest: tuple[str | Cite, ...] = ()
     if voice.has(f"{key}.{side}.widest"):
-        far = ", most at {w|where}, {w|value} against {w|beside}"
+        far = ", by the widest margin at {w|where}, {w|value} against {w|beside}"
         widest = voice.say(far, w=f"{key}.{side}.widest").parts
     return joined([*head.parts, *widest, *(p for one in rest for p in ("; ", *one.parts)), "."])
 
@@ -137,7 +157,7 @@ def heads(voice: Voice) -> list[Sentence]:
 
 def along(voice: Voice, view: View) -> list[Paragraph]:
     """Over the whole grid: beside its references, along its layers, head by head."""
-    layers = [line for line in (leaders(voice), depth(voice)) if line is not None]
+    layers = [line for line in (leaders(voice), tokens(voice), first_token(voice), depth(voice)) if line is not None]
     return [p for p in (tuple(references(voice, view)), tuple(layers), tuple(heads(voice))) if p]
 
 
@@ -177,6 +197,7 @@ def _figure_end(voice: Voice, end: str) -> KeyFigure | None:
     if not voice.has(end, "single") or voice.has("constant") or (end == "lowest" and voice.has("highest", "lone")):
         return None
     bounds = "; {e|interval}" if voice.has(end, "interval") else ""
+    bounds += "; {e|beside}" if voice.has(end, "beside") else ""
     meaning = f"{{e|single}} {{quantity|name}}{voice.of}, {{e|at}}{bounds}"
     return KeyFigure(voice.say("{e|value}", e=end), voice.say(meaning, e=end))
 
@@ -204,7 +225,9 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         measured = [*gaps(voice, view), *change(voice)]
         measured.sort(key=lambda pair: -pair[0])
         lines += [line for _, line in measured[:2]]
-    more = (ties(voice), leaders(voice), depth(voice), *heads(voice), extremes(voice))
+    if not lines and (first := extremes(voice)) is not None:
+        lines.append(first)
+    more = (ties(voice), leaders(voice), tokens(voice), first_token(voice), depth(voice), *heads(voice))
     lines += [line for line in more if line is not None]
     return [(line,) for line in (lines or [voice.say("The grid's {range|lie}.")])[:MOST]]
 
@@ -235,7 +258,7 @@ def conclusion(voice: Voice, view: View) -> list[Paragraph]:
     """What was found once more, then how far it reaches."""
     if not voice.has("range"):
         return [(voice.say(f"{voice.Grid} holds nothing to conclude from."),)]
-    first = found(voice, view)[:1]
+    first = found(voice, view, sure=False)[:1]
     return [p for p in (tuple(first), tuple(_limits(voice, view))) if p]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layergrid.artifacts import Cite, Grid, KeyFigure, Paragraph, Results, Sentence
-from layergrid.facts.sources import data_key, model_key
 from layergrid.facts.groups import Group
+from layergrid.facts.sources import data_key, model_key
 from layergrid.prose.voice import Voice, chained, joined
 
 CHOSEN = "when layer, position and penalty are chosen inside the training folds and scored on the fold left out"

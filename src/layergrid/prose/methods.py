@@ -75,7 +75,7 @@ def _values(voice: Voice, grid: Grid) -> Paragraph:
     said = []
     if voice.has("method.interval") and voice.has("level", "intervals"):
         if voice.has("statistic"):
-            said.append(voice.say("Cells are {statistic}s over rows."))
+            said.append(voice.say("Cells are {statistic|cells}."))
         said.append(voice.say("Values and {level|intervals}: {m}.", m="method.interval"))
     if voice.has("beyond_range"):
         said.append(voice.say("{beyond_range|Text}."))

@@ -43,7 +43,7 @@ def _measured(voice: Voice, grid: Grid) -> Paragraph:
     if voice.has("grid", "text"):
         said.append(voice.say("The tokens are those of the text {grid|text} alone, in their order."))
     if voice.has("head"):
-        said.append(voice.say("Its cells are those of {head}."))
+        said.append(voice.say("Its cells {head}."))
     if voice.has("constant"):
         said.append(voice.say("{constant|Text}."))
     elif voice.has("range"):
@@ -68,10 +68,12 @@ def _bests(voice: Voice) -> Paragraph:
         against = f"{link}{{nested.chance|clause}}" if voice.has("nested.chance", "clause") else ""
         chosen = "layer, position and penalty are chosen inside the training folds, and the choice is scored outside"
         said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}: {chosen}."))
-    if voice.has("highest", "superlative") and not voice.has("constant"):
+    if voice.has("highest", "single") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
         why = "; it was chosen on the rows that score it, so that its value is optimistic"
-        said.append(voice.say(f"{line}{'' if voice.has('highest', 'lone') or not voice.has('nested') else why}."))
+        why = why if voice.has("nested") and not voice.has("highest", "lone") else ""
+        why += "; {highest|beside}" if voice.has("highest", "beside") else ""
+        said.append(voice.say(f"{line}{why}."))
     if voice.has("best_baseline"):
         said.append(voice.say("{best_baseline|Named}, {best_baseline|label}, {best_baseline|verb} {best_baseline}."))
     return tuple(said)
@@ -201,7 +203,7 @@ def _top(voice: Voice, key: str, top: str, members: int) -> Sentence:
     elif members > 1:
         head = "Of {g|label}, {p|position} holds {p|the}: {p} in {p|layers}"
     else:
-        head = "At {p|position} {p|the} stands in {p|layers}: {p}"
+        head = "At {p|position} {p|the} {p|stands} in {p|layers}: {p}"
     return voice.say(f"{head}{band}.", **keys)
 
 
@@ -233,8 +235,8 @@ def _apart(voice: Voice, group: str, keys: Sequence[str]) -> Sentence:
     where = chained(voice.say("{p|position} ({p|value_in})", p=f"{k}.peak") for k in keys)
     gaps = chained(voice.say("{gap}", gap=f"{k}.gap") for k in keys)
     last = voice.say(" {gap|word} that at {p|position}.", gap=f"{keys[-1]}.gap", p=f"{group}.peak").parts
-    verb = " stands " if len(keys) == 1 else " stand "
-    return joined([*voice.say(head, p=f"{keys[0]}.peak").parts, *where, verb, *gaps, *last])
+    verb = voice.say(" {p|stands} " if len(keys) == 1 else " stand ", p=f"{keys[0]}.peak").parts
+    return joined([*voice.say(head, p=f"{keys[0]}.peak").parts, *where, *verb, *gaps, *last])
 
 
 def _change(voice: Voice, top: str) -> Sentence | None:
