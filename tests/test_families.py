@@ -68,6 +68,11 @@ OUTPUT_PROJECTION = {
     **dict.fromkeys(("t5.encoder", "t5.decoder"), "layer.0.SelfAttention.o"),
     **dict.fromkeys(("bart.encoder", "bart.decoder"), "self_attn.out_proj"),
 }  # fmt: skip
+# family -> the norm of a block that comes after everything
+POST_NORM = {
+    **dict.fromkeys(("bert", "roberta", "deberta_v2"), "output.LayerNorm"), "albert": "full_layer_layer_norm",
+    **dict.fromkeys(("bart.encoder", "bart.decoder"), "final_layer_norm"),
+}  # fmt: skip
 ATTENTION_LAYERS = {"jamba": (3,), "qwen3_next": (2, 4)}
 PLAIN = (*DECODERS, *ENCODERS, *HYBRIDS, "rwkv")
 STACKED = (*PLAIN, *(f"{pair}.{stack}" for pair in PAIRS for stack in ("encoder", "decoder")))
@@ -272,3 +277,99 @@ def test_every_site_equals_what_modules_named_by_hand_take_and_give(name, taken)
                     assert not values.any()
                 else:
                     assert difference(values, expected[there]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_head_out_through_the_output_projection_is_attention_out(name, taken):
+    found, loaded = taken(name), families.loaded(name.partition(".")[0])
+    heads = 2 if name == "bart.encoder" else families.HEADS
+    assert found["head_out"].heads == heads
+    assert found["attention_out"].heads == 0
+    assert found["head_out"].values.shape[-1] == (64 if name == "gemma" else WIDTH)
+    for layer in ATTENTION_LAYERS.get(name, range(1, blocks_of(name) + 1)):
+        block = loaded.model.get_submodule(NAMED[name][0].format(layer - 1))
+        projection = block.get_submodule(OUTPUT_PROJECTION.get(name, "self_attn.o_proj"))
+        present = found["head_out"].present.T
+        through = apply(projection, found["head_out"].values[layer - 1][present])
+        assert difference(through, found["attention_out"].values[layer - 1][present]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", sorted({*NAMED} - {"gemma2", "gemma3", "olmo2", "t5.decoder", *POST_NORM}))
+def test_a_block_before_whose_parts_the_norms_stand_adds_attention_out_and_mlp_out(name, taken):
+    found = taken(name)
+    stream = found["residual"].values
+    for layer in ATTENTION_LAYERS.get(name, range(1, blocks_of(name) + 1)):
+        added = found["attention_out"].values[layer - 1] + found["mlp_out"].values[layer - 1]
+        assert difference(stream[layer - 1] + added, stream[layer]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["gemma2", "gemma3", "olmo2"])
+def test_where_norms_stand_after_the_parts_their_outputs_add_up_only_through_them(name, taken):
+    found, loaded = taken(name), families.loaded(name)
+    stream, present = found["residual"].values, found["residual"].present.T
+    for layer in range(1, LAYERS + 1):
+        block = loaded.model.get_submodule(f"model.layers.{layer - 1}")
+        parts = [found[site].values[layer - 1][present] for site in ("attention_out", "mlp_out")]
+        norms = [block.post_attention_layernorm, block.post_feedforward_layernorm]
+        added = sum(apply(norm, part) for norm, part in zip(norms, parts, strict=True))
+        assert difference(stream[layer - 1][present] + added, stream[layer][present]) < TOLERANCE
+        assert difference(stream[layer - 1][present] + sum(parts), stream[layer][present]) > 0.05
+
+
+@pytest.mark.parametrize("name", POST_NORM)
+def test_where_a_norm_stands_after_the_sum_the_block_is_that_norm_of_mlp_in_and_mlp_out(name, taken):
+    found, loaded = taken(name), families.loaded(name.partition(".")[0])
+    for layer in range(1, blocks_of(name) + 1):
+        norm = loaded.model.get_submodule(NAMED[name][0].format(layer - 1)).get_submodule(POST_NORM[name])
+        present = found["residual"].present.T
+        added = sum(found[site].values[layer - 1][present] for site in ("mlp_in", "mlp_out"))
+        assert difference(apply(norm, added), found["residual"].values[layer][present]) < TOLERANCE
+
+
+# ---------------------------------------------------------------- what cannot be told
+
+
+@pytest.mark.parametrize("name", ["mamba", "rwkv"])
+def test_a_model_without_attention_gets_its_residual_stream_and_words_for_the_rest(name, taken, tmp_path):
+    loaded = families.loaded(name)
+    assert set(taken(name)) == {"residual"}
+    block = type(architecture.parts(loaded)[0].block).__name__
+    for site, word in (("attention_out", "no attention"), ("mlp_out", "no attention after which its MLP could be")):
+        with pytest.raises(BadInput, match=f"tiny has no {site} in the chosen layers: a {block} block has {word}"):
+            capture(loaded, texts(), every_token(), tmp_path, sites=["residual", site])
+
+
+@pytest.mark.parametrize("name", ATTENTION_LAYERS)
+def test_blocks_without_attention_are_lacking_and_those_with_it_keep_their_layer(name, taken):
+    found = taken(name)
+    without = sorted({*range(1, LAYERS + 1)} - {*ATTENTION_LAYERS[name]})
+    for site in ("attention_out", "head_out"):
+        assert sorted(found[site].lacking) == without
+        assert all("has no attention" in why for why in found[site].lacking.values())
+        assert not found[site].values[[layer - 1 for layer in without]].any()
+    assert found["mlp_out"].lacking == {}
+
+
+def test_an_mlp_that_is_not_two_maps_is_lacking_rather_than_a_wrong_tensor(tmp_path):
+    loaded = families.loaded("mobilebert")
+    for one in architecture.parts(loaded):
+        assert set(one.taps) == {"residual", "attention_out", "head_out"}
+        assert one.lacking["mlp_in"] == "what follows the attention of a MobileBertLayer block is not one MLP"
+
+
+def test_a_model_that_padding_would_change_is_run_without_it(tmp_path):
+    found = capture(families.loaded("mobilebert"), texts(), every_token(), tmp_path)["residual"]
+    for i in range(len(LENGTHS)):
+        for layer, expected in enumerate(official("mobilebert", i)):
+            assert difference(found.values[layer, : LENGTHS[i], i], expected) < TOLERANCE
+
+
+def test_states_that_are_not_batch_by_tokens_are_refused(tmp_path):
+    with pytest.raises(BuildError, match=r"block 1 \(XLNetLayer\) does not have the shape \[batch, tokens, width\]"):
+        capture(families.loaded("xlnet"), texts(), every_token(), tmp_path)
+
+
+def test_a_block_that_all_layers_share_is_read_once_for_each():
+    found = architecture.parts(families.loaded("albert"))
+    assert len(found) == LAYERS
+    assert len({id(one.block) for one in found}) == 1

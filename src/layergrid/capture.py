@@ -2,8 +2,9 @@
 
 Layer 0 of the residual stream is what enters the first block (the embedding output), layer i is the raw output of block
 i, before any final norm; the other sites of layer i belong to block i. The batches are fixed before the run, padded on
-the right, and halved only where memory is full; inside each module's hook the chosen tokens are picked from its states,
-so that nothing of shape [batch, tokens, width] outlives its layer; the language-model head never runs.
+the right (but for models that padding would change), and halved only where memory is full. Inside each module's hook
+the chosen tokens are picked from its states, so that nothing of shape [batch, tokens, width] outlives its layer; the
+language-model head never runs.
 
 Of a model with two stacks the encoder reads the prompt and the decoder the completion, after its start token; the token
 indices of positions keep their meaning, and a position is present in the stack that reads all of its tokens.
@@ -77,7 +78,8 @@ def capture(
 
     lengths, done = feed.lengths, 0
     progress(0, len(with_tokens))
-    batches = plan(lengths, with_tokens, batch_tokens)
+    pad = len(np.unique(lengths[with_tokens], axis=0)) < 2 or not tracing.padding_matters(loaded, tuple(feed.ids))
+    batches = plan(lengths, with_tokens, batch_tokens, pad=pad)
     for batch, fitted in memory.in_halves(batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run):
         if not fitted:
             raise _too_long(loaded, sequences, int(batch[0]))

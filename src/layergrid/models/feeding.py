@@ -86,18 +86,21 @@ def places(positions: Positions, sequences: Sequences, stack: str) -> tuple[Ints
     return np.where(here, start + shift, -1), np.where(here, stop + shift, -1)
 
 
-def plan(lengths: Ints, chosen: Ints, batch_tokens: int) -> tuple[Ints, ...]:
+def plan(lengths: Ints, chosen: Ints, batch_tokens: int, *, pad: bool = True) -> tuple[Ints, ...]:
     """Batches of example indices, longest first, equals in order; each at most `batch_tokens` with its padding.
 
     `lengths` [N, S] are the tokens of every stack. An example that is longer than the budget gets a batch of its own.
+    Without `pad` only examples of equal lengths come together.
     """
-    order = chosen[np.argsort(-lengths[chosen].sum(axis=1), kind="stable")]
+    keys = (*(-lengths[chosen].T), -lengths[chosen].sum(axis=1))  # the last one counts first
+    order = chosen[np.lexsort(keys)]
     batches: list[Ints] = []
     start = 0
     widest = np.zeros(lengths.shape[1], dtype=np.int64)
     for end, example in enumerate(order):
         wider = np.maximum(widest, lengths[example])
-        if end > start and (end + 1 - start) * int(wider.sum()) > batch_tokens:
+        too_many = (end + 1 - start) * int(wider.sum()) > batch_tokens
+        if end > start and (too_many or not (pad or np.array_equal(widest, lengths[example]))):
             batches.append(order[start:end])
             start, wider = end, lengths[example]
         widest = wider

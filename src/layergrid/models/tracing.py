@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from layergrid.kinds import STACKS
 
@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
     from layergrid.models import Loaded
 
-__all__ = ["NOTHING", "ROWS", "STACKS", "TOKENS", "Call", "Mixing", "Seen", "Trace", "accepts", "forward", "trace"]
+__all__ = [
+    "NOTHING",
+    "ROWS",
+    "STACKS",
+    "TOKENS",
+    "Call",
+    "Mixing",
+    "Seen",
+    "Trace",
+    "accepts",
+    "forward",
+    "padding_matters",
+    "trace",
+]
 
 ROWS = 2
 # No count of experts, heads or taps of a convolution is likely to be one of these, nor one more than one of these.
@@ -101,19 +114,35 @@ def stack_module(model: Any, stack: str) -> Any:
     return {"encoder": model.get_encoder, "decoder": model.get_decoder}[stack]() if stack else model.base_model
 
 
-def forward(model: Any, feeds: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+def forward(model: Any, feeds: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     """Runs the stacks that are fed with token ids and attention mask [batch, tokens]; no head runs, nothing is cached.
 
-    A decoder of two stacks needs its encoder to be fed too.
+    Gives the last states of the last stack [batch, tokens, width]. A decoder of two needs its encoder to be fed too.
     """
-    states = None
+    states = cast("torch.Tensor", None)  # until a stack has run
     for stack, (ids, mask) in feeds.items():
         module = stack_module(model, stack)
         options: dict[str, Any] = {"use_cache": False} if accepts(module, "use_cache") else {}
         if stack == "decoder":
             options |= {"encoder_hidden_states": states, "encoder_attention_mask": feeds["encoder"][1]}
         out = module(input_ids=ids, attention_mask=mask, **options)
-        states = out[0] if stack == "encoder" else None
+        states = out[0]
+    return states
+
+
+def padding_matters(loaded: Loaded, stacks: Sequence[str]) -> bool:
+    """Whether tokens come out otherwise when their row is padded on the right (MobileBERT looks at the next token)."""
+    import torch
+
+    ids = 5 + 7 * torch.arange(2 * TOKENS[""], device=loaded.device).reshape(2, -1) % loaded.vocabulary
+    mask, short = torch.ones_like(ids), TOKENS[""] // 2
+    ids[1, short:], mask[1, short:] = loaded.pad_id, 0
+    with torch.inference_mode():
+        padded = forward(loaded.model, dict.fromkeys(stacks, (ids, mask)))[1, :short].float()
+        alone = forward(loaded.model, dict.fromkeys(stacks, (ids[1:, :short], mask[1:, :short])))[0].float()
+    # Half precision rounds by more than float32, but by far less than what another token would change.
+    tolerance = 1e-3 if loaded.model.dtype == torch.float32 else 0.1
+    return bool((padded - alone).abs().max() > tolerance * alone.abs().max())
 
 
 def accepts(module: Any, *names: str) -> frozenset[str]:
