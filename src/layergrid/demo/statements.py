@@ -29,8 +29,7 @@ class Statement:
 def statements(count: int, seed: int = 0) -> list[Statement]:
     """`count` statements over held-out operands, every second one false.
 
-    A false answer differs from the right one in a single digit and has as many of them, so that neither its length nor
-    its size gives it away.
+    A false answer is any other number of as many digits as the right one, so that its length does not give it away.
     """
     rng = random.Random(seed)  # noqa: S311 (arithmetic questions, no secrets)
     sums = evaluation_sums(count)
@@ -38,7 +37,8 @@ def statements(count: int, seed: int = 0) -> list[Statement]:
 
 
 def _wrong(answer: int, rng: random.Random) -> int:
-    digits = str(answer)
-    at = rng.randrange(len(digits))
-    others = [d for d in "0123456789" if d != digits[at] and (d != "0" or at > 0 or len(digits) == 1)]
-    return int(digits[:at] + rng.choice(others) + digits[at + 1 :])
+    digits = len(str(answer))
+    others = range(10 ** (digits - 1) if digits > 1 else 0, 10**digits)
+    while (drawn := rng.choice(others)) == answer:
+        pass
+    return drawn
