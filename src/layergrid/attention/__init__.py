@@ -18,13 +18,13 @@ from typing import Any
 
 from layergrid import text
 from layergrid.artifacts import AttentionRows, Ints, Positions, Sequences
-from layergrid.attention.reading import Reading, watching
-from layergrid.attention.rows import Asked
-from layergrid.attention.stacks import Stack, find_stack, halving, implementation, plan
-from layergrid.attention.tokens import Question, Table, ask, question
-from layergrid.attention.trial import Way, find_way
-from layergrid.kinds import AttentionNeed, BadInput, LayerChoice, chosen_layers
-from layergrid.models import Loaded
+from layergrid.attention.stacks import Stack, find_stack
+from layergrid.attention.tokens import Table, ask, question
+from layergrid.attention.trial import find_way
+from layergrid.kinds import AttentionNeed, BadInput, BuildError, LayerChoice, chosen_layers
+from layergrid.models import Loaded, memory
+from layergrid.models.feeding import plan
+from layergrid.models.tracing import padding_matters
 
 __all__ = ["VERSION", "attention"]
 
@@ -66,49 +66,33 @@ def attention(
         BadInput: the model has no attention, no such layer or stack, or a sequence is longer than its context.
         BuildError: its attention weights cannot be read, or do not agree with its output.
     """
-    stack = find_stack(loaded, need.stack)
+    stack = find_stack(loaded, sequences, need.stack)
     chosen = _layers(stack, layers)
     asked = question(stack, sequences, positions, need)
-    _check_lengths(stack, asked)
-    way = find_way(stack, sequences, asked, need.weighting)
+    way = find_way(stack, asked, need.weighting)
     lacking = {layer: why for layer, why in way.lacking.items() if layer in chosen}
     wanted = frozenset(chosen) - frozenset(lacking)
-    table = Table(asked, wanted)
-    maps: dict[int, Any] = {}
-    done = 0
-    progress(0, len(asked.run))
+    table, maps = Table(asked, wanted), dict[int, Any]()
 
-    def one(batch: Ints) -> None:
-        nonlocal done
-        reading = _read(stack, sequences, way, ask(asked, batch), wanted, need.weighting, maps, asked.index[batch])
+    def run(batch: Ints) -> None:
+        reading = way.reading(stack, ask(asked, batch), wanted, need.weighting, maps)
+        way.read(stack, batch, reading)
         table.take(batch, reading)
+
+    lengths, done = stack.feed.lengths, 0
+    examples = asked.index[asked.run] if wanted else asked.index[:0]
+    progress(0, len(examples))
+    pad = not (len(examples) > 1 and padding_matters(loaded, tuple(stack.feed.ids)))
+    batches = plan(lengths, examples, batch_tokens, pad=pad)
+    for batch, fitted in memory.in_halves(batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run):
+        if not fitted:
+            raise BuildError(
+                f"memory does not hold the attention of example {sequences.example_ids[batch[0]]!r}, "
+                f"{text.plural(int(lengths[batch[0]].sum()), 'token')} long; read shorter texts, or use another device"
+            )
         done += len(batch)
-        progress(done, len(asked.run))
-
-    if wanted:
-        for batch in plan(asked.lengths, asked.run, batch_tokens):
-            halving(batch, one)
+        progress(done, len(examples))
     return table.rows(chosen, lacking)
-
-
-def _read(
-    stack: Stack,
-    sequences: Sequences,
-    way: Way,
-    asked: Asked,
-    wanted: frozenset[int],
-    weighting: str,
-    maps: dict[int, Any],
-    batch: Ints,
-) -> Reading:
-    """One forward pass over a batch; raises BuildError where a layer's attention did not come by."""
-    outputs = {i: one.output for i, one in enumerate(stack.parts, 1) if one.output is not None}
-    reading = Reading(asked, wanted, weighting, outputs, maps, plain=way.plain)
-    blocks = {i: one.block for i, one in enumerate(stack.parts, 1)}
-    with implementation(stack.loaded.model, way.name), watching(reading, blocks, eager=way.eager):
-        stack.run(sequences, batch, way.options)
-    way.check(reading.seen)
-    return reading
 
 
 def _layers(stack: Stack, choice: LayerChoice) -> tuple[int, ...]:
@@ -119,14 +103,3 @@ def _layers(stack: Stack, choice: LayerChoice) -> tuple[int, ...]:
             f"model {name}: layer 0 is the embedding, which has no attention; its layers go from 1 to {last}"
         )
     return tuple(layer for layer in found if layer > 0)
-
-
-def _check_lengths(stack: Stack, asked: Question) -> None:
-    loaded = stack.loaded
-    for i in asked.run:
-        size = int(asked.lengths[i])
-        if loaded.context is not None and size > loaded.context:
-            raise BadInput(
-                f"example {asked.example_ids[i]!r} has {text.plural(size, 'token')}; the context of model "
-                f"{loaded.card.name} is {loaded.context}"
-            )

@@ -15,6 +15,7 @@ from layergrid.attention.reading import Reading
 from layergrid.attention.rows import Asked, Reduced
 from layergrid.attention.stacks import Stack
 from layergrid.kinds import AttentionNeed, BadInput
+from layergrid.models.feeding import places
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Question:
 
     index: Ints  # [N]: the examples among the sequences; of one text, that one alone
     example_ids: tuple[str, ...]  # N
-    lengths: Ints  # [N]: places that the stack reads
-    queries: Ints  # [N, Q, 2]: first place and one past the last; -1 where the example lacks it
+    lengths: Ints  # [N]: tokens that the stack reads
+    queries: Ints  # [N, Q, 2]: first token and one past the last, as the stack counts; -1 where there is none
     keys: Ints | None  # [N, K, 2]; None: every token of the one example is a key
     query_names: tuple[str, ...]  # Q
     names: tuple[str, ...]  # K
@@ -48,8 +49,8 @@ def question(stack: Stack, sequences: Sequences, positions: Positions, need: Att
         keys = _places(stack, sequences, positions, names)
     queries = queries[index]
     return Question(
-        index, tuple(sequences.example_ids[i] for i in index), stack.lengths(sequences)[index], queries, keys,
-        query_names, names, labels, np.flatnonzero((queries[:, :, 0] >= 0).any(axis=1)), need.sink == "drop",
+        index, tuple(sequences.example_ids[i] for i in index), np.array([len(stack.read[i]) for i in index]), queries,
+        keys, query_names, names, labels, np.flatnonzero((queries[:, :, 0] >= 0).any(axis=1)), need.sink == "drop",
         stack.loaded.device,
     )  # fmt: skip
 
@@ -77,19 +78,16 @@ def _named(positions: Positions, patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _places(stack: Stack, sequences: Sequences, positions: Positions, names: tuple[str, ...]) -> Ints:
-    """Int [N, names, 2]: the tokens of positions as places of the stack; -1 where it reads none of them."""
+    """Int [N, names, 2]: first token and one past the last, as the stack counts; -1 where it reads none of them."""
     columns = [positions.names.index(name) for name in names]
-    start, stop = positions.start[:, columns].astype(np.int64), positions.stop[:, columns].astype(np.int64)
-    first, last, offset = (one[:, None] for one in stack.spans(sequences).T)
-    there = (start >= first) & (stop <= last) & (start >= 0)
-    places = np.stack([start - first + offset, stop - first + offset], axis=2)
-    return np.where(there[:, :, None], places, -1)
+    return np.stack(places(positions, sequences, stack.name), axis=2)[:, columns]
 
 
 def ask(asked: Question, batch: Ints) -> Asked:
-    """The rows and keys of one batch, as tensors."""
+    """The rows and keys of a batch of examples, as tensors."""
     import torch
 
+    batch = np.searchsorted(asked.index, batch)
     tokens = int(asked.lengths[batch].max())
     spans = asked.queries[batch]
     lists = [np.unique(np.concatenate([np.arange(a, b) for a, b in one if a >= 0])) for one in spans]
@@ -125,6 +123,7 @@ class Table:
 
     def take(self, batch: Ints, reading: Reading) -> None:
         """What one forward pass over these examples gave."""
+        batch = np.searchsorted(self.asked.index, batch)
         self.ahead |= reading.ahead
         self.changed.update(reading.changed)
         for layer, reduced in reading.found.items():

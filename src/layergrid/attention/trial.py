@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Ints, Sequences
+from layergrid.artifacts import Ints
 from layergrid.attention.reading import NAME, OffInterfaceError, Reading, register, tolerance, watching
 from layergrid.attention.rows import Asked
 from layergrid.attention.stacks import Stack, implementation
 from layergrid.attention.tokens import Question
 from layergrid.kinds import BadInput, BuildError
-from layergrid.models import accepts
+from layergrid.models.tracing import accepts
 
 if TYPE_CHECKING:
     import torch
@@ -46,9 +46,18 @@ class Way:
     lacking: Mapping[int, str]  # the others -> why
     options: dict[str, Any] = field(default_factory=dict)  # of the forward pass
 
-    def check(self, seen: Collection[int]) -> None:
-        """Raises BuildError where a layer's attention did not come by, though it did in the trial."""
-        missed = sorted(self.layers - frozenset(seen))
+    def reading(
+        self, stack: Stack, asked: Asked, wanted: frozenset[int], weighting: str, maps: dict[int, Any]
+    ) -> Reading:
+        """An empty reading of a batch; `maps` are kept from batch to batch."""
+        outputs = {layer: one.output for layer, one in enumerate(stack.parts, start=1) if one.output is not None}
+        return Reading(asked, wanted, weighting, outputs, maps, plain=self.plain)
+
+    def read(self, stack: Stack, batch: Ints, reading: Reading) -> None:
+        """One forward pass; raises BuildError where a layer's attention did not come by, though it did in the trial."""
+        with implementation(stack.loaded.model, self.name), watching(reading, stack.blocks, eager=self.eager):
+            stack.run(batch, self.options)
+        missed = sorted(self.layers - reading.seen)
         if missed:
             raise BuildError(
                 f"model {self.model}: the attention of {text.layers(missed)} did not come by, though it did in "
@@ -56,7 +65,7 @@ class Way:
             )
 
 
-def find_way(stack: Stack, sequences: Sequences, asked: Question, weighting: str) -> Way:
+def find_way(stack: Stack, asked: Question, weighting: str) -> Way:
     """The interface where every layer with attention uses it, and gives what the model itself gives; else eager.
 
     Raises:
@@ -75,7 +84,7 @@ def find_way(stack: Stack, sequences: Sequences, asked: Question, weighting: str
             raise nothing
         return Way(model, "eager", True, True, frozenset(), without)
     example = asked.run[np.argmax(asked.lengths[asked.run])]
-    trial = _Trial(stack, sequences, asked.index[[example]])
+    trial = _Trial(stack.short(TRIAL_TOKENS), asked.index[[example]])
     seen, plain = trial.interface()
     name, eager, options = NAME, False, dict[str, Any]()
     if not frozenset(layers) - without.keys() <= seen:
@@ -106,13 +115,12 @@ def find_way(stack: Stack, sequences: Sequences, asked: Question, weighting: str
 @dataclass(frozen=True)
 class _Trial:
     stack: Stack
-    sequences: Sequences
     example: Ints  # [1]
 
     def interface(self) -> tuple[frozenset[int], bool]:
         """Layers that called our function, none where it gives not the model's own output; whether that is eager's."""
         register()
-        own = self.stack.run(self.sequences, self.example, {}, TRIAL_TOKENS)
+        own = self.stack.run(self.example)
         plain = self.stack.loaded.settings._attn_implementation == "eager"
         reading = self._reading(own, plain=plain)
         try:
@@ -125,7 +133,7 @@ class _Trial:
 
     def eager(self) -> tuple[frozenset[int], dict[str, Any]]:
         """Layers whose modules put their weights out in an eager run, and what the run must be asked for."""
-        own = self.stack.run(self.sequences, self.example, {}, TRIAL_TOKENS)
+        own = self.stack.run(self.example)
         found: dict[frozenset[int], dict[str, Any]] = {frozenset(): {}}
         asking = accepts(self.stack.module, "output_attentions")
         for options in ({}, dict.fromkeys(asking, True)):
@@ -147,6 +155,5 @@ class _Trial:
         return Reading(asked, frozenset(range(1, len(self.stack.parts) + 1)), plain=plain)
 
     def _run(self, reading: Reading, name: str, options: dict[str, Any]) -> torch.Tensor:
-        blocks = {i: one.block for i, one in enumerate(self.stack.parts, 1)}
-        with implementation(self.stack.loaded.model, name), watching(reading, blocks, eager=name == "eager"):
-            return self.stack.run(self.sequences, self.example, options, TRIAL_TOKENS)
+        with implementation(self.stack.loaded.model, name), watching(reading, self.stack.blocks, eager=name == "eager"):
+            return self.stack.run(self.example, options)
