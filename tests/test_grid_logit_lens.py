@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import families
 import tiny_models
 from layergrid import lens
 from layergrid.artifacts import Examples, Labels, Positions
 from layergrid.capture import capture
-from layergrid.generate import generate
+from layergrid.generate import generate, read
+from layergrid.graders import no_labels
 from layergrid.grids.logit_lens import LogitLensGrid
 from layergrid.kinds import BadInput, Inputs
 
@@ -33,6 +35,10 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def inputs(loaded, tmp_path_factory):
+    return of(loaded, tmp_path_factory.mktemp("states"))
+
+
+def of(loaded, folder, site="residual"):
     """Real completions of a random model, with states at four positions; half of the answers are called right."""
     rows = examples()
     prompts = [f"What is {i} plus {3 * i}? Answer:" for i in range(N)]
@@ -40,7 +46,7 @@ def inputs(loaded, tmp_path_factory):
     start = np.stack([sequences.prompt_tokens + k for k in (-1, 0, 2)], axis=1)
     start = np.concatenate([start, [[len(ids) - 1] for ids in sequences.ids]], axis=1).astype(np.int32)
     positions = Positions(NAMES, start, start + 1, np.full((N, 4), "ok", dtype="<U12"))
-    states = capture(loaded, sequences, positions, tmp_path_factory.mktemp("states"), sites=("residual",))
+    states = capture(loaded, sequences, positions, folder, sites=(site,))
     labels = Labels(
         "exact", "the first words", np.stack([sequences.prompt_chars + 1, sequences.prompt_chars + 3], axis=1),
         ("x",) * N, np.arange(N) % 2 == 0, ("",) * N, gold="answer",
@@ -90,6 +96,35 @@ def test_the_last_layer_gives_the_models_own_log_probability_of_what_it_wrote(in
     order = [inputs.examples.ids.index(one) for one in found.measured.example_ids]
     np.testing.assert_allclose(found.measured.cells[-1], expected[:, order], atol=1e-4)
     np.testing.assert_allclose(found.grid.value[-1], expected.mean(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("family", families.PAIRS)
+def test_a_decoder_beside_an_encoder_gives_the_models_own_log_probability_too(family, tmp_path):
+    inputs = of(families.loaded(family), tmp_path, "decoder.residual")
+    found = compute(without(inputs, "-1"), site="decoder.residual", measure="log_probability")
+    order = [inputs.examples.ids.index(one) for one in found.measured.example_ids]
+    expected = np.array([[inputs.sequences.logprobs[i][k] for i in order] for k in (1, 3)])
+    np.testing.assert_allclose(found.measured.cells[-1, 1:], expected, atol=1e-4)
+    assert set(found.grid.status[:, 0]) == {"missing"}  # the prompt is the encoder's
+
+
+def test_an_encoder_reads_the_token_that_stands_there(tmp_path):
+    import torch
+
+    loaded, rows = families.loaded("bert"), examples()
+    sequences = read(loaded, rows.ids, [f"What is {i} plus {3 * i}?" for i in range(N)])
+    start = np.full((N, 1), 4, dtype=np.int32)
+    where = Positions(("fourth",), start, start + 1, np.full((N, 1), "ok"))
+    given = Inputs(
+        name="own", model="tiny", examples=rows, sequences=sequences, labels=no_labels(rows), positions=where,
+        activations=capture(loaded, sequences, where, tmp_path), seed=0, readout=lens.readout(loaded),
+    )  # fmt: skip
+    found = compute(given, target="own", measure="log_probability")
+    for name, one in zip(found.measured.example_ids, found.measured.cells[-1, 0], strict=True):
+        ids = torch.from_numpy(sequences.ids[rows.ids.index(name)].astype(np.int64))[None]
+        with torch.inference_mode():
+            logits = loaded.model(input_ids=ids).logits[0, 4]
+        assert one == pytest.approx(float(logits.log_softmax(-1)[ids[0, 4]]), abs=1e-4)
 
 
 def test_what_was_chosen_greedily_ranks_first_in_the_last_layer(inputs):

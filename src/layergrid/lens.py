@@ -8,7 +8,7 @@ an ordinary run, so that a model in which something else decides them is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +68,7 @@ class _Form:
     blocks: tuple[Any, ...]  # torch modules, each once
     shapes: tuple[Any, ...]  # what each of them put out, without tensors
     encoded: Any  # [1, 1, D] output of the encoder for one token; None: there is one stack
+    options: Mapping[str, Any]  # of every run
     dtype: Any  # of the states, and where they are
     device: Any
     vocabulary: int  # logits of one state
@@ -110,20 +111,19 @@ def _logits(loaded: Loaded, form: _Form, states: torch.Tensor) -> torch.Tensor:
     """The logits [n, V], float32, of states [n, D]; to be called in inference mode."""
     given = states.to(form.device, form.dtype)[:, None]
     with _putting_out(form.blocks, [_with_states(shape, given) for shape in form.shapes]):
-        logits: torch.Tensor = _run(loaded, _dummy(loaded, (len(states), 1)), form.encoded).logits
+        logits: torch.Tensor = _run(loaded, _dummy(loaded, (len(states), 1)), form.encoded, form.options).logits
     return logits[:, 0].float()
 
 
 # ---------------------------------------------------------------- running the model
 
 
-def _run(loaded: Loaded, ids: torch.Tensor, encoded: Any) -> Any:
+def _run(loaded: Loaded, ids: torch.Tensor, encoded: Any, options: Mapping[str, Any]) -> Any:
     """One forward pass on ids [n, T], of the decoder where `encoded` [1, 1, D] stands in for the encoder's output."""
     import torch
     from transformers.modeling_outputs import BaseModelOutput
 
     mask = torch.ones_like(ids)
-    options: dict[str, Any] = dict.fromkeys(accepts(loaded.model, "use_cache"), False)
     if encoded is None:
         return loaded.model(input_ids=ids, attention_mask=mask, **options)
     states = encoded.expand(len(ids), -1, -1)
@@ -194,12 +194,13 @@ def _trial(loaded: Loaded) -> _Form:
         encoded = None
         if loaded.design == "encoder-decoder":
             encoded = model.get_encoder()(input_ids=_dummy(loaded, (1, 1))).last_hidden_state
-        outputs, logits = _watched(loaded, modules, _dummy(loaded, (1, tokens)), encoded)
+        options = dict.fromkeys(accepts(model, "use_cache"), False)
+        outputs, logits = _watched(modules, lambda: _run(loaded, _dummy(loaded, (1, tokens)), encoded, options))
         last = outputs[run[-1]]
         states = last[0] if isinstance(last, tuple) else last
         form = _Form(
-            modules, tuple(_without_tensors(outputs[m]) for m in modules), encoded, states.dtype, states.device,
-            int(logits.shape[-1]),
+            modules, tuple(_without_tensors(outputs[m]) for m in modules), encoded, options, states.dtype,
+            states.device, int(logits.shape[-1]),
         )  # fmt: skip
         if states.shape[:2] != (1, tokens) or states.dim() != 3:
             raise _unreadable(loaded, f"its last block puts out an array of shape {list(states.shape)}")
@@ -211,17 +212,15 @@ def _trial(loaded: Loaded) -> _Form:
     return form
 
 
-def _watched(
-    loaded: Loaded, modules: Sequence[Any], ids: torch.Tensor, encoded: Any
-) -> tuple[dict[Any, Any], torch.Tensor]:
-    """What each module puts out in an ordinary run on ids [1, T], by its last call, and the logits [T, V]."""
+def _watched(modules: Sequence[Any], run: Callable[[], Any]) -> tuple[dict[Any, Any], torch.Tensor]:
+    """What each module puts out in a run on one sequence, by its last call, and the logits [T, V]."""
     outputs: dict[Any, Any] = {}
     handles = [
         module.register_forward_hook(lambda _, __, output, module=module: outputs.update({module: output}))
         for module in modules
     ]
     try:
-        found = _run(loaded, ids, encoded)
+        found = run()
     finally:
         for handle in handles:
             handle.remove()
