@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,10 @@ class Sample:
     seed: int = 0  # of the resamples of medians
     resamples: int = 0
 
+    @cached_property
+    def _codes(self) -> Codes:
+        return numbered(self.groups)
+
     def of(self, side: npt.NDArray[np.bool_]) -> Sample:
         """The rows of one class alone, without a contrast."""
         kept = tuple(g for g, s in zip(self.groups, side, strict=True) if s)
@@ -42,7 +46,7 @@ class Sample:
         """Value and interval of one cell's rows [n]; NaN where there is none."""
         kept = np.isfinite(values)
         own = np.asarray(values, dtype=np.float64)[kept]
-        codes = numbered(g for g, k in zip(self.groups, kept, strict=True) if k)
+        codes = self._codes if kept.all() else numbered(g for g, k in zip(self.groups, kept, strict=True) if k)
         sides = [np.ones(len(own), dtype=np.bool_)]
         if self.positive is not None:
             sides = [self.positive[kept], ~self.positive[kept]]
@@ -54,7 +58,7 @@ class Sample:
 
     def _median(self, values: Array, codes: Codes, sides: list[npt.NDArray[np.bool_]]) -> Bounded:
         value = _less([middle(np.sort(values[side])) for side in sides])
-        if min(len(set(codes[side].tolist())) for side in sides) < 2:
+        if min(_held(codes[side]) for side in sides) < 2:
             return Bounded(value, NAN, NAN)
         count = int(codes.max()) + 1
         ordered = [(np.sort(values[side]), codes[side][np.argsort(values[side], kind="stable")]) for side in sides]
@@ -79,6 +83,11 @@ def _drawn(seed: int, groups: int, resamples: int) -> list[npt.NDArray[np.int32]
     draws = np.random.default_rng(seed)
     drawn = (draws.integers(groups, size=groups) for _ in range(resamples))
     return [np.bincount(one, minlength=groups).astype(np.int32) for one in drawn]
+
+
+def _held(codes: Codes) -> int:
+    """How many groups some rows have."""
+    return int(np.count_nonzero(np.bincount(codes)))
 
 
 def middle(ordered: Array) -> float:
@@ -111,7 +120,7 @@ def _gap(values: Array, codes: Codes, positive: npt.NDArray[np.bool_], level: fl
         mean = math.fsum(own) / len(own)
         means.append(mean)
         sums.append(_sums(np.where(side, values - mean, 0.0), codes) / len(own))
-        held.append(len(set(codes[side].tolist())))
+        held.append(_held(codes[side]))
     value, groups = means[0] - means[1], int(codes.max()) + 1
     if min(held) < 2:
         return Bounded(value, NAN, NAN)
