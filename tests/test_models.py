@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +12,8 @@ from layergrid import models
 from layergrid.generate import greedy
 from layergrid.kinds import BadInput, BuildError
 from layergrid.models import addresses
+from model_folders import Spec, child
 from tiny_models import FAMILIES, LAYERS, WIDTH
-
-
-@dataclass(frozen=True)
-class Spec:
-    address: str
-    revision: str | None = None
-    dtype: str = "float32"
-    device: str = "cpu"
-    device_map: object = None
-    quantize: str | None = None
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +28,7 @@ def folder(saved, tmp_path):
 
 
 def load(folder, **options):
-    return models.load(Spec(folder.name, **options), folder.parent, name="tiny")
+    return models.load(Spec(folder.name, **{"device": "cpu", **options}), folder.parent, name="tiny")
 
 
 def logits(loaded):
@@ -49,16 +36,6 @@ def logits(loaded):
 
     with torch.inference_mode():
         return loaded.model(torch.tensor([[0, 5, 9, 60, 7]])).logits.numpy()
-
-
-def child(code, **environment):
-    """Runs Python in a process of its own, in which no network can be reached."""
-    clean = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("HF_")}
-    away = {"HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "*", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    env = {**clean, **away, **environment}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 # ---------------------------------------------------------------- a model that is there

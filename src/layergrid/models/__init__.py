@@ -30,6 +30,7 @@ __all__ = [
 VERSION = 1  # part of every key that depends on a loaded model: raise it when loading changes what a model computes
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_SPREADS = ("auto", "balanced", "balanced_low_0", "sequential")  # ways of accelerate to make a device map
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = Fa
         raise BadInput(f"model {name}: dtype {spec.dtype!r} is not known; use one of {text.listed(DTYPES, 'or')}")
     if spec.device_map is not None and spec.device != "auto":
         raise BadInput(f"model {name}: 'device_map' stands in place of 'device'; write one of the two")
+    _check_map(spec.device_map, name)
     placing = loading.Placing(spec.dtype, _device(spec.device, name), spec.device_map, spec.quantize)
     folder = loading.Folder(addresses.fetch(place, offline=offline), spec.address, trust)
     with loading.quiet():
@@ -198,6 +200,15 @@ def _start_id(model: Any, pad_id: int) -> int:
     if isinstance(found, (list, tuple)):
         found = found[0]
     return pad_id if found is None else int(found)
+
+
+def _check_map(device_map: str | dict[str, str | int] | None, name: str) -> None:
+    """Raises BadInput or BuildError where a part would go to a device that is not known or not there."""
+    if device_map in (None, *_SPREADS):
+        return
+    for device in {device_map} if isinstance(device_map, str) else set((device_map or {}).values()):
+        if device != "disk":
+            _device(f"cuda:{device}" if isinstance(device, int) else device, name)
 
 
 def _device(wanted: str, name: str) -> str:

@@ -206,7 +206,7 @@ def _faults() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import StrictDataclassError
 
     usual = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SyntaxError)
-    return (*usual, EOFError, UnpicklingError, StrictDataclassError)
+    return (*usual, AssertionError, EOFError, UnpicklingError, StrictDataclassError)
 
 
 def _explained(folder: Folder, what: str, error: Exception) -> BadInput | BuildError:
