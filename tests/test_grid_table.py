@@ -200,6 +200,7 @@ def test_positions_are_chosen_and_ordered_by_names_and_globs(tmp_path):
     text = "layer,position,value\n" + "".join(f"0,{name},1\n" for name in ("a1", "b", "a2", "-1"))
     assert compute(tmp_path, text).positions == ("a1", "b", "a2", "-1")
     assert compute(tmp_path, text, positions=("-1", "a*")).positions == ("-1", "a1", "a2")
+    assert compute(tmp_path, text, positions=(-1,)).positions == ("-1",)
     with pytest.raises(BadInput, match=r"`positions` names 'b2', .* it has 'a1', 'b', 'a2' and '-1'; did you mean"):
         compute(tmp_path, text, positions=("b2",))
 

@@ -13,10 +13,10 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from layergrid.artifacts import HAS_VALUE, CellStatus, Grid, GridResult, Quantity
 from layergrid.grids.columns import Columns, locate, read
@@ -32,6 +32,14 @@ KNOWN = (*KEYS, *FLOATS, *INTS, *WORDS, *CARD)
 LEVEL = 0.95
 
 Word = Literal["layer", "position", "value", "low", "high", "n", "n_positive", "p_adjusted", "status", "reason"]
+
+
+def _text(value: object) -> object:
+    """A whole number as text, since -1 without quotes is a position as elsewhere in a spec."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Position = Annotated[str, BeforeValidator(_text)]
 
 
 class TableQuantity(BaseModel):
@@ -75,7 +83,7 @@ class TableGrid(GridKind):
     layers: LayerChoice = Field(
         "all", description="`all` that the table has, a range such as 4..12, {from, to, every}, or a list of layers."
     )
-    positions: tuple[str, ...] = Field(
+    positions: tuple[Position, ...] = Field(
         (), description="Positions of the table in this order, names or globs; left out: all, as the table has them."
     )
 
