@@ -123,8 +123,10 @@ def cosines(one: Directions, other: Directions) -> Cosines:
         unit = np.repeat(np.arange(len(starts)), mine)
         others = (sizes[pool] - mine[unit]).astype(np.float64)
         others[others == 0] = np.nan
-        a[block] = np.einsum("nd,nd->n", x, other.sums[pool] - np.add.reduceat(y, starts, axis=0)[unit]) / others
-        b[block] = np.einsum("nd,nd->n", y, one.sums[pool] - np.add.reduceat(x, starts, axis=0)[unit]) / others
+        here = np.arange(len(x))
+        to_all, from_all = (x @ other.sums.T)[here, pool], (y @ one.sums.T)[here, pool]
+        a[block] = (to_all - np.einsum("nd,nd->n", x, _of_groups(y, starts, unit))) / others
+        b[block] = (from_all - np.einsum("nd,nd->n", y, _of_groups(x, starts, unit))) / others
     for same in (plan.pools == p for p in range(len(one.sums))):
         a[same] += b[same] - (b[same].mean() if same.any() else 0.0)
     finite = one.finite & other.finite
@@ -134,6 +136,11 @@ def cosines(one: Directions, other: Directions) -> Cosines:
         not_finite=int(np.count_nonzero(~finite)),
         undefined=int(np.count_nonzero(np.isnan(own) & finite)),
     )
+
+
+def _of_groups(x: Array, starts: Ints, unit: Ints) -> Array:
+    """Each row's sum [m, D] over the rows of its group."""
+    return x if len(starts) == len(x) else np.asarray(np.add.reduceat(x, starts, axis=0)[unit])
 
 
 def _back(values: Array, order: Ints) -> Array:

@@ -34,8 +34,15 @@ METHODS = {
 }
 BASELINE = "Beside each cell stands the mean over all pairs of states from different examples, one at each place, that "
 BASELINE += "share no group."
-COMMON = "States of any two texts share directions, so that a value far above 0 is no likeness by itself; the value of "
-COMMON += "mismatched examples says what any two texts have in common."
+CAUTIONS: dict[Measure, str] = {
+    "cosine": "States of any two texts share directions, so that a value far above 0 is no likeness by itself; the "
+    "value of mismatched examples says what any two texts have in common.",
+    "centred_cosine": "What all compared examples share is taken away, so that unrelated states stand near 0; what is "
+    "left may still be shared by a part of them, such as those of one kind of question.",
+    "cka": "CKA compares how examples lie to each other, not the states themselves: two places may hold the same in "
+    "other directions. An unbiased estimate may fall a little outside the range.",
+}
+CAUTIONS["correlation"] = CAUTIONS["cosine"]
 
 
 class SimilarityGrid(StateGrid):
@@ -256,9 +263,7 @@ def _cosine_cells(compared: _Compared, layer: int, positions: list[int]) -> dict
         if pair.not_finite:
             found[p] = None, None, CellStatus.NOT_FINITE, _count(compared, pair.not_finite, "NaN or infinite values")
         elif pair.undefined:
-            lack = {"plain": "is zero", "centred": "is the mean of all", "correlation": "is the same in all dimensions"}
-            why = f"a state that {lack[form]}, so that it has no direction"
-            found[p] = None, None, CellStatus.CONSTANT, _count(compared, pair.undefined, why)
+            found[p] = None, None, CellStatus.CONSTANT, _undefined(compared, form, pair.undefined)
         else:
             found[p] = pair.own, pair.mismatched, CellStatus.OK, ""
     return found
@@ -266,6 +271,18 @@ def _cosine_cells(compared: _Compared, layer: int, positions: list[int]) -> dict
 
 def _count(compared: _Compared, k: int, what: str) -> str:
     return f"{k} of {len(compared.rows.index)} examples have {what}"
+
+
+def _undefined(compared: _Compared, form: Form, k: int) -> str:
+    if form == "centred" and k == len(compared.rows.index):
+        return _constant(compared)
+    lack = {"plain": "is zero", "centred": "is the mean of all", "correlation": "is the same in all dimensions"}
+    return _count(compared, k, f"a state that {lack[form]}, so that it has no direction")
+
+
+def _constant(compared: _Compared) -> str:
+    other = f"here or at {compared.kind.reference}" if compared.kind.reference else "after this block or the one before"
+    return f"the {compared.kind.of} are the same in all compared examples, {other}"
 
 
 def _cka_cells(compared: _Compared, layer: int, positions: list[int]) -> dict[int, Outcome]:
@@ -292,7 +309,7 @@ def _cka(
     if bad:
         return None, None, CellStatus.NOT_FINITE, _count(compared, bad, "NaN or infinite values")
     if any(gram.constant for gram in (*ones, *others)):
-        return None, None, CellStatus.CONSTANT, "the states are the same in all compared examples"
+        return None, None, CellStatus.CONSTANT, _constant(compared)
     values = np.empty(len(compared.rows.index))
     for part, block, one, other in zip(parts, blocks, ones, others, strict=True):
         values[part] = cka_values(one, other, block)
@@ -326,10 +343,7 @@ def quantity(kind: SimilarityGrid) -> Quantity:
         low=0.0 if kind.measure == "cka" else -1.0,
         high=1.0,
         chance=0.0 if kind.measure == "cka" else None,
-        caution="CKA compares how examples lie to each other, not the states themselves: two places may hold the same "
-        "in other directions. An unbiased estimate may fall a little outside the range."
-        if kind.measure == "cka"
-        else COMMON,
+        caution=CAUTIONS[kind.measure],
     )
 
 
