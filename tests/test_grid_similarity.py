@@ -14,6 +14,7 @@ from layergrid.grids.similarity import SimilarityGrid, with_layers_below
 from layergrid.kinds import BadInput, GridKind, Inputs, LayerRange, chosen_layers, known
 from layergrid.stats import grouped_mean
 from probe_inputs import POSITIONS, make, permuted, with_status, with_values, with_wrong
+from spec_texts import MINIMAL, error, read
 
 MEASURES = ("cosine", "centred_cosine", "correlation", "cka")
 
@@ -236,13 +237,16 @@ def test_only_the_chosen_layers_become_rows_of_the_grid() -> None:
         assert grid.compute(replace(inputs, activations={"residual": given})).grid.layers == layers
 
 
-def test_layers_without_any_below_are_refused() -> None:
-    with pytest.raises(
-        BadInput, match=r"grids\.errors\.layers: no layer chosen has two layers below .* start at layer 2"
-    ):
-        SimilarityGrid(of="updates", layers=(0, 1)).compute(make(n=10))
-    with pytest.raises(BadInput, match=r"has the layer below .* start at layer 1"):
-        compute(make(n=10), of="updates", layers=(0,))
+@pytest.mark.parametrize("choice", [(0, 1), "1..0", LayerRange(to=1)])
+def test_layers_without_any_below_are_refused(choice: Any) -> None:
+    with pytest.raises(ValidationError, match="updates start at layer 2, and 'layers' goes up to 1"):
+        SimilarityGrid(of="updates", layers=choice)
+    assert compute(make(n=10), of="updates", layers=choice).grid.layers == (1,)
+
+
+def test_a_model_without_the_layers_below_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"grids\.errors\.layers: no layer chosen has two layers below .* at layer 2"):
+        SimilarityGrid(of="updates").compute(make(n=10, layers=2))
 
 
 # ---------------------------------------------------------------- statuses
@@ -394,6 +398,18 @@ def test_a_position_that_is_never_there_together_with_the_reference_is_left_out(
 def test_states_need_something_to_be_compared_with() -> None:
     with pytest.raises(ValidationError, match="'with' is missing"):
         SimilarityGrid()
+
+
+def test_a_spec_names_the_reference_under_with() -> None:
+    def grid(written: str) -> Any:
+        return read(MINIMAL.replace("errors: probe", f"errors: {written}")).grids["errors"]
+
+    assert grid("{kind: similarity, with: -1}").reference == "-1"
+    assert grid("{kind: similarity, with: last_q, positions: [-2, -1]}").positions == ("-2", "-1")
+    found = error(MINIMAL.replace("errors: probe", "errors: {kind: similarity, with: lastq}"))
+    assert "no position 'lastq'" in found
+    assert "did you mean 'last_q'?" in found
+    assert "'with' is missing" in error(MINIMAL.replace("errors: probe", "errors: similarity"))
 
 
 def test_updates_are_of_the_residual_stream() -> None:

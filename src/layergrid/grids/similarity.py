@@ -80,6 +80,9 @@ class SimilarityGrid(StateGrid):
             raise ValueError("'with' is missing: the position that every state is compared with (or 'of: updates')")
         if self.of == "updates" and not self.site.endswith("residual"):
             raise ValueError(f"updates are differences of the residual stream; remove 'site: {self.site}'")
+        highest = _highest(self.layers)
+        if highest is not None and highest < self.below:
+            raise ValueError(f"updates start at layer {self.below}, and 'layers' goes up to {highest}")
         return self
 
     @property
@@ -127,6 +130,15 @@ def with_layers_below(choice: LayerChoice, below: int) -> LayerChoice:
     if isinstance(choice, LayerRange):
         return LayerRange(start=max(0, choice.start - below), to=choice.to)
     return tuple(sorted({max(0, layer - k) for layer in choice for k in range(below + 1)}))
+
+
+def _highest(choice: LayerChoice) -> int | None:
+    """The highest layer that a choice names; None where that is the model's last."""
+    if choice == "all":
+        return None
+    if isinstance(choice, str):
+        return max(map(int, choice.split("..")))
+    return choice.to if isinstance(choice, LayerRange) else max(choice)
 
 
 # ---------------------------------------------------------------- what is compared
