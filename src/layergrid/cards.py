@@ -75,11 +75,12 @@ def status_table(name: str, labels: Labels, positions: Positions) -> Table:
 
 
 def illustration(
-    examples: Examples, sequences: Sequences, labels: Labels, positions: Positions, gold: str = ""
+    examples: Examples, sequences: Sequences, labels: Labels, positions: Positions, gold: str = "", example: str = ""
 ) -> Illustration:
-    """The first example that shows most: all positions `ok` if there is one, a wrong answer rather than a right one."""
+    """The example of that id, else the first that shows most: positions that are `ok`, then a wrong answer."""
     fine = (positions.status == PositionStatus.OK.value).sum(axis=1)
     shown = min(range(len(examples.ids)), key=lambda i: (-int(fine[i]), bool(labels.correct[i]), i))
+    shown = examples.ids.index(example) if example in examples.ids else shown
     return Illustration(
         dataset=examples.name,
         example_id=examples.ids[shown],

@@ -70,13 +70,15 @@ def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None)
     return Built(target, documents, unmet, tuple(manifest["build"].get("notes", ())))
 
 
-def check_data(spec: Spec) -> None:
+def check_data(spec: Spec, trust: Trust | None = None) -> None:
     """Reads the data of a spec and looks for its models' files, all that can be known before a model runs.
+
+    `trust` as for `build`.
 
     Raises:
         BadInput: the first thing that is missing or does not fit.
     """
-    Study(spec, Store(), Silent()).check_models()
+    Study(spec, Store(), Silent(), trust).check_models()
 
 
 def render_again(folder: Path, reporter: Reporter) -> list[Path]:

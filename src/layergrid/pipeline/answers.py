@@ -121,12 +121,12 @@ class Answers(ABC):
             self.dataset, self.data, self.model, self.examples, self.sequences, self.labels, chat=self.chat
         )
 
-    def illustration(self) -> Illustration | None:
-        """One example with its tokens; None where no tokens are known."""
+    def illustration(self, example: str = "") -> Illustration | None:
+        """One example with its tokens, that of an id if one is given; None where no tokens are known."""
         if not any(len(ids) for ids in self.sequences.ids):
             return None
         gold = self.data.grade.gold if self.data.grade is not None else ""
-        return illustration(self.examples, self.sequences, self.labels, self.positions, gold)
+        return illustration(self.examples, self.sequences, self.labels, self.positions, gold, example)
 
     def statuses(self) -> Table:
         """How often each position has each status."""

@@ -56,6 +56,11 @@ class FromModel(Answers):
                     f"{self.dataset!r} has none; choose other positions, or grade its answers"
                 )
 
+    def check_model(self) -> None:
+        """Raises BadInput where the model's files are missing, may not be read, or cannot bear a grid."""
+        models.check(self.wanted, self.study.spec.root, trust=self.study.trust)
+        super().check_model()
+
     @cached_property
     def outline(self) -> Outline | None:
         """From the model's configuration."""

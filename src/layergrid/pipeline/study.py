@@ -127,13 +127,15 @@ class Study:
         """Everything that stands at the waist."""
         grids = {name: self.result(name) for name in self.spec.grids}
         many = list(self.answers.values())
+        texts = {(g.model, g.dataset): g.text_of for g in (one.grid for one in grids.values()) if g.text_of}
+        shown = (a.illustration(texts.get((a.model, a.dataset), "")) for a in many)
         return Results(
             title=self.spec.title,
             seed=self.spec.seed,
             models=tuple({a.model: a.card for a in many}.values()),
             data=tuple(a.data_card() for a in many),
             grids=tuple(grids.values()),
-            illustrations=tuple(shown for a in many if (shown := a.illustration()) is not None),
+            illustrations=tuple(one for one in shown if one is not None),
             tables=tuple(a.statuses() for a in many),
             authors=self.spec.authors,
             interpretation=self.spec.interpretation,
