@@ -177,9 +177,17 @@ def typed_weights() -> Results:
     """The table that one description of an attention map estimates by eye, numbers as they stand there."""
     rows = [line.split() for line in TYPED.split("\n") if line]
     value = np.array([[float(x) for x in row[1:]] for row in rows])
+    times = [TWENTY[: j + 1].count(piece) for j, piece in enumerate(TWENTY)]
+    names = tuple(f"{piece} ({k})" if k > 1 else piece for piece, k in zip(TWENTY, times, strict=True))
+    return of(given(value, tuple(int(row[0]) for row in rows), names, WEIGHTS))
+
+
+@cache
+def labelled_weights() -> Results:
+    """The same with numbered columns and a label for each."""
+    one = typed_weights().grids[0]
     names = tuple(f"{j}:{piece}" for j, piece in enumerate(TWENTY))
-    one = given(value, tuple(int(row[0]) for row in rows), names, WEIGHTS)
-    return of(replace(one, grid=replace(one.grid, labels=TWENTY)))
+    return of(replace(one, grid=replace(one.grid, positions=names, labels=TWENTY)))
 
 
 TWELVE = ("last_q", "exact_answer_first", "exact_answer_last", "exact_answer_after_last",
@@ -206,6 +214,15 @@ def typed_correlations() -> Results:
 @cache
 def table() -> Results:
     return of(described.table())
+
+
+@cache
+def table_of_tests() -> Results:
+    """A ready table of AUROCs with bounds and adjusted p-values, as another report writes it."""
+    probe = synthetic.grid_result().grid
+    shape = probe.value.shape
+    top = probe.value == probe.value.max()
+    return of(GridResult(replace(probe, model="", dataset="", settings={}, tied_with_best=top, n=np.full(shape, 400))))
 
 
 @cache
@@ -307,8 +324,8 @@ EDGES = {
     for f in (
         norms, contrast, contrast_around_zero, contrast_at_zero, contrast_below_zero, contrast_without_intervals,
         beside_mismatched, as_high_as_mismatched, references_without_rows, heads, one_text, long_text, ranks,
-        typed_weights, typed_correlations, table, table_with_holes, nothing_given, one_cell_given, all_given_alike,
-        one_cell_measured, all_missing_measured, one_group, unlabelled_texts, labelled_texts, two_stacks,
-        known_by_activations_alone, everything, beside_a_probe,
+        typed_weights, labelled_weights, typed_correlations, table, table_of_tests, table_with_holes, nothing_given,
+        one_cell_given, all_given_alike, one_cell_measured, all_missing_measured, one_group, unlabelled_texts,
+        labelled_texts, two_stacks, known_by_activations_alone, everything, beside_a_probe,
     )
 }  # fmt: skip

@@ -16,7 +16,6 @@ from layergrid.facts.ledger import Ledger, difference_forms
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
-
 EVERY = {**edges.EDGES, **edges_described.EDGES}
 
 

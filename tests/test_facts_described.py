@@ -162,7 +162,7 @@ def test_tokens_of_a_text_are_called_by_number_and_what_they_read():
 
 
 def test_equal_labels_of_a_table_are_told_apart_as_figures_do():
-    view = View(edges.typed_weights().grids[0])
+    view = View(edges.labelled_weights().grids[0])
     assert [view.shown(j)[1:] for j in (0, 3, 12)] == ["A and B\u201d", "13\u201d", "13\u201d (2)"]
     assert [g.label for g in view.groups] == ["the 20 positions"]
 

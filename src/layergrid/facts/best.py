@@ -167,7 +167,7 @@ def _lowest(view: View, ledger: Ledger) -> None:
 
 def _tied(view: View, ledger: Ledger) -> None:
     """Cells that a paired interval cannot tell from the highest, which does not count itself."""
-    if view.described and not view.paired:
+    if not view.paired:
         return
     mask = view.grid.tied_with_best & view.ok
     first = view.peaks[0]

@@ -11,11 +11,13 @@ from layergrid import text
 from layergrid.facts.ledger import Ledger, against_zero, difference_forms
 from layergrid.facts.view import Index, View
 
+Array = npt.NDArray[np.floating]
 TREND = 0.8  # rank correlation of value and layer from which on a trend is stated
 NO_TREND = "no clear trend in one direction"
 LAYERS = 5  # layers that a trend needs
 DEPARTURE = 6  # multiple of the median departure from which on a cell is called a departure
 CELLS = 8  # departures that the median needs
+NOISE = 0.02  # share of the range of values that a departure must pass
 NAMED = 6  # positions that a trend names one by one
 
 
@@ -23,9 +25,11 @@ def derive(view: View, ledger: Ledger) -> None:
     """Writes trends, changes towards and from the highest layer, and departures, with the rules that decide them."""
     if not view.ok.any() or view.constant:
         return
-    _trends(view, ledger)
+    if not view.grid.text_of:
+        _trends(view, ledger)
     if view.named:
-        for j in range(len(view.grid.positions)):
+        view.compare(couple for j in view.spoken for couple in _ends(view, j).values())
+        for j in view.spoken:
             _changes(view, j, ledger)
             if view.described and not view.paired:
                 _way(view, j, ledger)
@@ -116,13 +120,18 @@ def _columns(view: View, columns: list[int]) -> tuple[tuple[int, str], ...]:
 def _changes(view: View, j: int, ledger: Ledger) -> None:
     """From the first layer to the highest and from there to the last, where a paired interval leaves out zero."""
     key = f"at.{text.slug(view.grid.positions[j])}"
-    rows = view.column(j)
-    peak = view.peak([j])
-    if peak is None or ledger.get(f"{key}.peak") is None:
-        return
-    for name, a, b in (("rise", rows[0], peak[0]), ("fall", peak[0], rows[-1])):
-        if a != b:
-            _change(view, f"{key}.{name}", (b, j), (a, j), ledger)
+    if ledger.get(f"{key}.peak") is not None:
+        for name, (to, start) in _ends(view, j).items():
+            _change(view, f"{key}.{name}", to, start, ledger)
+
+
+def _ends(view: View, j: int) -> dict[str, tuple[Index, Index]]:
+    """What is compared for a rise and for a fall: the highest layer with the first, the last with the highest."""
+    rows, peak = view.column(j), view.peak([j])
+    if peak is None:
+        return {}
+    found = {"rise": (peak, (rows[0], j)), "fall": ((rows[-1], j), peak)}
+    return {name: (to, start) for name, (to, start) in found.items() if to != start}
 
 
 def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> None:
@@ -172,21 +181,16 @@ def _departures(view: View, ledger: Ledger) -> None:
     A step that lasts, such as that from the embedding to the first block, is no departure; a lone spike is one.
     """
     grid = view.grid
-    steps, found = [], {}
-    for j in range(len(grid.positions)):
-        for i in range(1, len(grid.layers)):
-            if view.ok[i - 1 : i + 1, j].all():
-                steps.append(abs(float(grid.value[i, j] - grid.value[i - 1, j])))
-            if view.ok[i - 1 : i + 2, j].all() and i + 1 < len(grid.layers):
-                found[i, j] = _apart(*(float(v) for v in grid.value[i - 1 : i + 2, j]))
-    median = float(np.median(steps)) if len(found) >= CELLS else 0.0
-    if median == 0:
-        ledger.add("departure.rule", "anomaly rule", {"unjudged": "too few layers that differ"}, n=len(found))
-        return
+    distance, near = _apart(np.where(view.ok, grid.value, np.nan))
+    steps = np.abs(np.diff(np.where(view.ok, grid.value, np.nan), axis=0))
+    judged = int(np.isfinite(distance).sum())
+    median = float(np.median(steps[np.isfinite(steps)])) if judged >= CELLS else 0.0
     threshold = DEPARTURE * median
-    near = ledger.get("near")
-    if view.described and near is not None and isinstance(near.value, float) and threshold < near.value:
-        ledger.add("departure.rule", "anomaly rule", {"unjudged": "layers that hardly differ"}, n=len(found))
+    values = grid.value[view.ok]
+    least = NOISE * float(values.max() - values.min()) if view.described else 0.0
+    if median == 0 or threshold < least:
+        why = "too few layers that differ" if median == 0 else "layers that hardly differ"
+        ledger.add("departure.rule", "anomaly rule", {"unjudged": why}, n=judged)
         return
     shown = text.number(threshold, text.precision(threshold, least=min(2, view.digits)))
     outside = "outside of its interval and " if view.bounded.any() else ""
@@ -195,23 +199,32 @@ def _departures(view: View, ledger: Ledger) -> None:
         f"which is {text.words(DEPARTURE)} times the median step from layer to layer"
     )
     forms = {"text": shown, "rule": rule}
-    ledger.add("departure.rule", "anomaly rule", forms, value=DEPARTURE, high=threshold, n=len(found))
-    hits = [c for c, (d, near) in found.items() if abs(d) >= threshold and not grid.low[c] <= near <= grid.high[c]]
-    hits.sort(key=lambda c: -abs(found[c][0]))
+    ledger.add("departure.rule", "anomaly rule", forms, value=DEPARTURE, high=threshold, n=judged)
+    with np.errstate(invalid="ignore"):
+        apart = (np.abs(distance) >= threshold) & ~((grid.low <= near) & (near <= grid.high))
+    hits = [(int(i), int(j)) for j, i in np.argwhere(apart.T)]
+    hits.sort(key=lambda c: -abs(distance[c]))
     which = text.counted(len(hits), "cell") if hits else "no cell"
     clause = f"{which} {'meets' if len(hits) <= 1 else 'meet'} this rule"
     forms = {"text": clause, "Text": text.capital(clause)}
     of = ["departure.rule"]
-    ledger.add("departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=len(found), of=of)
+    ledger.add("departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=judged, of=of)
     for c in hits:
-        _departure(view, c, *found[c], ledger)
+        _departure(view, c, float(distance[c]), float(near[c]), ledger)
 
 
-def _apart(before: float, here: float, after: float) -> tuple[float, float]:
-    """Signed distance of a value from the nearer of its neighbours, where both lie on one side of it, and that one."""
-    near = min(before, after, key=lambda v: abs(here - v))
-    same_side = (here - before) * (here - after) > 0
-    return (here - near if same_side else 0.0), near
+def _apart(value: Array) -> tuple[Array, Array]:
+    """Signed distance [L, P] of each cell from the nearer of its neighbours, and that neighbour's value.
+
+    The distance is 0 unless both lie on one side of it, NaN where one of the three has no value.
+    """
+    distance, near = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
+    before, here, after = value[:-2], value[1:-1], value[2:]
+    near[1:-1] = np.where(np.abs(here - before) <= np.abs(here - after), before, after)
+    known = np.isfinite(before) & np.isfinite(here) & np.isfinite(after)
+    one_side = (here - before) * (here - after) > 0
+    distance[1:-1] = np.where(known, np.where(one_side, here - near[1:-1], 0.0), np.nan)
+    return distance, near
 
 
 def _departure(view: View, c: Index, distance: float, near: float, ledger: Ledger) -> None:

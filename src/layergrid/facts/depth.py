@@ -9,7 +9,7 @@ import numpy as np
 
 from layergrid import text
 from layergrid.facts.ledger import Ledger, against_zero
-from layergrid.facts.view import View
+from layergrid.facts.view import Index, View
 
 PARTS = 3  # parts of the depth whose ranges are told
 LEAST = 6  # layers that this needs
@@ -39,7 +39,8 @@ def _parts(view: View, rows: list[int], ledger: Ledger) -> None:
         a, b = (text.number(v, view.digits) for v in (low, high))
         clause = f"between {a} and {b}" if a != b else f"at {a}"
         forms = {"text": f"{clause} in {layers}"}
-        cells = [view.point((int(i), int(j))) for i, j in np.argwhere(inside)]
+        ends = (np.where(inside, view.grid.value, np.inf).argmin(), np.where(inside, view.grid.value, -np.inf).argmax())
+        cells = [view.point(divmod(int(k), inside.shape[1])) for k in dict.fromkeys(ends)]
         ledger.add(f"depth.{number}", "range", forms, cells=cells, low=low, high=high, n=int(values.size))
 
 
@@ -49,6 +50,7 @@ def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
     Where cells can be compared, a layer counts only if its highest can be told from the next by a paired interval.
     """
     led: dict[tuple[int, ...], list[int]] = {}
+    view.compare(couple for i in rows if (couple := _next(view, i)) is not None)
     for i in rows:
         if first := _first(view, i):
             led.setdefault(first, []).append(i)
@@ -98,8 +100,20 @@ def _first(view: View, i: int) -> tuple[int, ...]:
     if len(first) == len(columns):
         return ()
     if view.paired:
-        after = int(columns[np.argsort(-values, kind="stable")[1]])
-        gap = view.difference((i, first[0]), (i, after)) if len(first) == 1 else None
+        couple = _next(view, i)
+        gap = view.difference(*couple) if couple is not None else None
         if gap is None or against_zero(gap.low, gap.high) not in {"above", "below"}:
             return ()
     return first
+
+
+def _next(view: View, i: int) -> tuple[Index, Index] | None:
+    """The highest cell of a layer and the one after it, unless they are equal."""
+    columns = np.flatnonzero(view.ok[i])
+    values = view.sign * view.grid.value[i, columns]
+    if len(columns) < 2:
+        return None
+    first, after = (int(k) for k in np.argsort(-values, kind="stable")[:2])
+    if values[first] == values[after]:
+        return None
+    return (i, int(columns[first])), (i, int(columns[after]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from layergrid import text
 from layergrid.artifacts import Grid
@@ -60,8 +61,13 @@ def shown(grid: Grid, j: int) -> str:
     if label != name:
         times = grid.labels[: j + 1].count(label)
         return f"{_quoted(label)} ({times})" if times > 1 else _quoted(label)  # as figures tell equal labels apart
-    plain = PLAIN.fullmatch(name) and not name.isdigit()
-    return text.visible(name) if plain else _quoted(name)
+    return text.visible(name) if _plain(grid.positions) else _quoted(name)
+
+
+@cache
+def _plain(names: tuple[str, ...]) -> bool:
+    """Whether all names can stand in a sentence as they are; else all are quoted, so that they are alike."""
+    return all(PLAIN.fullmatch(name) and not name.isdigit() for name in names)
 
 
 def _quoted(label: str) -> str:

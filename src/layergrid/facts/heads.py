@@ -51,7 +51,7 @@ def _highest(view: View, heads: list[Facet], values: np.ndarray, ledger: Ledger)
 
 
 def _leading(view: View, heads: list[Facet], values: np.ndarray, ledger: Ledger) -> None:
-    """Over how many cells each head is the highest; the one that is so most often, where there is one."""
+    """The head that is the highest in more than half of the cells, where there is one."""
     cells = [(int(i), int(j)) for i, j in np.argwhere(np.isfinite(values).all(axis=0))]
     led: Counter[int] = Counter()
     for i, j in cells:
@@ -61,12 +61,13 @@ def _leading(view: View, heads: list[Facet], values: np.ndarray, ledger: Ledger)
             led[int(first[0])] += 1
     if not led or len(cells) < 2:
         return
-    (h, k), *rest = led.most_common()
-    if rest and rest[0][1] == k:
-        clause = f"no head has the {view.extreme} value in more cells than any other"
-    else:
-        label = text.visible(heads[h].label)
-        clause = f"{label} has the {view.extreme} value in {text.words(k)} of the {text.words(len(cells))} cells"
+    h, k = led.most_common(1)[0]
+    if 2 * k <= len(cells):
+        return
+    label = text.visible(heads[h].label)
+    clause = f"{label} has the {view.extreme} value in {text.words(k)} of the {text.words(len(cells))} cells"
+    if k == len(cells):
+        clause = f"{label} has the {view.extreme} value in every cell"
     ledger.add("heads.leading", "heads", {"text": clause, "Text": text.capital(clause)}, value=k, n=len(cells),
                relation=view.extreme)  # fmt: skip
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from layergrid import stats
-from layergrid.artifacts import Floats, Ints, Measured
+from layergrid.artifacts import Bools, Floats, Ints, Measured
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,28 @@ class Pairs:
 
         None where no row (of a class, in a contrast) has both; NaN bounds where no interval can be given.
         """
-        row = a - b
+        return self.intervals((a - b)[None])[0]
+
+    def intervals(self, rows: Floats) -> list[stats.Interval | None]:
+        """The same of several row differences [C, n], at once where all have values: medians share their resamples."""
+        if not np.isfinite(rows).all():
+            return [self._one(row) for row in rows]
+        return self._intervals(rows, np.ones(rows.shape[1], dtype=np.bool_))
+
+    def _one(self, row: Floats) -> stats.Interval | None:
         kept = np.isfinite(row)
         labels = self.measured.labels[kept]
         if not kept.any() or (self.contrast and (labels.all() or not labels.any())):
             return None
-        row, codes = row[None, kept], self.codes[kept]
+        return self._intervals(row[None, kept], kept)[0]
+
+    def _intervals(self, rows: Floats, kept: Bools) -> list[stats.Interval | None]:
+        labels, codes = self.measured.labels[kept], self.codes[kept]
         if self.measured.statistic == "median":
-            found = stats.grouped_median(row, codes, self.level, self.seed, labels if self.contrast else None)
+            found = stats.grouped_median(rows, codes, self.level, self.seed, labels if self.contrast else None)
         elif self.contrast:
-            found = stats.grouped_gap(row, labels, codes, self.level)
+            found = stats.grouped_gap(rows, labels, codes, self.level)
         else:
-            found = stats.grouped_mean(row, codes, self.level)
-        return stats.Interval(float(found.value[0]), float(found.low[0]), float(found.high[0]))
+            found = stats.grouped_mean(rows, codes, self.level)
+        triples = zip(found.value, found.low, found.high, strict=True)
+        return [stats.Interval(float(value), float(low), float(high)) for value, low, high in triples]

@@ -22,8 +22,16 @@ NEAR = 0.02  # the share of the range of values that makes a band of layers wher
 def derive(view: View, ledger: Ledger) -> None:
     """Writes the facts of each position, then of each group, then the gaps between them."""
     ledger.add("near", "constant", {"text": text.trimmed(_near(view))}, value=_near(view))
-    for j, name in enumerate(view.grid.positions):
-        _position(view, j, f"at.{text.slug(name)}", ledger)
+    tops = {j: view.peak([j]) for j in view.spoken} if view.named else {}
+    view.compare(
+        (top, (i, j))
+        for j, top in tops.items()
+        if top
+        for i in view.column(j)
+        if i != top[0] and _within_reach(view, top, (i, j))
+    )
+    for j in view.spoken:
+        _position(view, j, f"at.{text.slug(view.grid.positions[j])}", ledger)
     for group in view.groups:
         _group(view, group, f"group.{group.key}", ledger)
     if view.named:
@@ -117,7 +125,7 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     paired = view.paired and grid.status[peak] != CellStatus.BOUNDARY.value
     beside = [i for i in view.column(j) if i != i0]
     if paired:
-        rows = [i0, *(i for i in beside if _cannot_tell(view, peak, (i, j)))]
+        rows = [i0, *(i for i, _ in _cannot_tell(view, peak, [(i, j) for i in beside]))]
     else:
         rows = [i0, *(i for i in beside if abs(grid.value[peak] - grid.value[i, j]) <= _near(view) + 1e-9)]
     layers = text.layers([grid.layers[i] for i in rows])
@@ -137,18 +145,22 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     ledger.add(f"{key}.band", "band", forms, cells=points, value=others, relation=relation, of=[f"{key}.peak"])
 
 
-def _cannot_tell(view: View, a: Index, b: Index) -> bool:
-    """Whether the paired interval of two cells holds zero; without one they cannot be told apart either.
+def _cannot_tell(view: View, a: Index, others: Sequence[Index]) -> list[Index]:
+    """Cells whose paired interval with `a` holds zero; without one they cannot be told apart either.
 
     Cells whose distance exceeds the widths of their own intervals together are told apart without the paired interval.
     """
+    near = [b for b in others if _within_reach(view, a, b)]
+    view.compare((a, b) for b in near)
+    found = [(b, view.difference(a, b)) for b in near]
+    return [b for b, gap in found if gap is not None and against_zero(gap.low, gap.high) not in {"above", "below"}]
+
+
+def _within_reach(view: View, a: Index, b: Index) -> bool:
     grid = view.grid
     gap = abs(float(grid.value[a] - grid.value[b]))
     reach = float(np.nan_to_num(grid.high[a] - grid.low[a]) + np.nan_to_num(grid.high[b] - grid.low[b]))
-    if gap > max(reach, _near(view)):
-        return False
-    found = view.difference(a, b)
-    return found is not None and against_zero(found.low, found.high) not in {"above", "below"}
+    return gap <= max(reach, _near(view))
 
 
 def _group(view: View, group: Group, key: str, ledger: Ledger) -> None:
@@ -189,8 +201,12 @@ def _ranked(view: View, group: Group, first: Index, key: str, ledger: Ledger) ->
 def _contrasts(view: View, ledger: Ledger) -> None:
     """The gap of each position below the highest cell of its group, and of each group below the highest cell of all."""
     top = view.peaks[0]
+    tops = {group.key: view.peak(group.columns) for group in view.groups}
+    view.compare((peak, top) for peak in tops.values() if peak)
+    singles = [(view.peak([j]), tops[group.key]) for group in view.groups for j in group.columns if j in view.spoken]
+    view.compare((mine, peak) for mine, peak in singles if mine and peak and mine[1] != peak[1])
     for group in view.groups:
-        peak = view.peak(group.columns)
+        peak = tops[group.key]
         if peak is None or ledger.get(f"group.{group.key}.peak") is None:
             continue
         if peak[1] != top[1]:

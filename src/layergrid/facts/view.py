@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from layergrid.facts.groups import Group as Group
 from layergrid.facts.pairs import Pairs
 
 Index = tuple[int, int]  # row and column of a cell
+SPOKEN = 24  # tokens of one text that are spoken of one by one
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class View:
 
     @cached_property
     def described(self) -> bool:
-        """Whether cells describe what is there: no cell was chosen, none tested, nothing set beside baselines."""
+        """Whether cells describe what is there: no cell was chosen, no row held out, nothing set beside baselines."""
         one = self.result
-        return one.selection is None and one.held_out is None and not one.baselines and not self.tested
+        return one.selection is None and one.held_out is None and not one.baselines
 
     @cached_property
     def ok(self) -> Bools:
@@ -146,6 +147,15 @@ class View:
         """Layers and positions of cells."""
         return tuple(self.point(i) for i in indices)
 
+    @cached_property
+    def spoken(self) -> tuple[int, ...]:
+        """Columns that have facts of their own: all, or of a long text those tokens with the highest values."""
+        columns = range(len(self.grid.positions))
+        if not self.grid.text_of or len(columns) <= SPOKEN:
+            return tuple(columns)
+        tops = np.where(self.ok, self.sign * self.grid.value, -np.inf).max(axis=0, initial=-np.inf)
+        return tuple(sorted(int(j) for j in np.argsort(-tops, kind="stable")[:SPOKEN]))
+
     def column(self, j: int) -> list[int]:
         """Rows of the cells of a position that hold a value."""
         return [int(i) for i in np.flatnonzero(self.ok[:, j])]
@@ -193,13 +203,25 @@ class View:
     def difference(self, a: Index, b: Index) -> stats.Interval | None:
         """Paired difference of two cells, `a` minus `b`, from their rows; None where no rows were kept."""
         if self.pairs is not None:
-            return self.pairs.difference(self.pairs.cell(a), self.pairs.cell(b))
+            self.compare([(a, b)])
+            return self._compared[a, b]
         if self.split is None or self.result.held_out is None:
             return None
         for index in (a, b):
             if index not in self._scored:
                 self._scored[index] = stats.evaluate(self.split, self.result.held_out.cells[index])
         return stats.difference_interval(self.split, self._scored[a], self._scored[b], self.grid.level)
+
+    @cached_property
+    def _compared(self) -> dict[tuple[Index, Index], stats.Interval | None]:
+        return {}
+
+    def compare(self, couples: Iterable[tuple[Index, Index]]) -> None:
+        """Works out the differences of many pairs of measured cells at once, which is quicker than one by one."""
+        new = [couple for couple in dict.fromkeys(couples) if couple not in self._compared]
+        if self.pairs is not None and new:
+            rows = np.stack([self.pairs.cell(a) - self.pairs.cell(b) for a, b in new])
+            self._compared.update(zip(new, self.pairs.intervals(rows), strict=True))
 
     def beside(self, index: Index, facet: str) -> stats.Interval | None:
         """Paired difference of a cell from its value in a facet; None where the facet's rows were not kept."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from layergrid import text
 from layergrid.artifacts import Cite, KeyFigure, Paragraph, Sentence
 from layergrid.facts.view import View
+from layergrid.prose import first_page
 from layergrid.prose.reading import MOST, change, gaps
 from layergrid.prose.voice import Voice, chained, joined
 
@@ -27,7 +28,7 @@ def found(voice: Voice, view: View, sure: bool = True) -> list[Sentence]:
     if not voice.has("range"):
         return []
     said = [*contrasts(voice), *references(voice, view)]
-    more = (extremes(voice, sure), ties(voice), tokens(voice), leaders(voice))
+    more = (extremes(voice, sure), first_page.extent(voice, view.groups), ties(voice), tokens(voice), leaders(voice))
     return said + [sentence for sentence in more if sentence is not None]
 
 
@@ -227,7 +228,15 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         lines += [line for _, line in measured[:2]]
     if not lines and (first := extremes(voice)) is not None:
         lines.append(first)
-    more = (ties(voice), leaders(voice), tokens(voice), first_token(voice), depth(voice), *heads(voice))
+    more = (
+        first_page.extent(voice, ()),
+        ties(voice),
+        leaders(voice),
+        tokens(voice),
+        first_token(voice),
+        depth(voice),
+        *heads(voice),
+    )
     lines += [line for line in more if line is not None]
     return [(line,) for line in (lines or [voice.say("The grid's {range|lie}.")])[:MOST]]
 
@@ -237,18 +246,20 @@ def interpretation(voice: Voice, view: View) -> list[Paragraph]:
     if not voice.has("range"):
         return [(voice.say(f"{voice.Grid} holds nothing to interpret."),)]
     said = [voice.say("{quantity|caution}.")] if voice.has("quantity", "caution") else []
-    said.append(_reach(voice, view))
+    reach = _reach(voice, view)
+    if reach is not None:
+        said.append(reach)
     if voice.has("contrast.sides") and not voice.has("contrast.sides", "none"):
         line = f"Cells{voice.of} are judged each by itself, without correction for their number"
         said.append(voice.say(f"{line}: {{contrast.chance|lone}}."))
     return [tuple(said)]
 
 
-def _reach(voice: Voice, view: View) -> Sentence:
-    """For what the values stand."""
+def _reach(voice: Voice, view: View) -> Sentence | None:
+    """For what the values stand, unless the caution of a given table has said it."""
     if not view.grid.model:
-        return voice.say(f"The numbers{voice.of} were given and not computed here: what they mean is for their source "
-                         "to say.")  # fmt: skip
+        line = f"The numbers{voice.of} were given and not computed here: what they mean is for their source to say."
+        return None if voice.has("quantity", "caution") else voice.say(line)
     if not view.paired:
         return voice.say(f"The values{voice.of} describe what was read and are not an estimate for others.")
     return voice.say(f"The values{voice.of} describe what is there, not what the model makes of it.")
