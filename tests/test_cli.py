@@ -8,9 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+import tiny_models
 from building import HEAVY, SPEC, cache, child, run, shared, tree
 from layergrid import __version__, kinds, pipeline, resources
 from layergrid.errors import BadInput, BuildError
@@ -150,11 +154,11 @@ def test_errors_of_all_specs_are_told_before_any_is_built(written, study):
 def test_a_spec_that_fails_does_not_stop_the_others_and_the_worst_code_is_the_end(written, study, monkeypatch):
     build = pipeline.build
 
-    def some_fail(spec, out, reporter):
+    def some_fail(spec, out, reporter, trust):
         errors = {"burnt": BuildError("the model\nburnt"), "crashed": RuntimeError("oh"), "wrong": BadInput("no rows")}
         if spec.name in errors:
             raise errors[spec.name]
-        return build(spec, out, reporter)
+        return build(spec, out, reporter, trust)
 
     monkeypatch.setattr(pipeline, "build", some_fail)
     unmet = SPEC + "expect: [{nested_best: {at_least: 0.999}}]\n"
@@ -211,6 +215,54 @@ def test_an_override_takes_the_place_of_a_value(written, tmp_path):
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert (tmp_path / "small" / "report.md").read_text().startswith("# Another title")
     assert not (tmp_path / "small" / "report.html").exists()
+
+
+# ---------------------------------------------------------------- what a model's own files may do
+
+NONE = {"remote_code": False, "pickle": False}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), NONE),
+        (("--trust-remote-code",), {**NONE, "remote_code": True}),
+        (("--allow-pickle",), {**NONE, "pickle": True}),
+        (("--allow-pickle", "--trust-remote-code"), {"remote_code": True, "pickle": True}),
+    ],
+)
+@pytest.mark.parametrize("name", ["build", "positions", "validate"])
+def test_flags_alone_say_what_a_models_own_files_may_do(name, flags, expected, written, monkeypatch, tmp_path):
+    given = []
+
+    def build(spec, out, reporter, trust):
+        given.append(trust)
+        return pipeline.Built(tmp_path, (), (), ())
+
+    def positions(spec, count, reporter, trust):
+        given.append(trust)
+        return iter(())
+
+    monkeypatch.setattr(pipeline, "build", build)
+    monkeypatch.setattr(pipeline, "positions", positions)
+    monkeypatch.setattr(pipeline, "check_data", lambda spec, trust: given.append(trust))
+    ran = run(name, written(SPEC), *flags, *(["--data"] if name == "validate" else []))
+    assert ran.code == 0, ran.err
+    assert [asdict(trust) for trust in given] == [expected]
+
+
+def test_a_model_with_pickled_weights_is_refused_before_it_runs_and_read_with_the_flag(written, tmp_path):
+    folder = tiny_models.save(tmp_path / "tiny")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    spec = written(SPEC.replace("builtin:arithmetic", "tiny", 1))
+    assert "source: builtin:arithmetic" in spec.read_text()
+    for command in ("validate", "build"):
+        ran = run(command, spec, *(["--data"] if command == "validate" else ["--out", tmp_path / "reports"]))
+        assert ran.code == 2
+        assert "--allow-pickle" in ran.err
+    ran = run("validate", spec, "--data", "--allow-pickle")
+    assert ran.code == 0, ran.err
 
 
 # ---------------------------------------------------------------- other commands

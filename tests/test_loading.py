@@ -205,6 +205,14 @@ def test_the_outline_of_a_model_in_the_hubs_cache_is_read_there(saved, tmp_path,
     assert models.outline(Spec("hf:owner/name", "v2"), Path()) is None
 
 
+def test_a_model_is_looked_for_without_asking_the_hub(saved, monkeypatch):
+    monkeypatch.setattr(addresses, "_ask_hub", lambda *_: 1 / 0)
+    models.check(Spec("hf:owner/name"), Path())
+    models.check(Spec(saved.name), saved.parent)
+    with pytest.raises(BadInput, match="did you mean 'tiny-llama'"):
+        models.check(Spec("tiny-lama"), saved.parent)
+
+
 def test_an_outline_needs_neither_torch_nor_transformers():
     code = (
         "import sys; from types import SimpleNamespace; from pathlib import Path; from layergrid import models\n"

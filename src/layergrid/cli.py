@@ -21,6 +21,7 @@ from layergrid.errors import BadInput, BuildError
 from layergrid.text import visible
 
 if TYPE_CHECKING:
+    from layergrid.models import Trust
     from layergrid.spec import Spec
 
 app = typer.Typer(
@@ -39,6 +40,8 @@ Overrides = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the reports.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Python code that comes with a model.")]
+Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Read a model's weights from pytorch_model.bin.")]
 
 INTERRUPTED = 130
 
@@ -92,6 +95,13 @@ def _explained(error: BaseException) -> tuple[str, int]:
     return f"failed: {type(error).__name__}: {error}\n  run again with --debug for the traceback", 3
 
 
+def _trust(remote_code: bool, pickle: bool) -> Trust:
+    """What the user lets a model's own files do; a spec, which may come from anywhere, cannot say it."""
+    from layergrid.models import Trust
+
+    return Trust(remote_code=remote_code, pickle=pickle)
+
+
 def _read(paths: Sequence[Path], overrides: Sequence[str] | None) -> list[Spec]:
     """The specs of all files; raises BadInput with the errors of every one that is wrong."""
     from layergrid.spec import load_spec
@@ -124,7 +134,14 @@ def _root(
 
 
 @app.command()
-def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"), quiet: Quiet = False) -> None:
+def build(
+    specs: SpecFiles,
+    set_: Overrides = None,
+    out_: Out = Path("reports"),
+    quiet: Quiet = False,
+    remote_code: RemoteCode = False,
+    pickle: Pickle = False,
+) -> None:
     """Build the report of each spec: reports/NAME/report.html, report.pdf, report.md, grids and facts.
 
     A spec that fails does not stop the others; its error is told at the end.
@@ -144,7 +161,7 @@ def build(specs: SpecFiles, set_: Overrides = None, out_: Out = Path("reports"),
     try:
         for spec in read:
             try:
-                built = pipeline.build(spec, out_, console.reporter(quiet))
+                built = pipeline.build(spec, out_, console.reporter(quiet), _trust(remote_code, pickle))
             except BrokenPipeError:  # nobody reads any longer
                 raise
             except Exception as error:  # foreseen or not, it is told below, and the other specs are built
@@ -169,6 +186,8 @@ def validate(
     specs: SpecFiles,
     set_: Overrides = None,
     data: Annotated[bool, typer.Option("--data", help="Also read the data, and look for the model's files.")] = False,
+    remote_code: RemoteCode = False,
+    pickle: Pickle = False,
 ) -> None:
     """Check specs without running them; every error comes with its line and column. With --data also what they name."""
     from layergrid import theme
@@ -182,7 +201,7 @@ def validate(
             if data:
                 from layergrid import pipeline
 
-                pipeline.check_data(spec)
+                pipeline.check_data(spec, _trust(remote_code, pickle))
         except BadInput as error:
             wrong.append(str(error))
         else:
@@ -197,6 +216,8 @@ def positions(
     set_: Overrides = None,
     examples: Annotated[int, typer.Option("--examples", "-n", min=0, help="How many examples to show.")] = 3,
     quiet: Quiet = False,
+    remote_code: RemoteCode = False,
+    pickle: Pickle = False,
 ) -> None:
     """Show the tokens of some examples with every position and its status, then count the statuses."""
     gc.enable()
@@ -206,7 +227,8 @@ def positions(
     from layergrid.spec import load_spec
 
     out = Console(highlight=False)
-    for view in pipeline.positions(load_spec(spec, tuple(set_ or ())), examples, console.reporter(quiet)):
+    trust, read = _trust(remote_code, pickle), load_spec(spec, tuple(set_ or ()))
+    for view in pipeline.positions(read, examples, console.reporter(quiet), trust):
         out.print(view)
 
 

@@ -24,7 +24,7 @@ from layergrid.models.designs import Design
 
 __all__ = [
     "DEVICES", "DTYPES", "NO_TRUST", "VERSION", "Design", "Loaded", "ModelSpec", "Trust", "accepts", "blocks",
-    "fingerprint", "load", "outline", "wrap",
+    "check", "fingerprint", "load", "outline", "wrap",
 ]  # fmt: skip
 
 VERSION = 1  # part of every key that depends on a loaded model: raise it when loading changes what a model computes
@@ -79,6 +79,12 @@ def fingerprint(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Tr
     Raises BadInput and BuildError as `addresses.find` does.
     """
     return addresses.identity(addresses.find(spec, root, offline=offline, trust=trust))
+
+
+def check(spec: ModelSpec, root: Path, *, trust: Trust = NO_TRUST) -> None:
+    """Raises BadInput where a spec's model is not in its folder, or may not be read; asks no hub, opens no weights."""
+    if not spec.address.startswith("hf:"):
+        addresses.find(spec, root, trust=trust)
 
 
 def outline(spec: ModelSpec, root: Path) -> Outline | None:
