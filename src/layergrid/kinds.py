@@ -285,6 +285,11 @@ class StateGrid(GridKind):
     def check_model(self, outline: Outline, model: str, grid: str) -> None:
         """Raises BadInput where a model lacks the layers or the head."""
         super().check_model(outline, model, grid)
+        asked = self.layers if isinstance(self.layers, tuple) else ()
+        if not self.site.endswith("residual") and 0 in asked:
+            raise BadInput(
+                f"grids.{grid}.layers: layer 0 is the embedding, and {self.site} belongs to a block; name layers from 1"
+            )
         if self.head is not None and outline.heads and self.head >= outline.heads:
             raise BadInput(
                 f"grids.{grid}.head: model {model} has no head {self.head}; its heads go from 0 to {outline.heads - 1}"

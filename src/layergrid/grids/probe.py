@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from layergrid.artifacts import Examples, Grid, GridResult, HeldOut, Labels, PositionStatus, Quantity
 from layergrid.baselines import BUILT_IN, check_columns
+from layergrid.describing import group_column
 from layergrid.kinds import Inputs, Needs, StateGrid
 from layergrid.probes import TOLERANCE, CellFit, Plan
 from layergrid.probing import (
@@ -216,7 +217,7 @@ def _settings(
         "predict": kind.predict,
         "folds": kind.folds,
         "inner_folds": kind.folds - 1,
-        "group": _group_column(inputs.examples),
+        "group": group_column(inputs.examples),
         "n_groups": len(np.unique(rows.groups)),
         "rows": len(rows.index),
         "rows_in_all": len(inputs.examples.ids),
@@ -233,11 +234,3 @@ def _settings(
         "baseline_signs": {e: BUILT_IN[e].sign for e in kind.baselines if isinstance(e, str)},
         **METHODS,
     }
-
-
-def _group_column(examples: Examples) -> str:
-    """The column that groups rows, found by its values; empty where each row is its own group or none has them."""
-    if len(set(examples.groups)) == len(examples.groups):
-        return ""
-    matching = (name for name, values in examples.columns.items() if tuple(map(str, values)) == examples.groups)
-    return next(matching, "")
