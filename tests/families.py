@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from layergrid.models import Loaded, wrap
-from tiny_models import BOS, EOS, tokenizer
-
-__all__ = ["BOS", "DECODERS", "ENCODERS", "EOS", "HEADS", "HYBRIDS", "LAYERS", "PAIRS", "WIDTH", "config", "eager", "loaded"]
+from tiny_models import tokenizer
 
 LAYERS, WIDTH, HEADS, CONTEXT = 4, 32, 4, 128
 ENCODER_LAYERS = 3  # of the pairs: another number than the decoder's, so that a mix-up is seen
@@ -25,6 +23,7 @@ DECODERS = (
 )  # fmt: skip
 ENCODERS = ("bert", "roberta", "modernbert", "deberta_v2", "albert")
 PAIRS = ("t5", "bart")  # an encoder and a decoder
+ODD_ENCODERS = ("mobilebert", "convbert", "big_bird", "xmod")  # parts of them cannot be told
 HYBRIDS = ("mamba", "jamba", "qwen3_next")  # state-space blocks, or some blocks without attention
 
 
@@ -98,6 +97,10 @@ _CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "rwkv": ("RwkvConfig", {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "context_length": CONTEXT}),
     "mobilebert": ("MobileBertConfig", {**_ENCODER, "embedding_size": 16, "intra_bottleneck_size": 16,
                                         "true_hidden_size": 16}),
+    "diffllama": ("DiffLlamaConfig", _USUAL),
+    "convbert": ("ConvBertConfig", {**_ENCODER, "embedding_size": WIDTH}),
+    "big_bird": ("BigBirdConfig", _ENCODER),
+    "xmod": ("XmodConfig", _ENCODER),
     "xlnet": ("XLNetConfig", {"d_model": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "d_inner": 64}),
 }  # fmt: skip
 
@@ -114,7 +117,7 @@ def model(family: str, seed: int = 0, **changes: Any) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
-    made_by = {**dict.fromkeys((*ENCODERS, "mobilebert"), AutoModelForMaskedLM),
+    made_by = {**dict.fromkeys((*ENCODERS, *ODD_ENCODERS), AutoModelForMaskedLM),
                **dict.fromkeys(PAIRS, AutoModelForSeq2SeqLM)}.get(family, AutoModelForCausalLM)  # fmt: skip
     torch.manual_seed(seed)  # of what is left as the family draws it
     made = made_by.from_config(config(family, **changes)).eval().requires_grad_(False)

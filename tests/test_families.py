@@ -334,7 +334,8 @@ def test_a_model_without_attention_gets_its_residual_stream_and_words_for_the_re
     loaded = families.loaded(name)
     assert set(taken(name)) == {"residual"}
     block = type(architecture.parts(loaded)[0].block).__name__
-    for site, word in (("attention_out", "no attention"), ("mlp_out", "no attention after which its MLP could be")):
+    reasons = {"attention_out": "no attention over all tokens", "mlp_out": "no attention after which its MLP could be"}
+    for site, word in reasons.items():
         with pytest.raises(BadInput, match=f"tiny has no {site} in the chosen layers: a {block} block has {word}"):
             capture(loaded, texts(), every_token(), tmp_path, sites=["residual", site])
 
@@ -362,6 +363,24 @@ def test_a_model_that_padding_would_change_is_run_without_it(tmp_path):
     for i in range(len(LENGTHS)):
         for layer, expected in enumerate(official("mobilebert", i)):
             assert difference(found.values[layer, : LENGTHS[i], i], expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["diffllama", "convbert"])
+def test_heads_that_do_not_stand_side_by_side_are_lacking_rather_than_cut_wrongly(name):
+    for one in architecture.parts(families.loaded(name)):
+        assert set(one.taps) == {*SITES} - {"head_out"}
+        assert one.output is None
+        assert "is not fed with" in one.lacking["head_out"]
+
+
+def test_a_model_that_a_short_text_changes_is_refused():
+    with pytest.raises(BuildError, match="BigBirdForMaskedLM changes its own parts when a text is short"):
+        architecture.parts(families.loaded("big_bird"))
+
+
+def test_a_model_that_cannot_be_run_on_tokens_alone_is_told_with_its_own_words():
+    with pytest.raises(BuildError, match=r"cannot be run on tokens and a mask alone \(ValueError: Input language unk"):
+        architecture.parts(families.loaded("xmod"))
 
 
 def test_states_that_are_not_batch_by_tokens_are_refused(tmp_path):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from layergrid.models.tracing import ROWS, Call, Mixing, Trace
+from layergrid.models.tracing import ROWS, TOKENS, Call, Mixing, Trace
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Parts:
 
     block: Any
     attention: Any | None  # the module in which this block's own (self-)attention weights are computed
-    output: Any | None  # W_O, a map: it takes the heads side by side and gives attention_out
+    output: Any | None  # W_O: a map that takes head_out, the heads side by side, and gives attention_out
     heads: int  # of the attention; 0 without
     taps: Mapping[str, Tap]  # site -> where it is read; residual is always there
     lacking: Mapping[str, str]  # site -> why this block has none
@@ -54,7 +54,7 @@ class Inside:
     holders: tuple[Call, ...]  # of modules with matrices of their own
     maps: tuple[Call, ...]
     own: tuple[Mixing, ...]  # where the stack's tokens look at each other
-    cross: tuple[Mixing, ...]  # where they look at something else
+    cross: tuple[Mixing, ...]  # where the decoder's tokens look at the encoder's
 
     @property
     def kind(self) -> str:
@@ -62,15 +62,18 @@ class Inside:
         return type(self.run.module).__name__
 
 
-def look(run: Call, record: Trace, tokens: int) -> Inside:
-    """What the trace says of one run of a block, in a stack that was fed with so many tokens."""
+def look(run: Call, record: Trace, stack: str) -> Inside:
+    """What the trace says of one run of a block."""
+    tokens = TOKENS[stack]
     inner = tuple(call for call in record.calls if call.within(run) and call is not run)
     holders = tuple(call for call in inner if _holds_matrices(call.module))
     makers = {id(call.above) for call in inner}
     maps = tuple(call for call in holders if id(call) not in makers and _is_map(call, tokens))
     mixings = [one for one in record.mixings if one.inside.within(run) and one.queries == tokens]
     own = tuple(one for one in mixings if one.keys in (tokens, tokens + 1))
-    return Inside(run, inner, holders, maps, own, tuple(one for one in mixings if one not in own))
+    others = TOKENS["encoder"]
+    cross = tuple(one for one in mixings if stack == "decoder" and one.keys in (others, others + 1))
+    return Inside(run, inner, holders, maps, own, cross)
 
 
 def mlp_path(inside: Inside) -> str:
@@ -92,8 +95,9 @@ def tell(inside: Inside, path: str) -> Parts:
         attention, heads = _attention(inside)
         output = _projection(inside, attention, inside.own)
         taps["attention_out"] = _once(inside, output, "output")
-        if output.given.shape[-1] % heads:
-            raise _Untold(f"the {heads} heads of a {inside.kind} block are not parts of equal width")
+        width = output.given.shape[-1]
+        if len(inside.own) > 1 or width % heads or inside.own[0].width not in (0, width):
+            raise _Untold(f"the output projection of a {inside.kind} block is not fed with {heads} heads side by side")
         taps["head_out"] = _once(inside, output, "input")
     except _Untold as why:
         lacking |= {site: str(why) for site in ("attention_out", "head_out") if site not in taps}
@@ -105,7 +109,7 @@ def tell(inside: Inside, path: str) -> Parts:
     return Parts(
         block=inside.run.module,
         attention=attention.module if attention else None,
-        output=output.module if output else None,
+        output=output.module if output and "head_out" in taps else None,
         heads=heads,
         taps=taps,
         lacking=lacking,
@@ -118,7 +122,7 @@ def tell(inside: Inside, path: str) -> Parts:
 def _attention(inside: Inside) -> tuple[Call, int]:
     """The call in which the block's own attention weights are computed, and the number of heads."""
     if not inside.own:
-        raise _Untold(f"a {inside.kind} block has no attention")
+        raise _Untold(f"a {inside.kind} block has no attention over all tokens")
     heads = {one.heads for one in inside.own}
     if len(heads) > 1:
         raise _Untold(f"a {inside.kind} block computes attention more than once")
@@ -183,7 +187,7 @@ def _mlp(inside: Inside, start: int, scope: Call | None = None) -> _Mlp:
     around = _smallest(holders, inside.run)
     maps = [one for one in holders if one in inside.maps]
     ran = {id(one.module) for one in inside.holders}
-    idle = any(_holds_matrices(one) and id(one) not in ran for one in around.module.modules())
+    idle = any(_holds_matrices(one) and id(one) not in ran for one in _listed(around.module))
     if len(maps) == len(holders) and not idle:
         first, last = maps[0], maps[-1]
         later = [one for one in maps if one.given.digest != first.given.digest]
@@ -230,6 +234,13 @@ def _once(inside: Inside, call: Call, side: Literal["input", "output"]) -> Tap:
 
 def _tap(call: Call, side: Literal["input", "output"]) -> Tap:
     return Tap(call.module, side, (call.given if side == "input" else call.gave).shape[-1])
+
+
+def _listed(module: Any) -> list[Any]:
+    """What stands in lists of modules, at whatever depth: experts do, of which only some may run."""
+    from torch.nn import ModuleDict, ModuleList
+
+    return [one for few in module.modules() if isinstance(few, (ModuleDict, ModuleList)) for one in few.modules()]
 
 
 def keeps_states(call: Call, tokens: int) -> bool:

@@ -41,7 +41,7 @@ def parts(loaded: Loaded, stack: str = "") -> tuple[Parts, ...]:
                 f"model {name}: what goes through block {layer} ({type(run.module).__name__}) does not have the shape "
                 "[batch, tokens, width]; this architecture cannot be read yet"
             )
-    insides = [look(run, record, TOKENS[stack]) for run in runs]
+    insides = [look(run, record, stack) for run in runs]
     paths = {mlp_path(one) for one in insides if one.own}
     return tuple(tell(one, paths.copy().pop() if len(paths) == 1 else "") for one in insides)
 

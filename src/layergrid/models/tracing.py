@@ -12,9 +12,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
-from layergrid.kinds import STACKS
+from layergrid.kinds import STACKS, BuildError
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +69,7 @@ class Call:
         return other.start <= self.start and self.stop <= other.stop
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mixing:
     """One computation of attention weights."""
 
@@ -77,6 +78,7 @@ class Mixing:
     heads: int
     queries: int
     keys: int  # one more than there are tokens where a sink stands among them
+    width: int = 0  # of all heads' weighted values together; 0: not seen
 
 
 @dataclass
@@ -95,7 +97,10 @@ class Trace:
 
 
 def trace(loaded: Loaded, stacks: Sequence[str]) -> Trace:
-    """The calls of one forward pass over 2 rows of made-up tokens, all of them attended to."""
+    """The calls of one forward pass over 2 rows of made-up tokens, all of them attended to.
+
+    Raises BuildError where the pass fails, or changes the model itself.
+    """
     import torch
 
     feeds = {}
@@ -103,9 +108,20 @@ def trace(loaded: Loaded, stacks: Sequence[str]) -> Trace:
         # Neighbours differ, and so do the rows; small ids are often special tokens.
         ids = 5 + 7 * torch.arange(ROWS * TOKENS[stack], device=loaded.device).reshape(ROWS, -1)
         feeds[stack] = (ids % loaded.vocabulary, torch.ones_like(ids))
-    found = Trace()
+    found, modules = Trace(), list(loaded.model.modules())
     with torch.inference_mode(), _watching(loaded.model, found), _mixings(found):
-        forward(loaded.model, feeds)
+        try:
+            forward(loaded.model, feeds)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise BuildError(
+                f"model {loaded.card.name}: a {type(loaded.model).__name__} cannot be run on tokens and a mask alone "
+                f"({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})"
+            ) from error
+    if any(one is not other for one, other in zip_longest(modules, loaded.model.modules())):
+        raise BuildError(
+            f"model {loaded.card.name}: a {type(loaded.model).__name__} changes its own parts when a text is short "
+            "(BigBird turns to full attention); this architecture cannot be read yet"
+        )
     return found
 
 
@@ -201,19 +217,31 @@ def _mixings(found: Trace) -> Any:
     """A context in which every computation of attention weights [rows, heads, tokens, keys] is noted."""
     from torch.overrides import TorchFunctionMode
 
-    def note(shape: tuple[int, ...]) -> None:
+    def note(shape: tuple[int, ...], values: int = 0) -> None:
         if found.running and len(shape) >= 3 and shape[0] % ROWS == 0:
             heads = math.prod(shape[:-2]) // ROWS
-            found.mixings.append(Mixing(found.running[-1], found.tick(), heads, shape[-2], shape[-1]))
+            call = found.running[-1]
+            found.mixings.append(Mixing(call, found.tick(), heads, shape[-2], shape[-1], heads * values))
+
+    def weigh(weights: tuple[int, ...], values: tuple[int, ...]) -> None:
+        """Values are multiplied by something; where it is the latest weights (without a sink), their width is told."""
+        last = found.mixings[-1] if found.mixings else None
+        if last is None or last.width or last.inside is not found.running[-1] or len(weights) < 3:
+            return
+        keys = weights[-1] in (last.keys, last.keys - 1)
+        if keys and weights[-2] == last.queries and math.prod(weights[:-2]) == ROWS * last.heads:
+            last.width = last.heads * values[-1]
 
     class Listening(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            named = dict(zip(("query", "key"), args, strict=False)) | (kwargs or {})
-            name = getattr(func, "__name__", "")
+            name, kwargs = getattr(func, "__name__", ""), kwargs or {}
             if name == "scaled_dot_product_attention":
-                note((*named["query"].shape[:-1], named["key"].shape[-2]))
+                named = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
+                note((*named["query"].shape[:-1], named["key"].shape[-2]), named["value"].shape[-1])
             elif name == "softmax":
-                note(tuple((args[0] if args else named["input"]).shape))
-            return func(*args, **(kwargs or {}))
+                note(tuple((args[0] if args else kwargs["input"]).shape))
+            elif name in ("matmul", "bmm", "__matmul__") and len(args) == 2:
+                weigh(tuple(args[0].shape), tuple(args[1].shape))
+            return func(*args, **kwargs)
 
     return Listening()
