@@ -99,6 +99,7 @@ def _highest(view: View, ledger: Ledger) -> None:
         "single": view.extreme if view.named else "",
         "least": "least is most" if view.sign < 0 else "",
         "beside": _beside(view, (i, j)),
+        "holds": _holds(view, (i, j)),
         "superlative": f"most {claim}" if view.named and claim else "",
     }
     ledger.add("highest", "highest", forms, cells=view.points(view.peaks), value=e.value, low=e.low, high=e.high, n=e.n)
@@ -132,6 +133,13 @@ def _at(view: View, cells: Sequence[Index]) -> str:
     """The same with its preposition."""
     where = _where(view, cells)
     return f"in {text.words(len(cells))} cells" if where.startswith("at ") else f"at {where}"
+
+
+def _holds(view: View, index: Index) -> str:
+    """Where the interval of a highest difference lies that is not above zero."""
+    if not view.grid.contrast or view.named or view.constant or not view.bounded[index]:
+        return ""
+    return "whose interval lies below zero" if view.grid.high[index] < 0 else "whose interval holds zero"
 
 
 def _beside(view: View, index: Index) -> str:

@@ -57,6 +57,7 @@ def _quantity(quantity: Quantity, contrast: bool, ledger: Ledger) -> None:
         "quantity",
         name=quantity.name,
         Name=text.capital(quantity.name),
+        Bare=text.capital(quantity.name.removeprefix("difference in ")),
         the=the,
         The=text.capital(the),
         unit=quantity.unit,

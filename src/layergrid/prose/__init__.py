@@ -38,8 +38,8 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
     found["conclusion"].insert(min(1, len(found["conclusion"])), reading.expectations(whole, len(results.expectations)))
     found["methods"].append(methods.provenance(whole))
     said = captions.of_sources(results, whole)
-    for result, voice in zip(results.grids, voices, strict=True):
-        of_grid = captions.of_grid(voice, result.grid.name)
+    for view, voice in zip(seen, voices, strict=True):
+        of_grid = captions.of_grid(voice, view)
         said |= {key: (voice.named(p[0]), *p[1:]) for key, p in of_grid.items() if p}
     return Summary(
         finding=first_page.finding(results, voices, whole),

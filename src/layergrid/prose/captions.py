@@ -5,8 +5,10 @@ from __future__ import annotations
 from layergrid import text
 from layergrid.artifacts import DataCard, Paragraph, Results, Sentence
 from layergrid.facts.sources import data_key
+from layergrid.facts.view import View
+from layergrid.prose import described
 from layergrid.prose.sections import trends
-from layergrid.prose.voice import Voice
+from layergrid.prose.voice import Voice, chained, joined
 
 BLANK, BREAK = text.token(" "), text.token("\n")
 
@@ -50,13 +52,17 @@ def _balance(whole: Voice, key: str) -> Sentence:
     return whole.say(f"{line}.", **keys)
 
 
-def of_grid(voice: Voice, name: str) -> dict[str, Paragraph]:
+def of_grid(voice: Voice, view: View) -> dict[str, Paragraph]:
     """Captions of one grid's figures and tables, and alternative texts under "<figure>.alternative"."""
+    name = view.grid.name
     found = {
         f"{name}.heatmap": _heatmap(voice),
         f"{name}.heatmap.alternative": _heatmap_alternative(voice),
         f"{name}.profile": _profile(voice),
         f"{name}.profile.alternative": _profile_alternative(voice),
+        f"{name}.heads": _heads(voice),
+        f"{name}.classes": _classes(voice),
+        f"{name}.references": _references(voice, view),
         f"{name}.tied": _tied(voice),
         f"{name}.baselines": _baselines(voice),
         f"{name}.winners": _winners(voice),
@@ -68,9 +74,7 @@ def _heatmap(voice: Voice) -> Paragraph:
     rows = ", on {rows}" if voice.has("rows") and not voice.has("certainty") else ""
     if rows and voice.has("quantity", "positive"):
         rows += ", {rows.positive} of them {quantity|positive}"
-    where = "token of the text {grid|text}" if voice.has("grid", "text") else "token position"
-    where = where if voice.has("grid", "model") else "position"
-    said = [voice.say(f"{{quantity|Name}} by layer and {where}{voice.whose}{rows}.")]
+    said = [voice.say(f"{{quantity|Name}} by layer and {_axis(voice)}{voice.whose}{rows}.")]
     if voice.has("contrast"):
         said.append(voice.say("Cells are differences: {contrast}."))
     if voice.has("head"):
@@ -79,8 +83,44 @@ def _heatmap(voice: Voice) -> Paragraph:
         said.append(voice.say("Dots: {above|not} {correction|over}."))
     said.extend(_diamond(voice))
     if voice.number("empty") > 0:
-        said.append(voice.say("Grey, hatched: {empty|lost}."))
+        grey = "Grey" if voice.has("empty.not_attendable") else "Grey, hatched"
+        said.append(voice.say(f"{grey}: {{empty|lost}}."))
     return tuple(said)
+
+
+def _axis(voice: Voice) -> str:
+    """What a map's other axis holds, as a piece of a template."""
+    if voice.has("grid", "text"):
+        return "token of the text {grid|text}"
+    return "token position" if voice.has("grid", "model") else "position"
+
+
+def _heads(voice: Voice) -> Paragraph:
+    """Of the small maps of single heads."""
+    if not voice.has("heads"):
+        return ()
+    said = [voice.say(f"{{quantity|Name}} by layer and {_axis(voice)} in single heads{voice.whose}.")]
+    if voice.has("heads.highest"):
+        said.append(voice.say("{h|The} is {h}, of {h|head} at {h|where}.", h="heads.highest"))
+    return tuple(said)
+
+
+def _classes(voice: Voice) -> Paragraph:
+    """Of the small maps of a contrast's classes."""
+    if not voice.has("contrast", "one"):
+        return ()
+    line = f"{{quantity|Bare}} by layer and {_axis(voice)}{voice.whose}: {{contrast|one}} and {{contrast|other}}"
+    return (voice.say(f"{line}."),)
+
+
+def _references(voice: Voice, view: View) -> Paragraph:
+    """Of the grid's map beside what it is compared with."""
+    keys = [f"reference.{text.slug(f.name)}" for f in view.grid.facets if f.role == "reference"]
+    if not keys:
+        return ()
+    names = chained(voice.say("{r|label}", r=key) for key in keys)
+    head = voice.say(f"{{quantity|Name}} by layer and {_axis(voice)}{voice.whose}, beside ")
+    return (joined([*head.parts, *names, "."]), *described.references(voice, view)[:1])
 
 
 def _diamond(voice: Voice) -> list[Sentence]:
@@ -93,6 +133,8 @@ def _diamond(voice: Voice) -> list[Sentence]:
         nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
         nested += "; {highest|beside}" if voice.has("highest", "beside") else ""
         return [voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}.")]
+    if voice.has("highest", "holds"):
+        return [voice.say("Diamond: {highest|the}, {highest|value}, {highest|holds}.")]
     return []
 
 
