@@ -52,7 +52,9 @@
     svg.setAttribute("viewBox", [0, 0, pad.left + spec.width + pad.right, pad.top + spec.height + pad.bottom].join(" "));
     fact.cells.forEach(function (cell) {
       var rect = document.createElementNS(space, "rect");
-      var layer = [where.order.indexOf(cell[0]) * where.row, where.row], position = [cell[1] * where.step, where.step];
+      var band = where.per ? Math.floor(cell[1] / where.per) : 0, column = where.per ? cell[1] % where.per : cell[1];
+      var layer = [band * (where.pitch || 0) + where.order.indexOf(cell[0]) * where.row, where.row];
+      var position = [column * where.step, where.step];
       var across = where.across === "layer" ? layer : position, down = where.across === "layer" ? position : layer;
       rect.setAttribute("x", pad.left + across[0] + 0.75);
       rect.setAttribute("y", pad.top + down[0] + 0.75);

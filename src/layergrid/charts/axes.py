@@ -36,9 +36,9 @@ class Axes:
     def shown(self) -> list[int]:
         """Indices of the positions that have a label: all, or every so many where they would touch."""
         least = self.position_label / 0.92
-        n, step = len(self.sizes.grid.positions), self.sizes.step
-        every = next((k for k in THIN if k * step >= least - 0.05), THIN[-1])
-        return list(range(0, n, every))
+        every = next((k for k in THIN if k * self.sizes.step >= least - 0.05), THIN[-1])
+        per = len(self.sizes.grid.positions) if self.sizes.transpose else self.sizes.per
+        return [j for j in range(len(self.sizes.grid.positions)) if j % per % every == 0]
 
     @property
     def thinned(self) -> bool:
@@ -54,6 +54,8 @@ class Axes:
         """Pixels below the plot that labels and title take."""
         if self.sizes.transpose:
             return 36.0
+        if self.sizes.bands > 1:
+            return self.sizes.reach + self.theme.sizes["title"] + 8
         return max(max(map(self.reach, self.shown), default=0.0), self._title_place[1] + GAP) + 4
 
     def encodings(self) -> dict[str, Any]:
@@ -93,6 +95,8 @@ class Axes:
         sizes, bold = self.sizes, {"align": "center", "fontWeight": 600, "fontSize": self.theme.sizes["title"]}
         side, below = (self.token_title, self.layer_title) if sizes.transpose else (self.layer_title, self.token_title)
         x, y = (sizes.width / 2, 27.0) if sizes.transpose else self._title_place
+        if sizes.bands > 1:
+            x, y = sizes.width / 2, sizes.reach + 8
         side = names.fitting(side, sizes.height + 20, self.theme.sizes["title"])
         return [
             shared.text_mark(self.theme, side, -sizes.left + 9, sizes.height / 2, angle=270, **bold),

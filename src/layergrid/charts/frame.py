@@ -20,11 +20,11 @@ WIDTH = 634  # pixels at 96 dpi: the column of an A4 page
 TOP = 26  # above the plot: the colour bar's title
 LEFT = 42  # layer numbers and their title
 BAR_GAP, BAR, BAR_LABELS = 14, 11, 32
-WIDE = 890  # pixels: the column of a page on its side, of A4 and Letter
 WIDEST_MAP = 336  # beside a profile
-BESIDE_MOST, UPRIGHT_MOST = 30, 80  # positions that leave room for a profile beside them; that fit an upright page
+BESIDE_MOST, BAND_MOST = 30, 72  # positions that leave room for a profile beside them; that stand in one band
+BANDS_HEIGHT, BAND_LEAST, BAND_GAP = 420, 3.2, 14  # pixels: all bands of cells; a layer in them; between bands
 PITCH = 9.2  # pixels of a layer where each has a number
-TALLEST, DEEPEST = 420, 840  # pixels: a plot where each layer has a number; a transposed one of many positions
+TALLEST, DEEPEST = 420, 840  # pixels: a plot where each layer has a number; one of many positions, down the page
 SMALLEST = 6.0  # pixels: a label that can still be read
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of a language, never fetched
 
@@ -77,7 +77,8 @@ class Frame:
     """Sizes of the charts of one grid, so that the map and the profile beside it share their layer axis.
 
     Layers go down and positions to the right; transposed, layers go to the right, the first at the left, and positions
-    down. `row` is the size of a layer and `step` that of a position, whichever way they go.
+    down. `row` is the size of a layer and `step` that of a position, whichever way they go. Many positions go on in
+    further bands below the first, as the lines of a text do.
     """
 
     grid: Grid
@@ -87,6 +88,37 @@ class Frame:
     plot: float  # the theme's height for a grid of many layers
     label: float  # the theme's size of axis labels
     transpose: bool = False
+    in_bands: bool = True  # whether many positions may go on in further bands
+
+    @cached_property
+    def bands(self) -> int:
+        """How many bands the positions take: as many as leave every label readable, while a page holds them."""
+        n, layers = len(self.grid.positions), max(1, len(self.grid.layers))
+        if self.transpose or not self.in_bands or n <= BAND_MOST:
+            return 1
+        one = max(40.0, BAND_LEAST * layers) + self.reach + BAND_GAP
+        return max(1, min(math.ceil(n / BAND_MOST), int(DEEPEST / one)))
+
+    @cached_property
+    def per(self) -> int:
+        """Positions in a band."""
+        return max(1, math.ceil(len(self.grid.positions) / self.bands))
+
+    @cached_property
+    def reach(self) -> float:
+        """Pixels that the longest label of a position takes beside the plot."""
+        size = self.label if self.transpose else min(self.label, 8.0)
+        return max((faces.width(word, self.face, size) for word in self.labels), default=0.0) + 8
+
+    @property
+    def band(self) -> float:
+        """Height of the cells of a band."""
+        return self.row * max(1, len(self.grid.layers))
+
+    @property
+    def pitch(self) -> float:
+        """From the top of a band to that of the next."""
+        return round(self.band + self.reach + BAND_GAP, 2)
 
     @cached_property
     def row(self) -> float:
@@ -94,6 +126,8 @@ class Frame:
         n = max(1, len(self.grid.layers))
         if self.transpose:
             return min(24.0 if n > 1 else 40.0, (WIDTH - self.left - self.right) / n)
+        if self.bands > 1:
+            return max(BAND_LEAST, min(22.0, BANDS_HEIGHT / self.bands / n))
         least = min(PITCH, TALLEST / n) if self.tick == 1 else 3.6
         return max(least, min(22.0 if n > 1 else 40.0, self.plot / n))
 
@@ -103,8 +137,8 @@ class Frame:
         n = max(1, len(self.grid.positions))
         if self.transpose:
             return min(17.0 if n > 1 else 40.0, DEEPEST / n)
-        widest = (WIDE if self.wide else WIDTH) - LEFT - self.right if self.alone else WIDEST_MAP
-        return min(26.0 if self.grid.text_of else 36.0, widest / n)
+        widest = WIDTH - LEFT - self.right if self.alone else WIDEST_MAP
+        return min(26.0 if self.grid.text_of else 36.0, widest / self.per)
 
     @cached_property
     def width(self) -> int:
@@ -114,11 +148,11 @@ class Frame:
     @cached_property
     def height(self) -> int:
         """Height of the plot."""
-        return round(self._along if self.transpose else self.row * max(1, len(self.grid.layers)))
+        return round(self._along if self.transpose else (self.bands - 1) * self.pitch + self.band)
 
     @property
     def _along(self) -> float:
-        return self.step * max(1, len(self.grid.positions))
+        return self.step * (max(1, len(self.grid.positions)) if self.transpose else self.per)
 
     @cached_property
     def left(self) -> int:
@@ -138,11 +172,6 @@ class Frame:
     def alone(self) -> bool:
         """Whether the map takes the whole width, so that its profile stands below instead of beside it."""
         return self.transpose or len(self.grid.positions) > BESIDE_MOST or bool(self.grid.text_of)
-
-    @property
-    def wide(self) -> bool:
-        """Whether the map needs a page on its side."""
-        return not self.transpose and len(self.grid.positions) > UPRIGHT_MOST
 
     @cached_property
     def names(self) -> list[str]:
@@ -201,8 +230,11 @@ class Frame:
 
     def corner(self, i: int, j: int) -> tuple[float, float]:
         """Left and top of the cell of layer index `i` and position index `j`."""
-        along, across = self.rows.index(i) * self.row, j * self.step
-        return (along, across) if self.transpose else (across, along)
+        along = self.rows.index(i) * self.row
+        if self.transpose:
+            return along, j * self.step
+        band, column = divmod(j, self.per)
+        return column * self.step, band * self.pitch + along
 
     @property
     def cell(self) -> tuple[float, float]:
@@ -215,9 +247,13 @@ def pitched(size: float, pitch: float) -> float:
     return round(min(size, max(SMALLEST, 0.92 * pitch)), 2)
 
 
-def frame(grid: Grid, theme: Theme, layers_from: int, layer_order: Order, tick: int, transpose: bool = False) -> Frame:
+def frame(
+    grid: Grid, theme: Theme, layers_from: int, layer_order: Order, tick: int, transpose: bool = False,
+    in_bands: bool = True,
+) -> Frame:  # fmt: skip
     """The frame of a grid in a theme."""
-    return Frame(grid, layers_from, layer_order, tick, theme.sizes["plot"], theme.sizes["label"], transpose)
+    plot, label = theme.sizes["plot"], theme.sizes["label"]
+    return Frame(grid, layers_from, layer_order, tick, plot, label, transpose, in_bands)
 
 
 def peak(grid: Grid) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from layergrid import text
 from layergrid.artifacts import CellStatus, Figure, Grid, GridResult, Results
-from layergrid.charts import colourbar, marks, names
+from layergrid.charts import bands, colourbar, marks, names
 from layergrid.charts import frame as shared
 from layergrid.charts import scale as scales
 from layergrid.charts.axes import Axes
@@ -20,6 +20,8 @@ from layergrid.charts.scale import Scale
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput, ChartKind
 from layergrid.theme import Theme
+
+BAR_MOST = 440  # pixels: the tallest colour bar
 
 
 class Heatmap(ChartKind):
@@ -70,7 +72,7 @@ class Heatmap(ChartKind):
         axes = Axes(sizes, theme, text.visible(self.layer_title), text.visible(token))
         scale = scales.of(grid, theme, self.scheme, self.domain)
         title = text.visible(self.legend_title) or colourbar.title(grid.quantity.name, grid.quantity.unit)
-        bar = colourbar.Bar(sizes.width + BAR_GAP, sizes.height, title, -sizes.left)
+        bar = colourbar.Bar(sizes.width + BAR_GAP, min(sizes.height, BAR_MOST), title, -sizes.left)
         notes = marks.notes(grid, scale)
         below = sizes.height + axes.depth
         bottom = axes.depth + marks.LINE * len(notes)
@@ -81,6 +83,7 @@ class Heatmap(ChartKind):
             *marks.diamond(grid, sizes, theme, scale),
             *colourbar.draw(bar, theme, scale, scales.finite(grid)),
             *axes.titles(),
+            *(bands.axes(axes) if sizes.bands > 1 else []),
             *marks.legend(notes, theme, -sizes.left + 20 if sizes.transpose else 0.0, below),
         ]
         spec = {
@@ -92,7 +95,7 @@ class Heatmap(ChartKind):
         return Figure(
             name=f"{grid.name}.heatmap",
             grid=grid.name,
-            title=f"{grid.quantity.name} by {where}",
+            title=f"{text.capital(grid.quantity.name)} by {where}",
             alternative=f"Heatmap of {text.visible(grid.name)}: {grid.quantity.name} by {where}.",
             spec=shared.checked(spec),
             width=round(sizes.total),
@@ -106,6 +109,8 @@ class Heatmap(ChartKind):
         runs = [[whole[i] for i in (a, b)] for a, b in self._runs(grid)]
         words = [a if a == b else f"{a} to {b}" for a, b in runs]
         said = [f"Box: {text.listed(words)}."] if words else []
+        if sizes.bands > 1:
+            said.append(f"The columns go on from band to band, {sizes.per} in each.")
         if axes.thinned:
             said.append(f"One label in {axes.shown[1] if len(axes.shown) > 1 else len(grid.positions)} is shown.")
         if sizes.shift:
@@ -125,14 +130,17 @@ class Heatmap(ChartKind):
 def _places(sizes: Frame) -> dict[str, Any]:
     """How a page finds a cell: layers in the order drawn, sizes of a layer and of a position, which goes across."""
     across = "layer" if sizes.transpose else "position"
-    return {"order": sizes.rows, "step": sizes.step, "row": sizes.row, "across": across}
+    found = {"order": sizes.rows, "step": sizes.step, "row": sizes.row, "across": across}
+    return found | ({"per": sizes.per, "pitch": sizes.pitch} if sizes.bands > 1 else {})
 
 
 def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale) -> list[dict[str, Any]]:
     """Cells with a value, each stroked in its own colour so that no hairline shows; grey ones; dots; the two axes."""
     grid, colour = one.grid, scale.colour("value")
     data, transform = _data(one, sizes)
-    encoding = {**axes.encodings(), "tooltip": _tooltip(grid)}
+    places = axes.encodings() if sizes.bands == 1 else bands.encodings()
+    middle = places if sizes.bands == 1 else bands.middle()
+    encoding = {**places, "tooltip": _tooltip(grid)}
     grey, muted = theme.colour("missing"), theme.colour("muted")
     side = max(0.8, min(1.9, 0.2 * sizes.row, 0.2 * sizes.step))
     layers: list[dict[str, Any]] = [
@@ -156,7 +164,7 @@ def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale
                 "transform": [{"filter": "datum.dot == 1"}],
                 "mark": {"type": "point", "shape": "circle", "filled": True, "fill": muted, "opacity": 0.85,
                          "size": round(side**2, 2), "tooltip": None},
-                "encoding": {"x": encoding["x"], "y": encoding["y"]},
+                "encoding": middle,
             }
         )  # fmt: skip
     return [{"data": data, "transform": transform, "layer": layers}]
@@ -179,6 +187,9 @@ def _data(one: GridResult, sizes: Frame) -> tuple[dict[str, Any], list[dict[str,
     }
     transform: list[dict[str, Any]] = [{"calculate": json.dumps(sizes.names), "as": "position"}]
     fields = ["position"]
+    if sizes.bands > 1:
+        transform.append({"calculate": json.dumps(list(range(len(grid.positions)))), "as": "at"})
+        fields.append("at")
     if grid.labels:
         transform.append({"calculate": json.dumps(names.whole_labels(grid)), "as": "label"})
         fields.append("label")
@@ -192,6 +203,7 @@ def _data(one: GridResult, sizes: Frame) -> tuple[dict[str, Any], list[dict[str,
     values = [{"layer": sizes.numbers[i], **{name: arrays[name][i] for name in kept}} for i in range(len(grid.layers))]
     shown = f"isValid(datum.value) ? {shared.estimate(digits)} : 'no value'"
     transform += [{"flatten": fields}, *constants, {"calculate": shown, "as": "shown"}]
+    transform += bands.transform(sizes) if sizes.bands > 1 else []
     return {"values": values}, transform
 
 

@@ -67,6 +67,12 @@ class Plot:
         """Lines of one colour differ by their dashes."""
         return [list(DASHES[min(3, k // len(set(COLOURS[kind])))]) for kind, k in self._families]
 
+    def _format(self, values: Sequence[float]) -> str:
+        """How the value axis writes its numbers: thousands as "1k" where there are many powers of ten."""
+        if self.log:
+            return "~s" if min(values) >= 1 else ",~r"
+        return f",.{decimals(values)}f"
+
     def axes(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Encodings of value and layer, with their axes; layer numbers stand where the map has them."""
         grid, sizes = self.one.grid, self.sizes
@@ -76,7 +82,7 @@ class Plot:
         every = {"labelFlush": False, "labelOverlap": False}
         across = {
             "title": None, "values": values, "grid": True, "gridColor": self.theme.colour("grid"), "gridWidth": 0.7,
-            "format": ",~r" if self.log else f",.{decimals(values)}f", "ticks": False, "labelPadding": 5, **every,
+            "format": self._format(values), "ticks": False, "labelPadding": 5, **every,
             "orient": "left" if sizes.transpose else "bottom",
         }  # fmt: skip
         numbers = "[" + ",".join(f"'{number}'" for number in sizes.numbers) + "]"

@@ -99,9 +99,11 @@ def _segments(segments: list[dict[str, float]], theme: Theme) -> dict[str, Any]:
 def boxes(runs: list[tuple[int, int]], sizes: Frame, theme: Theme) -> list[dict[str, Any]]:
     """A black line around each run of neighbouring positions, over all layers."""
     found = []
-    for a, b in runs:
-        along = ({"value": round(a * sizes.step, 2)}, {"value": round((b + 1) * sizes.step, 2)})
-        across = ({"value": 0}, {"value": sizes.width if sizes.transpose else sizes.height})
+    per = len(sizes.grid.positions) if sizes.transpose else sizes.per
+    for start, stop, band in _in_bands(runs, per):
+        along = ({"value": round(start * sizes.step, 2)}, {"value": round((stop + 1) * sizes.step, 2)})
+        top = band * sizes.pitch if band else 0
+        across = ({"value": top}, {"value": sizes.width if sizes.transpose else round(top + sizes.band, 2)})
         (x, x2), (y, y2) = (across, along) if sizes.transpose else (along, across)
         found.append(
             {
@@ -111,6 +113,15 @@ def boxes(runs: list[tuple[int, int]], sizes: Frame, theme: Theme) -> list[dict[
             }
         )
     return found
+
+
+def _in_bands(runs: list[tuple[int, int]], per: int) -> list[tuple[int, int, int]]:
+    """Runs of positions cut where a band ends: first and last place in the band, and the band."""
+    return [
+        (max(a - band * per, 0), min(b - band * per, per - 1), band)
+        for a, b in runs
+        for band in range(a // per, b // per + 1)
+    ]
 
 
 def diamond(grid: Grid, sizes: Frame, theme: Theme, scale: Scale) -> list[dict[str, Any]]:

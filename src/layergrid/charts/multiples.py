@@ -83,13 +83,13 @@ class Multiples(ChartKind):
         role = self._role(grid)
         every = self._maps(grid, role)
         drawn = _fitting_a_page(every, grid)
-        frame = shared.frame(grid, theme, self.layers_from, self.layer_order, self.tick, self.transpose)
+        frame = shared.frame(grid, theme, self.layers_from, self.layer_order, self.tick, self.transpose, False)
         token = self.token_title or names.position_word(grid)
         sizes = panels.arrange(frame, theme, len(drawn), text.visible(self.layer_title), text.visible(token))
         values = np.stack([m.value for m in drawn])
-        over = replace(grid, contrast="") if role == "class" else grid
+        over = _of_one_class(grid) if role == "class" else grid
         scale = scales.of(over, theme, self.scheme, self.domain, values)
-        title = text.visible(self.legend_title) or colourbar.title(grid.quantity.name, grid.quantity.unit)
+        title = text.visible(self.legend_title) or colourbar.title(over.quantity.name, over.quantity.unit)
         bar = colourbar.Bar(sizes.width + BAR_GAP, min(sizes.height, 248), title, -sizes.left)
         layers = [
             *_cells(drawn, sizes, theme, scale, View(one).digits, title),
@@ -107,7 +107,7 @@ class Multiples(ChartKind):
         return Figure(
             name=f"{grid.name}.{FIGURES[role]}",
             grid=grid.name,
-            title=TITLES[role].format(grid.quantity.name, names.position_word(grid).lower()),
+            title=TITLES[role].format(text.capital(over.quantity.name), names.position_word(grid).lower()),
             alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
             f"{names.position_word(grid).lower()}; {text.listed([m.title for m in drawn])}.",
             spec=shared.checked(spec),
@@ -135,6 +135,12 @@ class Multiples(ChartKind):
         if role == "reference":
             found.insert(0, Small(text.visible(grid.quantity.name), np.where(grid.has_value, grid.value, np.nan)))
         return found
+
+
+def _of_one_class(grid: Grid) -> Grid:
+    """The grid of a contrast as its classes have it: no cell is a difference, and zero stands for nothing."""
+    name = grid.quantity.name.removeprefix("difference in ")
+    return replace(grid, contrast="", quantity=replace(grid.quantity, name=name, chance=None))
 
 
 def _fitting_a_page(every: Sequence[Small], grid: Grid) -> list[Small]:

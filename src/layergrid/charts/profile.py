@@ -44,7 +44,7 @@ class Profile(ChartKind):
         """The profile as one Vega-Lite specification of fixed size; its layer axis is that of the grid's map."""
         one = shared.pick(results, self.grid, "profile")
         grid = one.grid
-        sizes = shared.frame(grid, theme, self.layers_from, self.layer_order, self.tick, self.transpose)
+        sizes = shared.frame(grid, theme, self.layers_from, self.layer_order, self.tick, self.transpose, False)
         chosen = tuple(self._chosen(grid))
         reference = next((facet for facet in grid.facets if facet.role == "reference"), None)
         drawn = _drawn(grid, chosen, reference)

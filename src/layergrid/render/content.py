@@ -40,16 +40,6 @@ class Content:
         return self.blocks[: min(FIRST_PAGE, strips + 1)]
 
     @property
-    def opening(self) -> tuple[Block, ...]:
-        """The figures of the first page in print."""
-        return tuple(block for block in self.first if not block.wide)
-
-    @property
-    def turned(self) -> tuple[Block, ...]:
-        """Figures of the first page that are too wide for it, and follow it in print on a page on its side."""
-        return tuple(block for block in self.first if block.wide)
-
-    @property
     def more(self) -> tuple[Block, ...]:
         """The figures that come later."""
         return self.blocks[len(self.first) :]

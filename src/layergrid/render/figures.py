@@ -15,7 +15,6 @@ from layergrid.kinds import BadInput, ChartKind, known
 from layergrid.theme import Theme
 
 BOXED = "exact_answer_*"  # the group that a map boxes where the spec names none
-COLUMN = 634  # pixels at 96 dpi: the column of an upright page
 SHARED = frozenset(  # of a map and what stands beside it
     {"tick", "layers_from", "layer_order", "transpose", "layer_title", "token_title", "legend_title", "scheme"}
 )
@@ -36,11 +35,6 @@ class Block:
     def anchor(self) -> str:
         """The address of the block inside the page."""
         return f"figure-{self.number}"
-
-    @property
-    def wide(self) -> bool:
-        """Whether it needs a page on its side."""
-        return any(figure.width > COLUMN for figure in self.figures)
 
 
 def default_figures(results: Results, layers_from: int = 0, layer_order: str = "top") -> list[ChartKind]:
@@ -140,8 +134,7 @@ def arrange(figures: Sequence[Figure], summary: Summary) -> tuple[Block, ...]:
     for figure in figures:
         last = groups[-1] if groups else []
         pair = len(last) == 1 and last[0].grid == figure.grid != "" and last[0].spec and figure.spec
-        small = pair and last[0].width <= COLUMN
-        if small and last[0].name.endswith(".heatmap") and figure.name.endswith(".profile"):
+        if pair and last[0].name.endswith(".heatmap") and figure.name.endswith(".profile"):
             last.append(figure)
         else:
             groups.append([figure])

@@ -36,7 +36,7 @@ def pdf(content: Content, paper: str) -> bytes:
         drawn = {name: one.result() for name, one in coming.items()}
     whole = html(content, drawn)
     made = press.laid_out(whole, sizes(content, SCALES[0]))
-    if content.opening and content.opening[-1].anchor not in made.pages[0].anchors:
+    if content.first and content.first[-1].anchor not in made.pages[0].anchors:
         first = html(content, drawn, whole=False)
         fits = (scale for scale in SCALES[1:] if len(press.laid_out(first, sizes(content, scale)).pages) == 1)
         smaller = next(fits, None)

@@ -14,6 +14,7 @@ from layergrid.theme import faces
 
 DIGITS = r"[+\u2212]?\d+(?:[.,]\d+)*"
 NUMBER = rf"\[{DIGITS}, {DIGITS}\]|{DIGITS}(?:\u2013{DIGITS})?(?:\u00a0%)?"
+PLAIN = re.compile(r"[\d.,]+")  # unbroken as it is; on paper a span around it makes WeasyPrint end lines too early
 UNDERSCORED = r"\w+(?:_\w+)+"
 
 
@@ -35,9 +36,12 @@ class Hypertext:
         found, at = [], 0
         for match in self.whole.finditer(string):
             found.append(escape(string[at : match.start()]))
-            kind = "name" if match.lastgroup == "name" else "nb"
             inner = escape(match.group())
-            found.append(f'<span class="{kind}">{self._breakable(inner) if kind == "name" else inner}</span>')
+            if match.lastgroup == "name":
+                inner = f'<span class="name">{self._breakable(inner)}</span>'
+            elif not (self.paper and PLAIN.fullmatch(match.group())):
+                inner = f'<span class="nb">{inner}</span>'
+            found.append(inner)
             at = match.end()
         found.append(escape(string[at:]))
         return Markup("".join(found))  # noqa: S704 - every part is escaped above
