@@ -597,6 +597,35 @@ def test_where_no_example_has_a_query_nothing_is_run_and_all_is_nan():
     assert rows.values.shape == (4, 1, 1, 4, 2)
 
 
+def test_weights_that_do_not_give_the_output_of_attention_are_an_error(monkeypatch):
+    from layergrid.attention import reading
+
+    own = reading.eager_function
+
+    def without_window(module):
+        def eager(module, query, key, value, mask, **options):
+            if key.shape[2] > 9:  # longer than the trial
+                mask = mask.clamp(min=-1)
+            return own(module)(module, query, key, value, mask, **options)
+
+        return eager
+
+    monkeypatch.setattr(reading, "eager_function", without_window)
+    with pytest.raises(BuildError, match="do not give the output of its attention"):
+        read("mistral", need())
+
+
+def test_a_family_whose_rows_disagree_with_its_output_is_read_eagerly(monkeypatch):
+    from layergrid.attention import reading
+
+    exact, own = read("llama", need()), reading.eager_function
+    monkeypatch.setattr(
+        reading, "eager_function",
+        lambda module: lambda *args, scaling, **options: own(module)(*args, scaling=2 * scaling, **options),
+    )  # fmt: skip
+    np.testing.assert_allclose(read("llama", need()).values, exact.values, atol=CLOSE)
+
+
 def test_half_precision_gives_float32_rows_close_to_the_exact_ones():
     import torch
 

@@ -22,7 +22,7 @@ def weights(seed: int = 0) -> np.ndarray:
     scores = np.random.default_rng(seed).normal(size=(LAYERS, HEADS, N, TOKENS, TOKENS)) * 2
     scores = np.where(np.tril(np.ones((TOKENS, TOKENS), dtype=bool)), scores, -np.inf)
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def read(need: AttentionNeed, own: np.ndarray) -> AttentionRows:

@@ -42,7 +42,7 @@ class Reading:
     seen: set[int] = field(default_factory=set)  # layers whose attention came by
     changed: dict[int, str] = field(default_factory=dict)  # layers where value weighting is not defined -> why
     ahead: bool = False  # some key after its query could be looked at
-    error: float = 0.0  # the largest relative difference between eager's output and the model's own, at the rows asked
+    error: float = 0.0  # how far eager's output lies from the model's own at the rows asked; above 1: too far
     layer: int | None = None  # the block that is running
     rolled: torch.Tensor | None = None  # [B, T, T]: rollout of the layers so far
     pending: tuple[_Call, torch.Tensor, torch.Tensor, torch.Tensor | None] | None = None
@@ -85,7 +85,8 @@ class Reading:
         sums = Sums(asked)
         for part, rows in _chunks(asked.rows):
             weights, own, allowed = call.rows(rows)
-            self.error = max(self.error, _difference(own, _picked(output.transpose(1, 2), rows).transpose(1, 2)))
+            given = _picked(output.transpose(1, 2), rows).transpose(1, 2)
+            self.error = max(self.error, _difference(own, given) / tolerance(own))
             self._note(allowed, rows, call.causal)
             sums.add(part, weights, allowed)
         self.found[layer] = sums.reduced()
@@ -259,9 +260,10 @@ def watching(reading: Reading, blocks: Mapping[int, Any], *, eager: bool) -> Ite
 
     def leaving(_: Any, __: Any, output: Any) -> Any:
         reading.leave()
-        if not eager or not isinstance(output, tuple):
+        if not eager or not isinstance(output, (tuple, list)):
             return None
-        return tuple(None if _attention_in((one,), *reading.asked.real.shape) is not None else one for one in output)
+        shape = reading.asked.real.shape
+        return type(output)(None if _attention_in((one,), *shape) is not None else one for one in output)
 
     with ExitStack() as hooks:
         token = _READING.set(reading)
@@ -281,7 +283,7 @@ def _attention_in(output: Any, batch: int, tokens: int) -> torch.Tensor | None:
     """The first of a module's outputs that can be attention [B, H, T, T]: nothing below 0, rows at most 1."""
     import torch
 
-    for one in output if isinstance(output, tuple) else ():
+    for one in output if isinstance(output, (tuple, list)) else ():
         if not isinstance(one, torch.Tensor) or one.dim() != 4 or not one.is_floating_point():
             continue
         if one.shape[0] == batch and one.shape[2:] == (tokens, tokens):

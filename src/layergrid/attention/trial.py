@@ -54,9 +54,18 @@ class Way:
         return Reading(asked, wanted, weighting, outputs, maps, plain=self.plain)
 
     def read(self, stack: Stack, batch: Ints, reading: Reading) -> None:
-        """One forward pass; raises BuildError where a layer's attention did not come by, though it did in the trial."""
+        """One forward pass.
+
+        Raises BuildError where a layer's attention did not come by, though it did in the trial, or where the weights
+        do not give what attention puts out.
+        """
         with implementation(stack.loaded.model, self.name), watching(reading, stack.blocks, eager=self.eager):
             stack.run(batch, self.options)
+        if reading.error > 1:
+            raise BuildError(
+                f"model {self.model}: the attention weights of {type(stack.loaded.model).__name__} do not give the "
+                "output of its attention; leave the attention grid out for this model"
+            )
         missed = sorted(self.layers - reading.seen)
         if missed:
             raise BuildError(
@@ -128,7 +137,7 @@ class _Trial:
         except FAULTS:
             return frozenset(), plain
         near = tolerance(own)
-        agrees = reading.error <= near and float((found - own).abs().max()) <= near * float(own.abs().max())
+        agrees = reading.error <= 1 and float((found - own).abs().max()) <= near * float(own.abs().max())
         return frozenset(reading.seen) if agrees else frozenset(), plain
 
     def eager(self) -> tuple[frozenset[int], dict[str, Any]]:

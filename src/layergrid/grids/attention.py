@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from layergrid.artifacts import (
     AttentionRows,
-    Bools,
     Examples,
     Floats,
     GridResult,
@@ -31,14 +30,16 @@ from layergrid.kinds import (
     Outline,
     chosen_layers,
 )
+from layergrid.models.feeding import places
 from layergrid.text import listed, nearest, number, plural
 
 MOST_TOKENS = 400  # on one axis
 ALL = ("*",)  # every position of the spec
 
 METHODS = {
-    "weight": "Weights are those of the model's own attention function, at the rows of the tokens that look. Those on "
-    "a position of several tokens are added up, and a position of several tokens looks as the mean of its rows.",
+    "weight": "Weights are those of the model's own attention function, at the rows of the tokens that look.",
+    "spans": "Weights on a position of several tokens are added up, and a position of several tokens looks as the mean "
+    "of its rows.",
     "value": "The share of a token j is the norm of alpha_ij W_O v_j over the sum of these norms over j, where v_j is "
     "its value vector in the head, W_O the head's part of the output projection, and alpha_ij the attention weight "
     "(Kobayashi et al. 2020); biases of the projection are left out.",
@@ -224,7 +225,8 @@ def _of_positions(kind: AttentionGrid, inputs: Inputs, found: AttentionRows) -> 
     named = tuple(name for name in inputs.positions.names if name in {*found.queries, *axis})
     here = _chosen(inputs.positions, named)
     wider = replace(inputs, positions=here)
-    chosen = rows(wider, _present(kind, wider), kind.statuses, kind.contrast)
+    present = places(here, inputs.sequences, kind.stack)[0] >= 0
+    chosen = rows(wider, present, kind.statuses, kind.contrast)
     looking = [q for q, name in enumerate(found.queries) if chosen.positions[named.index(name)]]
     values = found.entropy[..., chosen.index] if entropy else over_queries(found, looking, chosen.index)
     columns = [named.index(name) for name in axis]
@@ -248,15 +250,6 @@ def _chosen(positions: Positions, names: tuple[str, ...]) -> Positions:
     return Positions(
         names, positions.start[:, columns], positions.stop[:, columns], positions.status[:, columns]
     )  # fmt: skip
-
-
-def _present(kind: AttentionGrid, inputs: Inputs) -> Bools:
-    """Bool [N, P]: the stack that is read has a token there."""
-    where, prompt = inputs.positions, inputs.sequences.prompt_tokens[:, None]
-    there: Bools = where.start >= 0
-    if kind.stack == "encoder":
-        return there & (where.stop <= prompt)
-    return there & (where.start >= prompt) if kind.stack == "decoder" else there
 
 
 # ---------------------------------------------------------------- tokens of one text
@@ -345,6 +338,8 @@ def _settings(kind: AttentionGrid, found: AttentionRows, looking: list[int], ind
     """JSON values for the methods paragraph."""
     first, mass = (_mean(one[:, :, looking][..., index]) for one in (found.first, found.mass))
     methods = {"measure": METHODS["weight"]}
+    if not kind.of_text:
+        methods["spans"] = METHODS["spans"]
     if kind.quantity_key != "weight":
         methods[kind.quantity_key] = METHODS[kind.quantity_key]
     if kind.measure == "entropy" and kind.weighting == "rollout":
