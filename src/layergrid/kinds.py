@@ -284,6 +284,11 @@ class StateGrid(GridKind):
 
     def check_model(self, outline: Outline, model: str, grid: str) -> None:
         """Raises BadInput where a model lacks the layers or the head."""
+        stack, _, bare = self.site.rpartition(".")
+        if stack and not outline.encoder_layers:
+            raise BadInput(f"grids.{grid}.site: model {model} has one stack; write {bare} in place of {self.site}")
+        if not stack and outline.encoder_layers:
+            raise BadInput(f"grids.{grid}.site: model {model} has two stacks; write encoder.{bare} or decoder.{bare}")
         super().check_model(outline, model, grid)
         asked = self.layers if isinstance(self.layers, tuple) else ()
         if not self.site.endswith("residual") and 0 in asked:

@@ -118,9 +118,17 @@ def _dataset(node: Node, problems: list[Problem]) -> Node:
         loader = _loader(source, problems)
         address = loader.get("address")
         if isinstance(source.value, Mapping):
-            node = node.having("source", address or Node(source.place, None, broken=True))
+            node = node.having("source", address or _own_address(loader) or Node(source.place, None, broken=True))
     node = node.having("loader", loader)
     return _answered(_in_chat(node))
+
+
+def _own_address(loader: Node) -> Node | None:
+    """The address of a kind that has one without being given it."""
+    named = loader.get("kind")
+    kind = known(Loader).get(named.value) if named is not None and isinstance(named.value, str) else None
+    field = kind.model_fields["address"] if kind is not None else None
+    return None if field is None or field.is_required() else scalar(loader.place, str(field.default))
 
 
 def _in_chat(node: Node) -> Node:
