@@ -179,11 +179,11 @@ def _tied(view: View, ledger: Ledger) -> None:
         return
     mask = view.grid.tied_with_best & view.ok
     first = view.peaks[0]
-    best = f"the {view.extreme} cell"
+    best = f"the {view.extreme} {'cell' if len(view.peaks) == 1 else 'cells'}"
     if view.grid.status[first] == CellStatus.BOUNDARY.value:
         return  # no paired interval exists there, so that nothing could be told from it
-    others = [(int(i), int(j)) for i, j in np.argwhere(mask) if (int(i), int(j)) != first]
-    total = int(view.ok.sum()) - 1
+    others = [(int(i), int(j)) for i, j in np.argwhere(mask) if (int(i), int(j)) not in view.peaks]
+    total = int(view.ok.sum()) - len(view.peaks)
     columns = sorted({j for _, j in others})
     noun = "cell" if len(others) == 1 else "cells"
     where = {j: text.layers([view.grid.layers[i] for i, c in others if c == j]) for j in columns}

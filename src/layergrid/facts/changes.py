@@ -139,7 +139,7 @@ def _change(view: View, key: str, to: Index, start: Index, ledger: Ledger) -> No
     if found is None or against_zero(found.low, found.high) not in {"above", "below"}:
         return
     relation = "rises" if found.value > 0 else "falls"
-    forms = difference_forms(found.value, found.low, found.high, view.places(found.low, found.high))
+    forms = difference_forms(found.value, found.low, found.high, view.finer(found.low, found.high))
     a, b = (view.grid.layers[start[0]], view.grid.layers[to[0]])
     forms |= {
         "Span": f"From layer {a} to layer {b}",

@@ -104,4 +104,6 @@ def _end(names: Sequence[str]) -> str:
     counted = sorted(int(name) for name in names)
     if counted == list(range(-len(counted), 0)):
         return "the last token" if len(counted) == 1 else f"the last {text.words(len(counted))} tokens"
+    if len(counted) > 2 and counted == list(range(counted[0], counted[-1] + 1)):
+        return f"tokens {counted[0]} to {counted[-1]} from the end"
     return f"token {names[0]} from the end" if len(names) == 1 else f"tokens {text.listed(names)} from the end"

@@ -103,6 +103,7 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
         "Several": f"The {view.extreme} cells",
         "The": text.capital(the),
         "stands": "stand" if several else "stands",
+        "that": "those" if several else "that",
         "value_in": f"{text.number(e.value, view.places(e.low, e.high))} in {layers}",
     }
     ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
@@ -129,16 +130,17 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     else:
         rows = [i0, *(i for i in beside if abs(grid.value[peak] - grid.value[i, j]) <= _near(view) + 1e-9)]
     layers = text.layers([grid.layers[i] for i in rows])
-    others = len(rows) - 1
-    every = others == len(view.column(j)) - 1
+    top = sum(bool(grid.value[i, j] == grid.value[peak]) for i in rows)  # equal ones, which are the highest together
+    others, it = len(rows) - top, "it" if top == 1 else "them"
+    every = others == len(view.column(j)) - top
     if paired:
         relation = "can be told from" if not others else "cannot be told from"
-        clause = f"{layers} cannot be told from it" if others else "every other layer can be told from it"
+        clause = f"{layers} cannot be told from {it}" if others else f"every other layer can be told from {it}"
         if every:
-            clause = "no layer can be told from it"
+            clause = f"no layer can be told from {it}"
     else:
         relation = "within"
-        near = f"within {text.trimmed(_near(view))} of it"
+        near = f"within {text.trimmed(_near(view))} of {it}"
         clause = f"{layers} stand {near}" if others else f"no other layer stands {near}"
     forms = {"text": clause, "layers": layers}
     points = view.points([(i, j) for i in sorted(rows)])
@@ -233,7 +235,7 @@ def _gap(view: View, key: str, a: Index, b: Index, ledger: Ledger) -> None:
     found = view.difference(a, b)
     if found is None or not math.isfinite(found.low):
         return
-    forms = difference_forms(found.value, found.low, found.high, view.places(found.low, found.high))
+    forms = difference_forms(found.value, found.low, found.high, view.finer(found.low, found.high))
     relation = against_zero(found.low, found.high)
     clause = f"{forms['text']} {relation} it" if relation != "cannot be told from" else "cannot be told from it"
     forms |= {"clause": clause, "word": relation, "relation": f"{forms['text']} {relation}"}

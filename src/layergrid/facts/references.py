@@ -52,6 +52,8 @@ def _compared(view: View, facet: Facet, key: str, ledger: Ledger) -> None:
         name = relation.split(" ", 1)[0]
         clause = _share(len(hits), n, f"{relation} ") if relation != "cannot be told from" else _untold(len(hits), n)
         forms = {"text": clause, "Text": text.capital(clause), "word": relation, "of": _of(len(hits), n)}
+        verb = "" if relation == "cannot be told from" else "stands " if len(hits) == 1 else "stand "
+        forms["more"] = f"{text.words(len(hits))} {verb}{relation} it"
         cells = view.points([index for _, index in hits])
         ledger.add(f"{key}.{name}", "paired references", forms, cells=cells, value=len(hits), n=n, relation=relation,
                    of=[key])  # fmt: skip
@@ -85,7 +87,7 @@ def _gap(view: View, facet: Facet, index: Index, key: str, ledger: Ledger) -> No
     if gap is None or not math.isfinite(gap.low):
         return
     relation = against_zero(gap.low, gap.high)
-    forms = difference_forms(gap.value, gap.low, gap.high, view.places(gap.low, gap.high))
+    forms = difference_forms(gap.value, gap.low, gap.high, view.finer(gap.low, gap.high))
     clause = f"{forms['text']} {relation}" if relation != "cannot be told from" else relation
     forms |= {
         "relation": clause,

@@ -36,7 +36,7 @@ def derive(view: View, ledger: Ledger) -> None:
     ledger.name(
         "grid", name=grid.name, model=grid.model, dataset=grid.dataset,
         site=f"the {site}" if site else "",
-        text=grid.text_of, contrast=grid.contrast.replace(" - ", " minus "),
+        text=_text(view), contrast=grid.contrast.replace(" - ", " minus "),
     )  # fmt: skip
     _quantity(grid.quantity, bool(grid.contrast), ledger)
     _size(view, ledger)
@@ -128,6 +128,12 @@ def _size(view: View, ledger: Ledger) -> None:
             {"text": shown, "Clause": f"The {'position' if len(left_out) == 1 else 'positions'} {shown} {verb}"},
             value=len(left_out),
         )
+
+
+def _text(view: View) -> str:
+    """The one example whose tokens are the positions, in words."""
+    noun = "text" if view.card is not None and not view.card.written else "example"
+    return f"{noun} {view.grid.text_of}" if view.grid.text_of else ""
 
 
 def _names(view: View) -> str:

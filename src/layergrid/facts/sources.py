@@ -86,7 +86,7 @@ def _data(card: DataCard, ledger: Ledger) -> None:
         rule=card.rule,
         group=card.group,
         prompt=card.prompt,
-        chat=card.chat.rstrip("."),
+        chat=text.capital(card.chat.rstrip(".")),
         answers="answers" if card.written else "",
         reads="" if card.written else "reads",
     )

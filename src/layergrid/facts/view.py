@@ -67,6 +67,12 @@ class View:
             return self.digits
         return max(self.digits, text.precision((high - low) / 2, least=0))
 
+    def finer(self, low: float, high: float) -> int:
+        """Digits for a difference: its paired interval is often much shorter than those of the cells."""
+        if not self.described or not np.isfinite([low, high]).all():
+            return self.digits
+        return max(self.digits, text.precision((high - low) / 2, least=0))
+
     @cached_property
     def tested(self) -> bool:
         """Whether any cell was tested against chance."""

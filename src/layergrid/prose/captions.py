@@ -91,7 +91,7 @@ def _heatmap(voice: Voice) -> Paragraph:
 def _axis(voice: Voice) -> str:
     """What a map's other axis holds, as a piece of a template."""
     if voice.has("grid", "text"):
-        return "token of the text {grid|text}"
+        return "token of {grid|text}"
     return "token position" if voice.has("grid", "model") else "position"
 
 

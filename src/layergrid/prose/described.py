@@ -127,14 +127,17 @@ def _reference(voice: Voice, key: str) -> Sentence | None:
     if not voice.has(f"{key}.above"):
         return None
     side = "above" if voice.number(f"{key}.above") >= voice.number(f"{key}.below") else "below"
-    rest = [voice.say(f"{{{name}}} it", **{name: f"{key}.{name}"})
-            for name in ("above", "below", "cannot") if name != side and voice.number(f"{key}.{name}") > 0]  # fmt: skip
+    rest = [
+        voice.say("{more|more}", more=f"{key}.{name}")
+        for name in ("above", "below", "cannot")
+        if name != side and voice.number(f"{key}.{name}") > 0
+    ]
     head = voice.within("{s|Text} {r|label}", "{s} {r|label}", s=f"{key}.{side}", r=key)
     widest: tuple[str | Cite, ...] = ()
     if voice.has(f"{key}.{side}.widest"):
         far = ", by the widest margin at {w|where}, {w|value} against {w|beside}"
         widest = voice.say(far, w=f"{key}.{side}.widest").parts
-    return joined([*head.parts, *widest, *(p for one in rest for p in ("; ", *one.parts)), "."])
+    return joined([*head.parts, *widest, *(["; ", *chained(rest)] if rest else []), "."])
 
 
 def _at_highest(voice: Voice, key: str) -> Sentence:
@@ -158,6 +161,7 @@ def heads(voice: Voice) -> list[Sentence]:
 
 def along(voice: Voice, view: View) -> list[Paragraph]:
     """Over the whole grid: beside its references, along its layers, head by head."""
+    voice = Voice(voice.facts, voice.prefix)  # the paragraphs are led by the grid's name, where there are several
     layers = [line for line in (leaders(voice), tokens(voice), first_token(voice), depth(voice)) if line is not None]
     return [p for p in (tuple(references(voice, view)), tuple(layers), tuple(heads(voice))) if p]
 

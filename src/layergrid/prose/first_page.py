@@ -30,7 +30,7 @@ def _axes(voice: Voice) -> Sentence:
     """A quantity, its axes, and where it is read."""
     site = " of {grid|site}" if voice.has("grid", "site") else ""
     if voice.has("grid", "text"):
-        return voice.say(f"{{quantity|name}} by layer and token of the text {{grid|text}}{site}")
+        return voice.say(f"{{quantity|name}} by layer and token of {{grid|text}}{site}")
     token = "token " if voice.has("grid", "model") else ""
     return voice.say(f"{{quantity|name}} by layer and {token}position{site}")
 

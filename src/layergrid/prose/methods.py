@@ -20,7 +20,7 @@ def _answers(voice: Voice, data: str) -> Paragraph:
     """How completions were made and graded, and how many bear no exact answer."""
     said = []
     if voice.has(data, "chat"):
-        said.append(voice.say("Prompts become a dialogue: {d|chat}.", d=data))
+        said.append(voice.say("{d|chat}.", d=data))
     if voice.has(f"{data}.max_new_tokens"):
         cut = "; {cut|cut}" if voice.has(f"{data}.truncated", "cut") else ""
         split = " ({cut|split})" if voice.has(f"{data}.truncated", "split") else ""

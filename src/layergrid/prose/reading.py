@@ -70,10 +70,11 @@ def gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
         if fact is None or home is None or group is home:
             continue
         keys = {"g": key, "p": f"{key}.peak", "gap": f"{key}.gap", "home": f"group.{home.key}"}
-        verb = "{gap|word}" if fact.relation == "cannot be told from" else "stands {gap|relation}"
+        keys["top"] = f"group.{home.key}.peak"
+        verb = "{gap|word}" if fact.relation == "cannot be told from" else "{p|stands} {gap|relation}"
         # A group of one position is called by its name, which need not be said twice.
         who = "of {g|label}, {p|where}," if len(group.columns) > 1 else "of {g|label}, in {p|layers},"
-        rest = f"{who} {verb} that of {{home|label}}."
+        rest = f"{who} {verb} {{top|that}} of {{home|label}}."
         line = voice.within(f"{{p|The}} {rest}", f"{{p|the}} {rest}", **keys)
         found.append((_size(fact), line))
     return sorted(found, key=lambda pair: -pair[0])[:2]

@@ -34,14 +34,14 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
         line += ": {right} ({right|percent}) and {wrong}"
     said = [voice.say(f"{line}.", **keys)]
     if voice.has(data, "chat"):
-        said.append(voice.say("Prompts become a dialogue: {d|chat}.", **keys))
+        said.append(voice.say("{d|chat}.", **keys))
     return tuple(said)
 
 
 def _measured(voice: Voice, grid: Grid) -> Paragraph:
     said = [voice.say("The grid holds {quantity|the} for {shape|full}.")]
     if voice.has("grid", "text"):
-        said.append(voice.say("The tokens are those of the text {grid|text} alone, in their order."))
+        said.append(voice.say("The tokens are those of {grid|text} alone, in their order."))
     if voice.has("head"):
         said.append(voice.say("Its cells {head}."))
     if voice.has("constant"):
@@ -107,7 +107,7 @@ def _axes(voice: Voice, grid: Grid, data: str) -> Paragraph:
         numbered = f"numbered as the blocks of the model{zero}" if grid.model else "as they were given"
         said.append(voice.say(f"The layer axis holds {{layers}}, {numbered}."))
     if voice.has("grid", "text"):
-        said.append(voice.say("The token axis holds the tokens of the text {grid|text}, in order: {positions}."))
+        said.append(voice.say("The token axis holds the tokens of {grid|text}, in order: {positions}."))
     elif grid.positions:
         noun = "positions" if len(grid.positions) > 1 else "position"
         of_tokens = "token " if grid.model else ""

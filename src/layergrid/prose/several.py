@@ -20,7 +20,7 @@ def abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Par
     explained = False  # how a nested best is chosen is told once
     for voice, view in list(zip(voices, seen, strict=True))[:IN_ABSTRACT]:
         if voice.has("range") and view.described:
-            found = tuple(described.found(voice, view)[:1])
+            found = (voice.say("{quantity|sentence}."), *described.found(voice, view)[:1])
         elif voice.has("range"):
             found = kept([nested(voice, view.grid, chosen="" if explained else f" {CHOSEN}"), _gain_of(voice)])
             explained = explained or any(CHOSEN in sentence.text for sentence in found)
