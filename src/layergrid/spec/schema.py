@@ -153,7 +153,10 @@ def _numbers_as_names(form: Json) -> None:
 
 def _grids(node: Json, parts: Json) -> None:
     def positions(form: Json) -> None:
-        _alternatives(form["properties"]["positions"], [{"type": "array", "items": NAMED}, *NAMED["anyOf"]])
+        fields = form["properties"]
+        for key in ("positions", *known(GridKind)[fields["kind"]["const"]].position_keys):
+            several = [] if fields[key].get("type") == "string" else [{"type": "array", "items": NAMED}]
+            _alternatives(fields[key], [*several, *NAMED["anyOf"]])
 
     for value in node["patternProperties"].values():
         _alternatives(value, _kinds(value, GridKind, parts, positions))
