@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import reciting
 from browser import Browser
 from building import build, cache, run, tree
+from layergrid import archive
 
 TAG = "<img src=x onerror=alert({})>"
 LOOSE = ("</script>", "{{ 7*7 }}", "{% raw %}", "\u202e", "\u0634\u0643", "\u05d0\u05d1", "\U0001f642", "\0", "|*_`#[]")
@@ -40,7 +42,21 @@ grids:
     folds: 3
     penalties: [0.1]
     baselines: [answer_length, "</table><img src=x onerror=alert(9)>": ["<u>size</u>"]]
+  sizes: {kind: activation, contrast: error}
+  looks: {kind: attention, from: -1, text: true, heads: each}
+  given:
+    kind: table
+    source: "<img src=x onerror=alert(12)>.csv"
+    columns: {value: "<img src=x onerror=alert(13)>"}
+    quantity: {name: "<img src=x onerror=alert(14)> {{ 7*7 }} \u202e"}
 """
+TABLE = [  # positions and a reason that nobody should run
+    ("layer", "position", TAG.format(13), "status", "reason"),
+    (0, TAG.format(15), 0.5, "", ""),
+    (0, "</script>{{ 7*7 }}\u202e|*_`#[]", 0.75, "", ""),
+    (1, TAG.format(15), "", "missing", TAG.format(16)),
+    (1, "</script>{{ 7*7 }}\u202e|*_`#[]", 0.25, "", ""),
+]
 
 
 class Elements(HTMLParser):
@@ -77,6 +93,8 @@ def study(tmp_path_factory):
             "<u>size</u>": i % 7,
         }
         row.update(more)
+    with (home / "<img src=x onerror=alert(12)>.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(TABLE)
     reciting.write_jsonl(home / "<img src=x onerror=alert(8)>.jsonl", found)
     built = build(home, SPEC, "facts")
     assert built.ran.code == 0, built.ran.err
@@ -115,7 +133,7 @@ def test_no_text_has_become_an_element_of_the_page(study, page):
 
 def test_the_page_shows_all_text_as_it_is_or_as_its_escapes(page):
     shown = page.value("document.body.textContent")
-    for number in (1, 2, 3, 8, 9):
+    for number in (1, 2, 3, 8, 9, 14, 15):
         assert f"onerror=alert({number})" in shown, number
     for piece in (*SHOWN, "<script>alert(4)</script>", "{% include '/etc/passwd' %}", "\\ud800"):
         assert piece in shown, piece
@@ -129,10 +147,27 @@ def test_the_example_that_is_illustrated_carries_the_hostile_text(page):
         assert piece in figure, piece
 
 
+def test_the_tokens_of_a_text_stand_on_an_axis_as_they_are(study):
+    """The tokens of one example are labels of a chart, whose data the page holds as a script."""
+    shown = (study.report / "report.html").read_text()
+    start = shown.index("looks.heatmap")
+    assert "<img src=x onerror=alert(2)>" not in shown
+    assert "onerror=alert(2)" in shown[start:]
+
+
+def test_the_tables_hold_hostile_names_without_loss(study):
+    found = archive.read(study.report)
+    given = next(one.grid for one in found.grids if one.grid.name == "given")
+    assert given.positions == (TABLE[1][1], TABLE[2][1])
+    assert given.reason[1, 0] == TAG.format(16)
+    for one in found.grids:
+        assert archive.csv_problems(study.report, one.grid) == []
+
+
 def test_the_pdf_shows_all_text_as_it_is_or_as_its_escapes(study):
     told = subprocess.run(["pdftotext", "-raw", study.report / "report.pdf", "-"], capture_output=True, check=True)
     shown = re.sub(r"\s", "", told.stdout.decode())
-    for number in (2, 3, 9):
+    for number in (2, 3, 9, 14, 15):
         assert f"<imgsrc=xonerror=alert({number})>" in shown, number
     for piece in ("</script>", "{{7*7}}", "{%raw%}", "\\u202e", "\\x00", "\\ud800", "<script>alert(4)</script>"):
         assert piece in shown, piece

@@ -342,6 +342,15 @@ def test_a_given_cell_whose_status_and_value_contradict_each_other_is_found(repo
     assert any("layer 2 at second_answer: has the status missing" in p.message for p in verify(folder).problems)
 
 
+def test_a_given_tie_that_its_value_does_not_bear_is_found(report):
+    folder = report("table")
+    results = archive.read(folder)
+    grid = results.grids[0].grid
+    best = tuple(int(i) for i in np.unravel_index(grid.value.argmax(), grid.value.shape))
+    archive.write(replace(results, grids=(with_array(results.grids[0], "tied_with_best", best, False),)), folder)
+    assert any("tied with the best is False" in p.message for p in verify(folder).problems)
+
+
 @pytest.mark.parametrize(("build", "rule"), [
     ("activation", "paired cells"), ("contrast", "paired cells"), ("similarity", "paired reference"),
     ("similarity", "paired references"),

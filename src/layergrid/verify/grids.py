@@ -33,11 +33,18 @@ def check(result: GridResult, folder: Path, notes: Notes) -> None:
 
 
 def _check_given(grid: Grid, notes: Notes) -> None:
-    """Cells that follow from no rows: a number where the status says so, and no other."""
+    """Cells that follow from no rows: a number where the status says so, and the best among those that are tied."""
     where = archive.grid_file(grid.name, "parquet")
     for cell, row in _stored(grid).items():
         if math.isnan(row["value"]) != (row["status"] not in HAS_VALUE):
             notes.wrong(where, f"{named(cell)}: has the status {row['status']} and the value {row['value']!r}")
+    sign = -1.0 if grid.quantity.higher_is == "less" else 1.0
+    top = max((v for v in (sign * grid.value).ravel().tolist() if not math.isnan(v)), default=math.inf)
+    for cell, value, tied in zip(
+        _stored(grid), grid.value.ravel().tolist(), grid.tied_with_best.ravel().tolist(), strict=True
+    ):
+        if (sign * value == top and not tied) or (tied and math.isnan(value)):
+            notes.wrong(RESULTS, f"{grid.name}: {named(cell)}: tied with the best is {tied}, its value is {value!r}")
 
 
 def _check_held_out(result: GridResult, held: HeldOut, notes: Notes) -> None:
