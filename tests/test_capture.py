@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import families
+import layergrid.capture as capture_module
 import tiny_models
 from layergrid.artifacts import Positions, Sequences
 from layergrid.capture import capture
-from layergrid.kinds import BadInput
-from layergrid.models import blocks
+from layergrid.kinds import SITES, BadInput, BuildError, LayerRange
+from layergrid.models import architecture, blocks
 from layergrid.models.feeding import plan
 from tiny_models import FAMILIES, LAYERS, WIDTH
 
@@ -266,3 +268,205 @@ def test_progress_counts_up_to_all_examples(tmp_path):
     assert seen[0] == (0, 6)
     assert seen[-1] == (6, 6)
     assert seen == sorted(seen)
+
+
+# ---------------------------------------------------------------- layers and sites
+
+
+@pytest.mark.parametrize(
+    ("choices", "layers"),
+    [
+        (["all"], (0, 1, 2, 3, 4)),
+        (["1..3"], (1, 2, 3)),
+        ([LayerRange(start=0, every=2)], (0, 2, 4)),
+        ([(4, 1), "2..2"], (1, 2, 4)),
+        ([LayerRange(start=3, to=3), (0,)], (0, 3)),
+    ],
+)
+def test_the_layers_are_the_union_of_the_choices(choices, layers, tmp_path):
+    found = capture(tiny_models.loaded(), sequences(), positions(), tmp_path, sites=SITES, layers=choices)
+    assert found["residual"].layers == layers
+    for site in ("mlp_in", "mlp_out", "attention_out", "head_out"):
+        assert found[site].layers == tuple(layer for layer in layers if layer)
+
+
+def test_sites_of_one_pass_equal_those_captured_alone(tmp_path):
+    loaded, (together, alone) = tiny_models.loaded(), (tmp_path / "together", tmp_path / "alone")
+    together.mkdir()
+    alone.mkdir()
+    whole = capture(loaded, sequences(), positions(), together, sites=SITES, layers=["0..2", (4,)])
+    assert sorted(path.name for path in together.iterdir()) == sorted(f"{site}.npy" for site in SITES)
+    for site in SITES:
+        one = capture(loaded, sequences(), positions(), alone, sites=[site], layers=["0..2", (4,)])[site]
+        np.testing.assert_array_equal(one.values, whole[site].values)
+        assert (one.site, one.heads) == (site, 4 if site == "head_out" else 0)
+
+
+def test_blocks_above_the_highest_chosen_layer_are_not_run(tmp_path):
+    loaded, calls = tiny_models.loaded(), []
+    handles = [
+        block.register_forward_hook(lambda module, args, output: calls.append((module, len(args[0]))))
+        for block in blocks(loaded)
+    ]
+    capture(loaded, sequences(), positions(), tmp_path, sites=["residual", "mlp_out"], layers=["1..2"])
+    for handle in handles:
+        handle.remove()
+    run = [module for module, rows in calls if rows == len(LENGTHS)]
+    assert run == blocks(loaded)[:2]
+
+
+def test_what_is_held_is_written_before_it_becomes_much(tmp_path, monkeypatch):
+    loaded = tiny_models.loaded()
+    whole = capture(loaded, sequences(), positions(), tmp_path)["residual"].values.copy()
+    written = []
+    write = capture_module._Held.write
+    monkeypatch.setattr(capture_module._Held, "write", lambda held: (written.append(held.bytes), write(held)))
+    monkeypatch.setattr(capture_module, "HELD_BYTES", 1)
+    values = capture(loaded, sequences(), positions(), tmp_path)["residual"].values
+    assert len(written) == LAYERS + 2  # once a layer, and at the end of the one batch
+    np.testing.assert_array_equal(values, whole)
+
+
+# ---------------------------------------------------------------- two stacks
+
+
+@pytest.fixture(params=families.PAIRS)
+def pair(request):
+    return families.loaded(request.param)
+
+
+def with_prompts(lengths, prompts):
+    return replace(sequences(lengths), prompt_tokens=np.array(prompts, np.int32))
+
+
+def test_each_stack_holds_the_positions_that_it_reads_and_no_other(pair, tmp_path):
+    texts = with_prompts((9, 12), (4, 12))
+    where = positions((9, 12), ((0, 1), (3, 4), (4, 5), (3, 5), (-1, 0)), ("first", "end", "written", "across", "last"))
+    found = capture(pair, texts, where, tmp_path, sites=["decoder.residual", "encoder.residual"])
+    assert list(found) == ["encoder.residual", "decoder.residual"]
+    encoder, decoder = found["encoder.residual"], found["decoder.residual"]
+    assert encoder.present.tolist() == [[True, True, False, False, False], [True, True, True, True, True]]
+    assert decoder.present.tolist() == [[False, False, True, False, True], [False] * 5]
+    assert (encoder.layers, decoder.layers) == ((0, 1, 2, 3), (0, 1, 2, 3, 4))
+    for one in (encoder, decoder):
+        assert one.values[:, one.present.T].any(axis=-1).all()
+        assert not one.values[:, ~one.present.T].any()
+
+
+def test_the_encoder_alone_leaves_the_decoder_alone(pair, tmp_path):
+    calls = []
+    handle = pair.model.get_decoder().register_forward_pre_hook(lambda *_: calls.append(1))
+    texts, where = with_prompts((9, 12), (4, 12)), positions((9, 12))
+    capture(pair, texts, where, tmp_path, sites=["encoder.mlp_out"])
+    handle.remove()
+    assert calls == [1]  # the trial that tells the parts
+
+
+def test_a_layer_that_only_one_stack_has_is_read_from_that_one(pair, tmp_path):
+    texts, where = with_prompts((9, 12), (4, 8)), positions((9, 12))
+    both = capture(pair, texts, where, tmp_path, sites=["encoder.residual", "decoder.residual"], layers=["2..4"])
+    assert both["encoder.residual"].layers == (2, 3)
+    assert both["decoder.residual"].layers == (2, 3, 4)
+    with pytest.raises(BadInput, match=r"no layer 4; its layers go from 0 \(embedding\) to 3"):
+        capture(pair, texts, where, tmp_path, sites=["encoder.residual"], layers=["2..4"])
+
+
+def test_sites_must_name_the_stack_where_there_are_two_and_must_not_where_there_is_one(pair, tmp_path):
+    wrong = "has an encoder and a decoder: write 'encoder.mlp_out' or 'decoder.mlp_out' for site 'mlp_out'"
+    with pytest.raises(BadInput, match=wrong):
+        capture(pair, with_prompts((9,), (4,)), positions((9,)), tmp_path, sites=["mlp_out"])
+    with pytest.raises(BadInput, match="has one stack of blocks: write 'residual' for site 'encoder"):
+        capture(tiny_models.loaded(), sequences(), positions(), tmp_path, sites=["encoder.residual"])
+
+
+def test_a_text_longer_than_the_context_of_its_stack_is_named_with_the_stack(tmp_path):
+    loaded = families.loaded("bart")  # 128 tokens in each
+    texts = with_prompts((129, 129), (1, 129))
+    with pytest.raises(BadInput, match="'q1' has 129 tokens; the context of the encoder of model tiny is 128"):
+        capture(loaded, texts, positions((129, 129)), tmp_path, sites=["encoder.residual"])
+    with pytest.raises(BadInput, match="'q0' has 129 tokens; the context of the decoder of model tiny is 128"):
+        capture(loaded, with_prompts((129,), (1,)), positions((129,)), tmp_path, sites=["decoder.residual"])
+
+
+# ---------------------------------------------------------------- what is not there
+
+
+def test_a_layer_that_a_site_does_not_have_is_refused_where_it_is_the_only_one(tmp_path):
+    with pytest.raises(BadInput, match="no mlp_out in the chosen layers: layer 0, the embedding, has the residual"):
+        capture(tiny_models.loaded(), sequences(), positions(), tmp_path, sites=["mlp_out"], layers=[(0,)])
+
+
+def test_a_site_is_suggested_for_one_that_is_misspelt(tmp_path):
+    with pytest.raises(BadInput, match="did you mean 'residual'"):
+        capture(tiny_models.loaded(), sequences(), positions(), tmp_path, sites=["residuals"])
+
+
+def test_layers_whose_widths_differ_are_refused_together(tmp_path, monkeypatch):
+    loaded = tiny_models.loaded()
+    found = architecture.parts(loaded)
+    other = replace(found[2].taps["head_out"], width=64)
+    found = (*found[:2], replace(found[2], taps={**found[2].taps, "head_out": other}), found[3])
+    monkeypatch.setattr(architecture, "parts", lambda *_: found)
+    with pytest.raises(BadInput, match="head_out has a width of 32 in layer 4 and 64 in layer 3; choose layers"):
+        capture(loaded, sequences(), positions(), tmp_path, sites=["head_out"])
+
+
+# ---------------------------------------------------------------- memory
+
+
+def full(loaded, most, error):
+    """A hook that runs out of memory where a batch has more than `most` rows; it notes the rows of every try."""
+    tries = []
+
+    def hook(_module, args):
+        tries.append(len(args[0]))
+        if len(args[0]) > most:
+            raise error
+
+    return blocks(loaded)[1].register_forward_pre_hook(hook), tries
+
+
+def out_of_memory():
+    import torch
+
+    return (
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB"),
+        MemoryError(),
+    )
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_batches_that_do_not_fit_are_halved_and_give_the_same_states(which, tmp_path):
+    loaded, lengths = tiny_models.loaded(), (9,) * 13
+    texts, where = sequences(lengths), positions(lengths)
+    whole = capture(loaded, texts, where, tmp_path)["residual"].values.copy()
+    handle, tries = full(loaded, 4, out_of_memory()[which])
+    seen = []
+    halved = capture(loaded, texts, where, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    handle.remove()
+    assert tries == [2, 13, 4, 3, 6, 3, 3]  # the trial, then halves; nothing above half of what was too much
+    assert seen == [(0, 13), (4, 13), (7, 13), (10, 13), (13, 13)]
+    np.testing.assert_allclose(halved["residual"].values, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_an_example_that_does_not_fit_alone_is_named(tmp_path):
+    def hook(_module, args):
+        if args[0].shape[1] == 30:
+            raise out_of_memory()[0]
+
+    loaded = tiny_models.loaded()
+    handle = blocks(loaded)[1].register_forward_pre_hook(hook)
+    with pytest.raises(BuildError, match=r"'q4': its 30 tokens do not fit into the memory of cpu beside model tiny"):
+        capture(loaded, sequences(), positions(), tmp_path)
+    handle.remove()
+
+
+def test_an_error_that_is_not_about_memory_is_raised_as_it_is(tmp_path):
+    loaded = tiny_models.loaded()
+    handle, tries = full(loaded, 2, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        capture(loaded, sequences((9,) * 3), positions((9,) * 3), tmp_path)
+    handle.remove()
+    assert tries == [2, 3]
