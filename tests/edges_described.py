@@ -295,6 +295,18 @@ def labelled_texts() -> Results:
 
 
 @cache
+def probe_of_labelled_texts() -> Results:
+    """A grid that chooses, on texts with a label column."""
+    found = synthetic.results()
+    one = found.grids[0]
+    quantity = replace(synthetic.QUANTITY, subject="true statements", positive="true statements")
+    grid = replace(one.grid, dataset="reviews", quantity=quantity, settings={**one.grid.settings, "predict": "label"})
+    baselines = tuple(replace(b, sees="question") for b in one.baselines)
+    card = _card(("false statements", "true statements"))
+    return replace(found, data=(card,), grids=(replace(one, grid=grid, baselines=baselines),))
+
+
+@cache
 def two_stacks() -> Results:
     found = norms()
     return replace(found, models=(replace(found.models[0], architecture="T5", encoder_layers=6, heads=0),))
@@ -326,6 +338,6 @@ EDGES = {
         beside_mismatched, as_high_as_mismatched, references_without_rows, heads, one_text, long_text, ranks,
         typed_weights, labelled_weights, typed_correlations, table, table_of_tests, table_with_holes, nothing_given,
         one_cell_given, all_given_alike, one_cell_measured, all_missing_measured, one_group, unlabelled_texts,
-        labelled_texts, two_stacks, known_by_activations_alone, everything, beside_a_probe,
+        labelled_texts, probe_of_labelled_texts, two_stacks, known_by_activations_alone, everything, beside_a_probe,
     )
 }  # fmt: skip

@@ -15,7 +15,8 @@ from layergrid.artifacts import CellStatus, GridResult, Measured, Results, Sente
 from layergrid.prose.lexicon import claims
 from test_prose import DIRECTIONAL, summarised, texts, well_formed, written
 
-DESCRIBING = [name for name in edges.EDGES if name not in {"beside_a_probe", "table_of_tests"}]
+NOT_ONLY_DESCRIBING = {"beside_a_probe", "table_of_tests", "probe_of_labelled_texts"}
+DESCRIBING = [name for name in edges.EDGES if name not in NOT_ONLY_DESCRIBING]
 
 
 def sentences(results: Results, where: str) -> list[Sentence]:
@@ -155,6 +156,15 @@ def test_classes_of_a_label_column_are_the_words_of_the_balance():
     )
     assert "it is one of the true statements" in said
     assert "Each prompt is the user's message." in said
+
+
+def test_a_probe_of_labelled_texts_speaks_of_classes_and_not_of_answers_or_questions():
+    summary = well_formed(edges.probe_of_labelled_texts())
+    said = " ".join(s.text for key, s in prose.sentences(summary) if "caption" not in key and key != "components")
+    assert "60\u00a0% false statements" in " ".join(f"{k.figure.text} {k.meaning.text}" for k in summary.key_figures)
+    assert "74\u00a0% of the rows left out are false statements, against 68\u00a0% of the rows kept" in said
+    assert "made of the data alone" in said
+    assert not re.search(r"question|rightly|answers wrong|are wrong", said)
 
 
 def test_a_model_of_two_stacks_is_told_with_both_sizes():

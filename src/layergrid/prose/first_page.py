@@ -187,7 +187,8 @@ def _figure_where(voice: Voice) -> KeyFigure | None:
 def _figure_balance(voice: Voice, data: str) -> KeyFigure | None:
     if not voice.has(f"{data}.wrong", "percent"):
         return None
-    parts = list(voice.say("answers wrong", wrong=f"{data}.wrong").parts)
+    graded = voice.has(f"{data}.right", "rightly")
+    parts = list(voice.say("answers wrong" if graded else "{wrong|class}", wrong=f"{data}.wrong").parts)
     if voice.number("dropped") > 0:
         parts.extend(voice.say("; {dropped|of} left out ({dropped|split})").parts)
     return KeyFigure(voice.say("{wrong|percent}", wrong=f"{data}.wrong"), joined(parts))

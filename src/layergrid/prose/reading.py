@@ -126,8 +126,10 @@ def interpretation(voice: Voice, view: View) -> list[Paragraph]:
     if beside is not None:
         said.append(beside)
     if voice.has("question_only", "clause"):
-        line = "{q|Label}, made of the question alone, {q|clause}"
-        said.append(voice.say(f"{line}: what is read out may be how hard a question is.", q="question_only"))
+        line = "{q|Label}, made of the question alone, {q|clause}: what is read out may be how hard a question is."
+        if view.card is not None and not view.card.written:
+            line = "{q|Label}, made of the data alone, {q|clause}: what is read out may be what these columns tell."
+        said.append(voice.say(line, q="question_only"))
     if voice.has("above.earliest"):
         line = "That {above.earliest|silent} depends on the read-out and the number of rows"
         said.append(voice.say(f"{line}; it does not date a computation."))
