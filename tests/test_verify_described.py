@@ -95,6 +95,21 @@ def test_any_rows_of_any_groups_and_classes_agree(values, groups, labels, contra
     assert problems(one) == []
 
 
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+@pytest.mark.parametrize(
+    ("count", "groups", "labels"),
+    [(0, 1, None), (0, 1, False), (1, 1, None), (6, 1, None), (6, 6, True), (6, 6, False), (2, 2, None)],
+)
+def test_grids_of_no_rows_of_one_group_or_of_one_class_agree(count, groups, labels, statistic):
+    rows = np.random.default_rng(0).normal(size=(2, 3, count))
+    one = engine(
+        rows, tuple(str(i % groups) for i in range(count)), statistic=statistic, facets=[("apart", rows + 1)],
+        labels=None if labels is None else np.full(count, labels),
+    )  # fmt: skip
+    assert one.grid.has_value.all() == (count > 0 and labels is None)
+    assert problems(one) == []
+
+
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
 @pytest.mark.parametrize("freedom", [1, 2, 5, 30, 1000, 100_000])
 def test_students_t_is_that_of_scipy(level, freedom):

@@ -6,7 +6,8 @@
     grids/GRID.parquet, GRID.csv    one row per cell, in the order of layers, then positions; then those of each facet
 
 A row of a facet bears the facet's name in the column `head` or `contrast`. Lists of measured values have the order of
-the grid's table: np.stack(table["cells"]).reshape(-1, layers, positions), and so for each column `facet.NAME`.
+the grid's table; of a data frame np.stack(frame["cells"]).reshape(-1, layers, positions) has them all, and so of each
+column `facet.NAME`.
 
 The Parquet files are what is read: a number changed there is the number that `read` returns. Equal results give equal
 bytes. Text that UTF-8 cannot hold (lone surrogates) is written as backslash escapes and read back as it was.
