@@ -28,7 +28,7 @@ def joined(values: Floats, heads: str | int) -> tuple[Floats, list[FacetRows]]:
 
     Heads that a layer does not have are NaN throughout and do not count.
     """
-    has = ~np.isnan(values).all(axis=(2, 3))[:, :, None, None]
+    has = ~np.asarray(np.isnan(values).all(axis=(2, 3), keepdims=True))
     if isinstance(heads, int):
         return values[:, heads], []
     if heads == "max":
