@@ -42,12 +42,16 @@ def _text(value: object) -> object:
 Position = Annotated[str, BeforeValidator(_text)]
 
 
+GIVEN = "The values were given as a table, and how they came to be is not part of this report."
+
+
 class TableQuantity(BaseModel):
     """What the values of a table are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field("", description="Short, for axes: `AUROC`; left out: the table's metric, or its column's name.")
     sentence: str = Field("", description="What a cell is: `Each cell is ...`; left out: that the table gave it.")
+    caution: str = Field("", description="A sentence on what a high value does not say, for the reader.")
     unit: str = Field("", description="Unit of the values.")
     low: float | None = Field(None, allow_inf_nan=False, description="Lowest possible value; left out: unbounded.")
     high: float | None = Field(None, allow_inf_nan=False, description="Highest possible value; left out: unbounded.")
@@ -373,7 +377,7 @@ def _quantity(kind: TableGrid, table: _Table) -> Quantity:
         chance=asked.chance,
         unit=asked.unit,
         higher_is=asked.higher_is,
-        caution="The values were given as a table, and how they came to be is not part of this report.",
+        caution=f"{asked.caution.rstrip('.')}. {GIVEN}" if asked.caution else GIVEN,
     )
 
 
