@@ -148,7 +148,11 @@ def csv_of(grid: Grid) -> str:
         _written(values) if _texts(name) else [_csv_cell(one) for one in values]
         for name, values in columns(grid).items()
     ]
-    writer.writerows(zip(*shown, strict=True))
+    # A lone carriage return ends a line for readers, yet the library does not quote it.
+    quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    returns = any("\r" in one for values in shown for one in set(values))
+    for row in zip(*shown, strict=True):
+        (quoting if returns and any("\r" in one for one in row) else writer).writerow(row)
     return out.getvalue()
 
 
