@@ -64,7 +64,8 @@ def whole_labels(grid: Grid) -> list[str]:
     """What stands for each position on the axis, uncut: its label where the grid has labels, else its name."""
     if not grid.labels:
         return list(grid.positions)
-    return [faces.printable(text.visible(label), face(grid)) for label in grid.labels]
+    made = text.token if grid.text_of else text.visible  # of tokens, blanks and line breaks are seen
+    return [faces.printable(made(label), face(grid)) for label in grid.labels]
 
 
 def labels(grid: Grid) -> list[str]:

@@ -132,7 +132,7 @@ def natural_domain(grid: Grid, drawn: Floats | None = None) -> tuple[float, floa
     if logarithmic(grid, values):
         return decades(low, high)
     if q.low is not None and q.high is not None and q.high <= 10 * DECADES:
-        start = 0.0 if q.low < 0 <= low else q.low
+        start = q.low if q.low >= 0 or low < -high else -rounded_up(-low)
         tight = high < start + 0.5 * (q.high - start)
         return _apart(start, rounded_up(high) if tight and start == 0 and high > 0 else q.high)
     return _unbounded(grid, low, high)
@@ -151,9 +151,9 @@ def _unbounded(grid: Grid, low: float, high: float) -> tuple[float, float]:
         low = floor
     if low == high:
         return _apart(low, high)
-    size = step(low, high, 6) / 2
+    size = step(low, high, 6)
     start = low if low == floor else round(math.floor(low / size + 1e-9) * size, 10)
-    return _apart(start, round(math.ceil(high / size - 1e-9) * size, 10))
+    return _apart(start, round(math.ceil(high / size - 1e-9) * size, 10) + 0.0)
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:

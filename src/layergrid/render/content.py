@@ -27,8 +27,8 @@ class Content:
 
     @property
     def names(self) -> set[str]:
-        """Names of positions, which no line may break."""
-        grids = {name for one in self.results.grids for name in one.grid.positions}
+        """Names of positions, which no line may break; those of tokens of one text are mere numbers."""
+        grids = {name for one in self.results.grids if not one.grid.text_of for name in one.grid.positions}
         return grids | {p[0] for one in self.results.illustrations for p in one.positions}
 
     @property

@@ -53,8 +53,8 @@ def _called(grid: Grid, j: int) -> str:
     """What a position is called: its label where no other has it, with its name where one has."""
     if not grid.labels:
         return grid.positions[j]
-    label = grid.labels[j]
-    return label if grid.labels.count(label) == 1 else f"{label} ({grid.positions[j]})"
+    label = text.token(grid.labels[j]) if grid.text_of else grid.labels[j]
+    return label if grid.labels.count(grid.labels[j]) == 1 else f"{label} ({grid.positions[j]})"
 
 
 def _baselines(one: GridResult, many: bool) -> Sheet | None:
@@ -82,7 +82,9 @@ def _baselines(one: GridResult, many: bool) -> Sheet | None:
 
 
 def _tied(one: GridResult, many: bool) -> Sheet | None:
-    """A row a position: its layers that cannot be told from the highest cell."""
+    """A row a position: its layers that cannot be told from the highest cell; nothing where cells have no intervals."""
+    if not np.isfinite(one.grid.low).any():
+        return None
     grid, rows, digits = one.grid, [], View(one).digits
     sign = 1 if grid.quantity.higher_is == "more" else -1
     for j in range(len(grid.positions)):

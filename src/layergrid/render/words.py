@@ -35,13 +35,15 @@ class Hypertext:
         string = self.show(string)
         found, at = [], 0
         for match in self.whole.finditer(string):
-            found.append(escape(string[at : match.start()]))
-            inner = escape(match.group())
+            before, inner = escape(string[at : match.start()]), escape(match.group())
             if match.lastgroup == "name":
-                inner = f'<span class="name">{self._breakable(inner)}</span>'
+                # Text that ends in a blank and just fills a line is broken at its first word by WeasyPrint.
+                blank = " " if self.paper and before.endswith(" ") else ""
+                before = before.removesuffix(blank)
+                inner = f'<span class="name">{blank}{self._breakable(inner)}</span>'
             elif not (self.paper and PLAIN.fullmatch(match.group())):
                 inner = f'<span class="nb">{inner}</span>'
-            found.append(inner)
+            found += [before, inner]
             at = match.end()
         found.append(escape(string[at:]))
         return Markup("".join(found))  # noqa: S704 - every part is escaped above
