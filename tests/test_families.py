@@ -378,6 +378,32 @@ def test_a_model_that_a_short_text_changes_is_refused():
         architecture.parts(families.loaded("big_bird"))
 
 
+@pytest.mark.parametrize("name", ["llama", "bloom", "bert"])  # of the two ways in which transformers collects
+def test_no_state_is_kept_where_the_configuration_asks_for_all_of_them(name, monkeypatch):
+    import torch
+
+    from layergrid.models.tracing import forward
+
+    loaded, seen = families.loaded(name), []
+    monkeypatch.setattr(loaded.model.config, "output_hidden_states", True)
+    handle = loaded.model.base_model.register_forward_hook(lambda _module, _args, output: seen.append(output))
+    ids = torch.arange(6)[None]
+    with torch.inference_mode():
+        forward(loaded.model, {"": (ids, torch.ones_like(ids))})
+        loaded.model.base_model(ids)
+    handle.remove()
+    assert [one.hidden_states is None for one in seen] == [True, False]
+
+
+@pytest.mark.parametrize("vocabulary", [24, 304])
+def test_the_trial_keeps_to_the_tokens_that_a_model_knows(vocabulary):
+    from layergrid.models import wrap
+
+    model = families.model("llama", vocab_size=vocabulary)
+    found = architecture.parts(wrap(model, families.tokenizer(), name="small", address="random:llama", revision="0"))
+    assert all(set(one.taps) == set(SITES) for one in found)
+
+
 def test_a_model_that_cannot_be_run_on_tokens_alone_is_told_with_its_own_words():
     with pytest.raises(BuildError, match=r"cannot be run on tokens and a mask alone \(ValueError: Input language unk"):
         architecture.parts(families.loaded("xmod"))

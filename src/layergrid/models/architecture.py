@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from layergrid.kinds import BuildError
+from layergrid.kinds import STACKS, BuildError
 from layergrid.models.anatomy import Parts, Tap, keeps_states, look, mlp_path, tell
-from layergrid.models.tracing import STACKS, TOKENS, Call, Trace, accepts, stack_module, trace
+from layergrid.models.tracing import TOKENS, Call, Trace, accepts, stack_module, trace
 
 if TYPE_CHECKING:
     from layergrid.models import Loaded

@@ -15,27 +15,13 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
-from layergrid.kinds import STACKS, BuildError
+from layergrid.kinds import BuildError
+from layergrid.models.memory import out_of_memory
 
 if TYPE_CHECKING:
     import torch
 
     from layergrid.models import Loaded
-
-__all__ = [
-    "NOTHING",
-    "ROWS",
-    "STACKS",
-    "TOKENS",
-    "Call",
-    "Mixing",
-    "Seen",
-    "Trace",
-    "accepts",
-    "forward",
-    "padding_matters",
-    "trace",
-]
 
 ROWS = 2
 # No count of experts, heads or taps of a convolution is likely to be one of these, nor one more than one of these.
@@ -105,14 +91,15 @@ def trace(loaded: Loaded, stacks: Sequence[str]) -> Trace:
 
     feeds = {}
     for stack in stacks:
-        # Neighbours differ, and so do the rows; small ids are often special tokens.
-        ids = 5 + 7 * torch.arange(ROWS * TOKENS[stack], device=loaded.device).reshape(ROWS, -1)
-        feeds[stack] = (ids % loaded.vocabulary, torch.ones_like(ids))
+        ids = _made_up(loaded, TOKENS[stack])
+        feeds[stack] = (ids, torch.ones_like(ids))
     found, modules = Trace(), list(loaded.model.modules())
     with torch.inference_mode(), _watching(loaded.model, found), _mixings(found):
         try:
             forward(loaded.model, feeds)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if out_of_memory(error):
+                raise BuildError(f"model {loaded.card.name} fills the memory of {loaded.device}: {error}") from error
             raise BuildError(
                 f"model {loaded.card.name}: a {type(loaded.model).__name__} cannot be run on tokens and a mask alone "
                 f"({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})"
@@ -123,6 +110,14 @@ def trace(loaded: Loaded, stacks: Sequence[str]) -> Trace:
             "(BigBird turns to full attention); this architecture cannot be read yet"
         )
     return found
+
+
+def _made_up(loaded: Loaded, tokens: int) -> torch.Tensor:
+    """Rows of ids: neighbours differ, and so do the rows; small ids are left out, which are often special tokens."""
+    import torch
+
+    ids = 5 + 7 * torch.arange(ROWS * tokens, device=loaded.device)
+    return (ids % loaded.vocabulary).reshape(ROWS, tokens)
 
 
 def stack_module(model: Any, stack: str) -> Any:
@@ -138,7 +133,7 @@ def forward(model: Any, feeds: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) 
     states = cast("torch.Tensor", None)  # until a stack has run
     for stack, (ids, mask) in feeds.items():
         module = stack_module(model, stack)
-        options: dict[str, Any] = {"use_cache": False} if accepts(module, "use_cache") else {}
+        options = _nothing_kept(module)
         if stack == "decoder":
             options |= {"encoder_hidden_states": states, "encoder_attention_mask": feeds["encoder"][1]}
         out = module(input_ids=ids, attention_mask=mask, **options)
@@ -146,12 +141,19 @@ def forward(model: Any, feeds: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) 
     return states
 
 
+def _nothing_kept(module: Any) -> dict[str, Any]:
+    """Keywords by which nothing is cached or collected, whatever the model's configuration asks for."""
+    flags = ("output_hidden_states", "output_attentions")
+    asked = {flag for flag in flags if getattr(getattr(module, "config", None), flag, False)}
+    return dict.fromkeys(accepts(module, "use_cache", *flags) | asked, False)
+
+
 def padding_matters(loaded: Loaded, stacks: Sequence[str]) -> bool:
     """Whether tokens come out otherwise when their row is padded on the right (MobileBERT looks at the next token)."""
     import torch
 
-    ids = 5 + 7 * torch.arange(2 * TOKENS[""], device=loaded.device).reshape(2, -1) % loaded.vocabulary
-    mask, short = torch.ones_like(ids), TOKENS[""] // 2
+    ids, short = _made_up(loaded, TOKENS[""]), TOKENS[""] // 2
+    mask = torch.ones_like(ids)
     ids[1, short:], mask[1, short:] = loaded.pad_id, 0
     with torch.inference_mode():
         padded = forward(loaded.model, dict.fromkeys(stacks, (ids, mask)))[1, :short].float()
@@ -226,7 +228,7 @@ def _mixings(found: Trace) -> Any:
     def weigh(weights: tuple[int, ...], values: tuple[int, ...]) -> None:
         """Values are multiplied by something; where it is the latest weights (without a sink), their width is told."""
         last = found.mixings[-1] if found.mixings else None
-        if last is None or last.width or last.inside is not found.running[-1] or len(weights) < 3:
+        if last is None or last.width or [last.inside] != found.running[-1:] or len(weights) < 3:
             return
         keys = weights[-1] in (last.keys, last.keys - 1)
         if keys and weights[-2] == last.queries and math.prod(weights[:-2]) == ROWS * last.heads:
