@@ -24,7 +24,7 @@ from test_capture import sequences
 
 pytestmark = pytest.mark.benchmark
 
-THREADS, ROUNDS, EXAMPLES, PLACES = 2, 5, 96, 15
+THREADS, ROUNDS, EXAMPLES, PLACES = 1, 5, 128, 15
 WIDTH, LAYERS, HEADS, CONTEXT, VOCABULARY = 512, 8, 8, 512, 32000
 SITES = ("residual", "mlp_out")
 
@@ -45,9 +45,9 @@ def model() -> Loaded:
     return wrap(made, tiny_models.tokenizer(), name="bench", address="random:llama", revision="0")
 
 
-def workload(examples: int, shortest: int, longest: int):
-    """Texts of random lengths, and 15 positions spread over each."""
-    lengths = np.random.default_rng(0).integers(shortest, longest + 1, examples)
+def workload(examples: int, usual: int):
+    """Texts of random lengths, as questions with their answers have them, and 15 positions spread over each."""
+    lengths = np.random.default_rng(0).lognormal(np.log(usual), 0.6, examples).clip(8, CONTEXT).astype(int)
     start = np.linspace(0, lengths - 1, PLACES).round().astype(np.int32).T
     names = tuple(f"p{i}" for i in range(PLACES))
     where = Positions(names, start, start + 1, np.full(start.shape, "ok"))
@@ -60,12 +60,12 @@ def bare(loaded: Loaded, texts) -> None:
 
     feed = feeding(loaded, texts)
     with torch.inference_mode():
-        for batch in plan(feed.lengths, np.arange(len(texts.ids)), BATCH_TOKENS):
+        for batch in plan(feed.lengths, np.arange(len(texts.ids)), BATCH_TOKENS["cpu"]):
             forward(loaded.model, feed.padded(batch, loaded.device))
 
 
-def official(loaded: Loaded, texts, where: Positions, batch: int = 16) -> np.ndarray:
-    """Residual states by `output_hidden_states` in batches of 16 as the data come, as is usual: [L, P, N, D]."""
+def official(loaded: Loaded, texts, where: Positions, batch: int = 32) -> np.ndarray:
+    """Residual states by `output_hidden_states` in batches of 32 as the data come, as is usual: [L, P, N, D]."""
     import torch
 
     found = np.zeros((LAYERS + 1, PLACES, len(texts.ids), WIDTH), np.float32)
@@ -82,7 +82,7 @@ def official(loaded: Loaded, texts, where: Positions, batch: int = 16) -> np.nda
     return found
 
 
-def nnsight_residual(wrapped, loaded: Loaded, texts, where: Positions, batch: int = 16) -> np.ndarray:
+def nnsight_residual(wrapped, loaded: Loaded, texts, where: Positions, batch: int = 32) -> np.ndarray:
     """The same by nnsight, without the embedding."""
     import torch
 
@@ -118,7 +118,7 @@ def ratios(name: str, of: list[float], to: list[float]) -> dict[str, float]:
 
 def test_capture_costs_little_more_than_the_bare_forward_pass_and_less_than_half_of_other_ways(tmp_path):
     loaded = model()
-    texts, where = workload(EXAMPLES, 32, 160)
+    texts, where = workload(EXAMPLES, 64)
     ways = {
         "capture": lambda: capture(loaded, texts, where, tmp_path, sites=SITES),
         "bare": lambda: bare(loaded, texts),
@@ -129,7 +129,7 @@ def test_capture_costs_little_more_than_the_bare_forward_pass_and_less_than_half
 
         wrapped = NNsight(loaded.model)
         ways["nnsight"] = lambda: nnsight_residual(wrapped, loaded, texts, where)
-    few = workload(4, 32, 64)
+    few = workload(4, 16)
     capture(loaded, *few, tmp_path, sites=SITES)
     official(loaded, *few)
     found = ways["capture"]()["residual"].values[:LAYERS].copy()
@@ -151,9 +151,9 @@ import json, resource, sys
 from pathlib import Path
 import test_capture_speed as here
 loaded = here.model()
-here.capture(loaded, *here.workload(4, 16, 32), Path(sys.argv[2]), sites=here.SITES)
+here.capture(loaded, *here.workload(4, 16), Path(sys.argv[2]), sites=here.SITES)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-here.capture(loaded, *here.workload(int(sys.argv[1]), 16, 32), Path(sys.argv[2]), sites=here.SITES)
+here.capture(loaded, *here.workload(int(sys.argv[1]), 16), Path(sys.argv[2]), sites=here.SITES)
 print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
 """
 
