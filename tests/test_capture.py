@@ -470,3 +470,31 @@ def test_an_error_that_is_not_about_memory_is_raised_as_it_is(tmp_path):
         capture(loaded, sequences((9,) * 3), positions((9,) * 3), tmp_path)
     handle.remove()
     assert tries == [2, 3]
+
+
+# ---------------------------------------------------------------- batches of one stack or two
+
+
+def test_without_padding_only_equal_lengths_come_together():
+    lengths = np.array([[4, 2], [5, 1], [4, 2], [3, 3], [5, 1], [9, 9]])
+    batches = plan(lengths, np.arange(6), 1000, pad=False)
+    assert sorted(sorted(batch.tolist()) for batch in batches) == [[0, 2], [1, 4], [3], [5]]
+    assert len(plan(lengths, np.arange(6), 1000)) == 1
+
+
+def test_the_budget_counts_the_padding_of_both_stacks():
+    lengths = np.random.default_rng(5).integers(1, 40, size=(120, 2))
+    batches = plan(lengths, np.arange(0, 120, 2), 300)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(0, 120, 2))
+    assert all(len(one) == 1 or len(one) * lengths[one].max(axis=0).sum() <= 300 for one in batches)
+    assert len(batches) < 30
+
+
+def test_a_cpu_gets_small_batches_of_itself(tmp_path, monkeypatch):
+    loaded, seen = tiny_models.loaded(), []
+    monkeypatch.setattr(
+        capture_module, "plan", lambda *args, **options: (seen.append(args[2]), plan(*args, **options))[1]
+    )
+    capture(loaded, sequences(), positions(), tmp_path)
+    capture(loaded, sequences(), positions(), tmp_path, batch_tokens=77)
+    assert seen == [capture_module.BATCH_TOKENS["cpu"], 77]

@@ -85,6 +85,7 @@ def official(loaded: Loaded, texts, where: Positions, batch: int = 32) -> np.nda
 def nnsight_residual(wrapped, loaded: Loaded, texts, where: Positions, batch: int = 32) -> np.ndarray:
     """The same by nnsight, without the embedding."""
     import torch
+    from nnsight import save
 
     found = np.zeros((LAYERS, PLACES, len(texts.ids), WIDTH), np.float32)
     feed = feeding(loaded, texts)
@@ -93,8 +94,8 @@ def nnsight_residual(wrapped, loaded: Loaded, texts, where: Positions, batch: in
         ids, mask = feed.padded(rows, loaded.device)[""]
         places = torch.from_numpy(where.start[rows].astype(np.int64))
         each = torch.arange(len(rows))[:, None]
-        with torch.inference_mode(), wrapped.trace({"input_ids": ids, "attention_mask": mask}):
-            kept = [layer.output[each, places].save() for layer in wrapped.model.layers]
+        with torch.inference_mode(), wrapped.trace(ids, attention_mask=mask):
+            kept = save([layer.output[each, places] for layer in wrapped.model.layers])
         for layer, states in enumerate(kept):
             found[layer][:, rows] = states.transpose(0, 1).float().numpy()
     return found
