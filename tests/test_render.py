@@ -25,6 +25,7 @@ from layergrid.kinds import BadInput, BuildError
 from layergrid.render import drawing, figures, markdown, page, printing
 from layergrid.render.words import Hypertext
 from layergrid.render.words import markdown as plain
+from layergrid.theme import faces
 
 HERE = Path(__file__).parent
 HOSTILE = (
@@ -418,3 +419,18 @@ def test_a_machine_without_any_font_still_prints_in_the_bundled_ones(tmp_path):
     (sheet,) = pypdf.PdfReader(io.BytesIO(done.stdout)).pages
     assert sheet.extract_text().strip() == "words"
     assert [f.get_object()["/BaseFont"][8:] for f in sheet["/Resources"]["/Font"].values()] == ["Layergrid-Noto-Serif"]
+
+
+def test_no_line_of_print_ends_after_its_first_word(made):
+    """Text that ends in a blank before a name and just fills the line was once broken at its first word."""
+    from weasyprint.formatting_structure import boxes
+
+    said = "In the grid likeness, all 54 cells stand above the cosine of mismatched examples, by the widest margin at"
+    writer = Hypertext(["exact_answer_last"], printing.printed, paper=True)
+    paragraph = writer.words(f"{said} exact_answer_last in layer 5, 0.78 against 0.29.")
+    press = printing.Press(printing.faces.print_css(printing.BUNDLED), printing.styles(made[0], "A4"))
+    for k in range(-2, 7):
+        page_ = f"@page :first {{ size: {faces.width(said, 'serif', 12.8) + 0.5 * k:.2f}px 400pt; margin: 0 }}"
+        laid = press.laid_out(f"<html lang=en><title>t</title><p>{paragraph}</p>", page_)
+        first = next(box for box in laid.pages[0]._page_box.descendants() if isinstance(box, boxes.LineBox))
+        assert len("".join(b.text for b in first.descendants() if isinstance(b, boxes.TextBox))) > 60, k

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ import numpy as np
 
 from layergrid.artifacts import Floats
 
+MOST_CORNERS, MOST_POINTS = 3000, 500  # boxes to try for a name; points along a curve
 Point = tuple[float, float]
 Curve = Sequence[Point]
 
@@ -128,20 +130,22 @@ def beside(
 
 
 def _corners(wide: float, high: float, area: Box) -> tuple[Floats, Floats]:
-    """Left tops of all boxes to try, from the top right."""
-    tops = np.arange(area.top, area.bottom - high + 1e-9, 4.0)
-    lefts = np.arange(area.right - wide, area.left - 1e-9, -4.0)
+    """Left tops of all boxes to try, from the top right; further apart where the area is large."""
+    step = max(4.0, math.sqrt((area.right - area.left) * (area.bottom - area.top) / MOST_CORNERS))
+    tops = np.arange(area.top, area.bottom - high + 1e-9, step)
+    lefts = np.arange(area.right - wide, area.left - 1e-9, -step)
     top, left = np.meshgrid(tops, lefts, indexing="ij")
     return left.ravel(), top.ravel()
 
 
 def _cost(own: Floats, curves: Sequence[Floats], left: Floats, top: Floats, wide: float, high: float) -> Floats:
     """What each box costs; `own` is one of `curves`."""
-    distances = [_distance(curve, left, top, wide, high).min(axis=1, initial=np.inf) for curve in curves]
+    found = [_distance(curve, left, top, wide, high) for curve in curves]
+    distances = [one.min(axis=1, initial=np.inf) for one in found]
     mine = next(d for d, curve in zip(distances, curves, strict=True) if curve is own)
     cost = np.where(np.isfinite(mine), mine, 0.0)
-    for distance, curve in zip(distances, curves, strict=True):
-        inside = (_distance(curve, left, top, wide, high) < 1.5).sum(axis=1)
+    for every, distance, curve in zip(found, distances, curves, strict=True):
+        inside = (every < 1.5).sum(axis=1)
         cost = cost + np.where(inside > 0, 150.0 + 3.0 * inside, 0.0)
         if curve is not own:
             cost = cost + np.where(distance < mine + 3, 45.0, 0.0)
@@ -150,15 +154,18 @@ def _cost(own: Floats, curves: Sequence[Floats], left: Floats, top: Floats, wide
 
 def _distance(curve: Floats, left: Floats, top: Floats, wide: float, high: float) -> Floats:
     """Distances [boxes, points] from boxes to the points of a curve; 0 inside."""
-    x, y = curve[None, :, 0], curve[None, :, 1]
-    across = np.maximum(np.maximum(left[:, None] - x, x - left[:, None] - wide), 0)
-    down = np.maximum(np.maximum(top[:, None] - y, y - top[:, None] - high), 0)
-    return np.asarray(np.hypot(across, down))
+    x, y = curve[None, :, 0].astype(np.float32), curve[None, :, 1].astype(np.float32)
+    left, top = left[:, None].astype(np.float32), top[:, None].astype(np.float32)
+    across = np.maximum(np.maximum(left - x, x - left - np.float32(wide)), 0)
+    down = np.maximum(np.maximum(top - y, y - top - np.float32(high)), 0)
+    return np.asarray(np.sqrt(across * across + down * down))
 
 
 def _densely(curve: Curve, step: float = 4.0) -> Floats:
-    """Points along a polyline, close enough to see it cross a box."""
+    """Points along a polyline, close enough to see it cross a box; a very long one has them further apart."""
     points: list[Point] = []
+    length = sum(abs(x1 - x0) + abs(y1 - y0) for (x0, y0), (x1, y1) in pairwise(curve))
+    step = max(step, min(8.0, length / MOST_POINTS))
     for (x0, y0), (x1, y1) in pairwise(curve):
         parts = max(1, int((abs(x1 - x0) + abs(y1 - y0)) / step))
         points += [(x0 + (x1 - x0) * k / parts, y0 + (y1 - y0) * k / parts) for k in range(parts)]

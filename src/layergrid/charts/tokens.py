@@ -34,13 +34,13 @@ class Tokens(ChartKind):
         places = _places(one)
         shown = [faces.printable(text.token(piece), "mono") for piece in one.pieces]
         n = len(shown)
-        parts = [(0, one.prompt_tokens), (one.prompt_tokens, n)]
+        parts = [(0, one.prompt_tokens), (one.prompt_tokens, n)] if one.written else [(0, n)]
         size = _size(theme.sizes["token"], shown, parts)
         measures = strip.Measures(faces.width("0", "mono", size), theme.sizes["mark"], WIDTH - LEFT)
         arranged = strip.arrange(shown, parts, places, measures)
         pen = _Pen(theme, one, size)
         y = 3.0
-        for heading, rows in zip(("Prompt" if one.written else "Text", "Answer"), arranged, strict=True):
+        for heading, rows in zip(("Prompt", "Answer") if one.written else ("Text",), arranged, strict=True):
             if rows:
                 pen.heading(heading, y)
             for row in rows:
@@ -89,8 +89,8 @@ def _places(one: Illustration) -> list[strip.Place]:
 
 
 def _alternative(one: Illustration) -> str:
-    parts = [("Prompt" if one.written else "Text", one.pieces[: one.prompt_tokens])]
-    parts += [("Answer", one.pieces[one.prompt_tokens :])] if one.written or len(one.pieces) > one.prompt_tokens else []
+    parts = [("Prompt", one.pieces[: one.prompt_tokens]), ("Answer", one.pieces[one.prompt_tokens :])]
+    parts = parts if one.written else [("Text", one.pieces)]
     said = [f"{word}: {text.visible(''.join(pieces).replace(chr(10), ' '))}" for word, pieces in parts]
     listed = text.listed([text.visible(name) for found, _, _ in _places(one) for name in found])
     return f"{' '.join(said)} Positions in the order of the text: {listed or 'none'}."
