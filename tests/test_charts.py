@@ -238,6 +238,13 @@ def test_ticks_lie_inside_the_domain_and_number_at_least_two(low, wide):
     assert all(low - 1e-6 * wide - 1e-9 <= v <= low + wide * (1 + 1e-6) + 1e-9 for v in values)
 
 
+def test_small_values_keep_the_digits_that_their_colours_need():
+    from layergrid.charts.frame import compact, fine
+
+    values = np.array([0.000123456, 0.000987])
+    assert [compact(v, 2, fine(values, 2)) for v in values] == [0.0001235, 0.000987]
+
+
 @given(st.floats(0, 1))
 def test_the_pages_short_numbers_round_as_the_long_ones_do(value):
     from layergrid.charts.frame import compact

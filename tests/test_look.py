@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import described
 import words
 from browser import Browser
-from layergrid import render, theme
+from layergrid import facts, prose, render, theme
 from layergrid.render import page
 from test_render import hostile
 
@@ -40,6 +41,20 @@ def report(folder):
 def attacked(folder):
     path = folder / "hostile.html"
     path.write_text(page.html(render.prepare(*hostile(), render.Presentation())), encoding="utf-8")
+    return path
+
+
+def told(results, asked=()):
+    """The page of results in the words that the rules write."""
+    found = facts.derive(results)
+    summary = prose.summarise(results, found)
+    return page.html(render.prepare(results, found, summary, render.Presentation(figures=asked)))
+
+
+@pytest.fixture(scope="module")
+def every(folder):
+    path = folder / "every.html"
+    path.write_text(told(described.everything()), encoding="utf-8")
     return path
 
 
@@ -77,8 +92,9 @@ def test_both_charts_are_drawn_with_all_their_labels(browser, report):
     assert cells >= 9 * 15
 
 
-def test_no_label_is_cut_and_no_labels_of_a_chart_overlap(browser, report):
-    browser.open(report)
+@pytest.mark.parametrize("which", ["report", "every"])
+def test_no_label_is_cut_and_no_labels_of_a_chart_overlap(browser, request, which):
+    browser.open(request.getfixturevalue(which))
     boxes = browser.value(
         "[...document.querySelectorAll('[data-chart], .strip')].map(host => { const h = host.getBoundingClientRect();"
         "return [...host.querySelectorAll('svg text')].filter(e => e.textContent.trim()).map(e => {"
@@ -179,6 +195,45 @@ def test_a_fact_lights_the_cells_that_it_speaks_of_by_pointer_and_by_keyboard(br
     browser.until("document.querySelectorAll('svg.lit').length === 0")
     browser.value(f"document.querySelector({json.dumps(selector)}).focus({{preventScroll: true}})")
     assert browser.value("document.querySelectorAll('svg.lit rect').length") == 1
+
+
+def test_every_kind_of_grid_is_drawn_in_both_modes_and_nothing_complains(browser, every):
+    for dark in (False, True):
+        browser.open(every, dark=dark)
+        assert browser.complaints == []
+        hosts = browser.value("[...document.querySelectorAll('[data-chart]')].map(e => e.dataset.chart)")
+        assert {"gaps.classes", "likeness.references", "looks.heads", "text.heatmap"} <= set(hosts)
+        drawn = "[...document.querySelectorAll('[data-chart]')].every(e => e.querySelectorAll('svg path').length > 10)"
+        assert browser.value(drawn)
+
+
+@pytest.mark.parametrize("shape", ["transposed", "bands"])
+def test_a_fact_lights_its_cell_in_a_transposed_map_and_in_bands(browser, folder, shape):
+    long = described.one_text(layers=9, pieces=tuple(f"t{k}" for k in range(110)))
+    grid = long if shape == "bands" else described.activation()
+    asked = ({"kind": "heatmap", "transpose": True},) if shape == "transposed" else ()
+    path = folder / f"{shape}.html"
+    path.write_text(told(described.results(grid), asked), encoding="utf-8")
+    browser.open(path)
+    name = f"{grid.grid.name}.highest"
+    browser.move_to(f'.fact[data-fact="{name}"]')
+    browser.until("document.querySelectorAll('svg.lit rect').length === 1")
+    found = browser.value(
+        "(() => { const r = document.querySelector('svg.lit rect').getBoundingClientRect();"
+        f"const all = document.querySelectorAll('[data-chart=\"{grid.grid.name}.heatmap\"] .mark-symbol path');"
+        "const b = all[all.length - 1].getBoundingClientRect();"
+        "return [r.left, b.x + b.width / 2, r.right, r.top, b.y + b.height / 2, r.bottom] })()"
+    )
+    assert found[0] < found[1] < found[2]
+    assert found[3] < found[4] < found[5]
+
+
+def test_a_small_map_tells_its_head_layer_position_and_value_to_the_pointer(browser, every):
+    browser.open(every)
+    browser.move_to('[data-chart="looks.heads"] svg .mark-rect path')
+    browser.until("document.querySelector('#vg-tooltip-element.visible') !== null")
+    shown = browser.value("document.querySelector('#vg-tooltip-element').innerText")
+    assert all(word in shown for word in ("head 0", "last_q", "layer", "attention"))
 
 
 def test_everything_that_takes_the_focus_shows_it(browser, report):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Grid, GridResult, Results
+from layergrid.artifacts import Floats, Grid, GridResult, Results
 from layergrid.charts import names
 from layergrid.kinds import BadInput
 from layergrid.theme import Theme, faces
@@ -43,11 +43,18 @@ def pick(results: Results, name: str, chart: str) -> GridResult:
     raise BadInput(f"figures: {chart} needs `grid`, one of {text.listed(known) or 'none'}, not {name!r}{hint}")
 
 
-def compact(value: float, decimals: int = 2) -> float | None:
-    """A number for the page's data: short, rounding as it did before to so many digits; None where not finite."""
+def fine(values: Floats, decimals: int) -> int:
+    """Digits after the point that keep four significant ones of the largest value, and two more than are printed."""
+    found = np.abs(values[np.isfinite(values)])
+    largest = float(found.max()) if found.size else 1.0
+    return max(decimals + 2, min(12, 3 - math.floor(math.log10(max(largest, 1e-12)))))
+
+
+def compact(value: float, decimals: int = 2, digits_kept: int = 4) -> float | None:
+    """A number for the page's data: short, rounding as it did before to so many decimals; None where not finite."""
     if not math.isfinite(value):
         return None
-    for digits in (decimals + 2, decimals + 4, decimals + 7):
+    for digits in (digits_kept, digits_kept + 2, digits_kept + 5):
         short_one = round(float(value), digits)
         if f"{short_one:.{decimals}f}" == f"{value:.{decimals}f}" and not _tie(short_one, decimals):
             return short_one

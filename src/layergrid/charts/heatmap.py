@@ -173,10 +173,14 @@ def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale
 def _data(one: GridResult, sizes: Frame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One row a layer with arrays over positions, and the transforms that flatten them and word the tooltip."""
     grid, digits = one.grid, View(one).digits
+    kept = shared.fine(scales.finite(grid), digits)
     arrays: dict[str, list[list[Any]]] = {
-        "value": [[shared.compact(v, digits) for v in row] for row in np.where(grid.has_value, grid.value, np.nan)],
-        "low": [[shared.compact(v, digits) for v in row] for row in grid.low],
-        "high": [[shared.compact(v, digits) for v in row] for row in grid.high],
+        name: [[shared.compact(v, digits, kept) for v in row] for row in values]
+        for name, values in (
+            ("value", np.where(grid.has_value, grid.value, np.nan)), ("low", grid.low), ("high", grid.high),
+        )
+    }  # fmt: skip
+    arrays |= {
         "n": grid.n.tolist(),
         "positive": grid.n_positive.tolist(),
         "dot": marks.inside_noise(grid).astype(int).tolist(),
@@ -199,8 +203,8 @@ def _data(one: GridResult, sizes: Frame) -> tuple[dict[str, Any], list[dict[str,
             constants.append({"calculate": json.dumps(rows[0][0]), "as": name})
         else:
             fields.append(name)
-    kept = [name for name in fields if name in arrays]
-    values = [{"layer": sizes.numbers[i], **{name: arrays[name][i] for name in kept}} for i in range(len(grid.layers))]
+    own = [name for name in fields if name in arrays]
+    values = [{"layer": sizes.numbers[i], **{name: arrays[name][i] for name in own}} for i in range(len(grid.layers))]
     shown = f"isValid(datum.value) ? {shared.estimate(digits)} : 'no value'"
     transform += [{"flatten": fields}, *constants, {"calculate": shown, "as": "shown"}]
     transform += bands.transform(sizes) if sizes.bands > 1 else []

@@ -15,7 +15,7 @@ from layergrid.charts import colourbar, layout, names
 from layergrid.charts import frame as shared
 from layergrid.charts.frame import Frame
 from layergrid.charts.scale import digits as decimals
-from layergrid.charts.scale import log_ticks, place, ticks
+from layergrid.charts.scale import finite, log_ticks, place, ticks
 from layergrid.facts.view import View
 from layergrid.theme import Theme, faces
 
@@ -201,6 +201,7 @@ def lines(plot: Plot) -> list[dict[str, Any]]:
 def _data(plot: Plot) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One row a position with arrays over layers; `lone` is 1 where no neighbour has a value for a line to reach."""
     grid, digits = plot.one.grid, View(plot.one).digits
+    kept = shared.fine(finite(grid), digits)
     rows = []
     for j, title in reversed(list(zip(plot.chosen, plot.titles, strict=True))):
         has = np.concatenate([[False], grid.has_value[:, j], [False]])
@@ -212,7 +213,7 @@ def _data(plot: Plot) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows.append(
             {
                 "position": title,
-                **{name: [shared.compact(v, digits) for v in values] for name, values in arrays.items()},
+                **{name: [shared.compact(v, digits, kept) for v in values] for name, values in arrays.items()},
                 "n": grid.n[:, j].tolist(),
                 "lone": lone.astype(int).tolist(),
             }

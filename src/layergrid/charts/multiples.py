@@ -170,10 +170,11 @@ def _cells(
     """All cells of all maps at their pixels: one row of data a map and layer."""
     frame, (wide, high) = sizes.frame, sizes.cell
     rows: list[dict[str, Any]] = []
+    kept_digits = shared.fine(np.stack([one.value for one in drawn]), digits)
     for k, one in enumerate(drawn):
         for i, number in enumerate(frame.numbers):
             left, top = sizes.corner(k, i, 0)
-            value = [shared.compact(v, digits) for v in one.value[i]]
+            value = [shared.compact(v, digits, kept_digits) for v in one.value[i]]
             rows.append({"map": one.title, "layer": number, "left": left, "top": top, "value": value})
     grid = frame.grid
     words = names.whole_labels(grid) if grid.labels else frame.names

@@ -134,12 +134,12 @@ def _domain(grid: Grid, drawn: list[float], log: bool) -> tuple[float, float]:
     if not drawn:
         return scales.natural_domain(grid)
     low, high = min(values), max(values)
-    if low == high:
-        low, high = low - 0.05, high + 0.05
+    if high - low <= 1e-9 * max(abs(low), abs(high), scales.TINY):
+        half = max(0.05, 0.1 * abs(low))
+        low, high = low - half, low + half
     step = scales.step(low, high, 6)
-    return (
-        round(np.floor(low / step * 2 + 1e-9) * step / 2, 10),
-        round(np.ceil(high / step * 2 - 1e-9) * step / 2, 10),
+    return scales.plain(np.floor(low / step * 2 + 1e-9) * step / 2), scales.plain(
+        np.ceil(high / step * 2 - 1e-9) * step / 2
     )
 
 

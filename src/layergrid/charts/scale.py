@@ -16,6 +16,7 @@ ONE_SIDED, TWO_SIDED = "blues", "rdbu"  # schemes where a chart names none
 FAINT = 0.1  # values beyond zero by less than this share of the other side make no second side
 DECADES = 100  # an unbounded scale whose highest value is so many times its lowest is logarithmic
 NICE = (1, 2, 5, 10)
+TINY = 1e-300  # what is smaller is drawn as zero
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,8 @@ class Scale:
 
     def colour(self, field: str) -> dict[str, Any]:
         """The encoding of a field's values by the stops."""
-        digits = max(6, 6 - math.floor(math.log10(max(abs(self.low), abs(self.high), 1e-12))))
         scale = {
-            "domain": [round(float(x), digits) for x in self.knots],
+            "domain": [plain(float(x)) for x in self.knots],
             "range": list(self.stops), "clamp": True, "interpolate": "rgb", **({"type": "log"} if self.log else {}),
         }  # fmt: skip
         return {"field": field, "type": "quantitative", "scale": scale, "legend": None}
@@ -108,7 +108,7 @@ def luminance(colour: str) -> float:
 def logarithmic(grid: Grid, values: Floats) -> bool:
     """Whether values call for a logarithmic scale: positive, of no fixed upper end that is near, over two decades."""
     high = grid.quantity.high
-    if grid.contrast or grid.quantity.chance is not None or not values.size or values.min() <= 0:
+    if grid.contrast or grid.quantity.chance is not None or not values.size or values.min() < TINY:
         return False
     return (high is None or high > 10 * DECADES) and bool(values.max() >= DECADES * values.min())
 
@@ -149,15 +149,16 @@ def _unbounded(grid: Grid, low: float, high: float) -> tuple[float, float]:
     floor = grid.quantity.low if grid.quantity.low is not None else (0.0 if low >= 0 else None)
     if floor is not None and low - floor <= 0.5 * (high - floor):
         low = floor
-    if low == high:
-        return _apart(low, high)
+    if high - low <= max(TINY, 1e-9 * max(abs(low), abs(high))):
+        return _apart(low, low)
     size = step(low, high, 6)
-    start = low if low == floor else round(math.floor(low / size + 1e-9) * size, 10)
-    return _apart(start, round(math.ceil(high / size - 1e-9) * size, 10) + 0.0)
+    start = low if low == floor else plain(math.floor(low / size + 1e-9) * size)
+    return _apart(start, plain(math.ceil(high / size - 1e-9) * size))
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
-    return (low, high) if low < high else (low - 0.5, low + 0.5)
+    half = max(0.5, 0.1 * abs(low))
+    return (low, high) if low < high else (low - half, low + half)
 
 
 def place(value: float, domain: tuple[float, float], log: bool = False) -> float:
@@ -170,6 +171,11 @@ def place(value: float, domain: tuple[float, float], log: bool = False) -> float
     return (value - low) / (high - low)
 
 
+def plain(value: float) -> float:
+    """A value without the last digits, which sums and products leave."""
+    return float(f"{value:.10g}") + 0.0
+
+
 def step(low: float, high: float, most: int) -> float:
     """The least of 1, 2 and 5 times a power of ten that divides a range into at most so many parts."""
     rough = (high - low) / most
@@ -179,10 +185,10 @@ def step(low: float, high: float, most: int) -> float:
 
 def rounded_up(value: float) -> float:
     """The least round number at or above a positive value, a tenth of its power of ten at most above it."""
-    if value <= 0:
+    if value < TINY:
         return 0.0
     size = 10.0 ** math.floor(math.log10(value))
-    return next(round(size * k, 12) for k in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size * k >= value * (1 - 1e-9))
+    return next(plain(size * k) for k in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size * k >= value * (1 - 1e-9))
 
 
 def decades(low: float, high: float) -> tuple[float, float]:
@@ -194,8 +200,8 @@ def _decade(value: float, down: bool) -> float:
     """The next of 1, 2 and 5 times a power of ten, below a positive value or above it."""
     size = 10.0 ** math.floor(math.log10(value))
     if down:
-        return float(max(round(size * k, 12) for k in NICE if size * k <= value * (1 + 1e-9)))
-    return float(min(round(size * k, 12) for k in NICE if size * k >= value * (1 - 1e-9)))
+        return float(max(plain(size * k) for k in NICE if size * k <= value * (1 + 1e-9)))
+    return float(min(plain(size * k) for k in NICE if size * k >= value * (1 - 1e-9)))
 
 
 def ticks(domain: tuple[float, float], most: int = 6) -> list[float]:
@@ -203,7 +209,7 @@ def ticks(domain: tuple[float, float], most: int = 6) -> list[float]:
     low, high = domain
     size = step(low, high, most)
     first = math.ceil(low / size - 1e-9)
-    return [round(k * size, 10) for k in range(first, math.floor(high / size + 1e-9) + 1)]
+    return [plain(k * size) for k in range(first, math.floor(high / size + 1e-9) + 1)]
 
 
 def log_ticks(domain: tuple[float, float], most: int = 6) -> list[float]:
@@ -211,7 +217,7 @@ def log_ticks(domain: tuple[float, float], most: int = 6) -> list[float]:
     low, high = domain
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1,)):
-        found = [round(f * 10.0**p, 12) for p in powers for f in factors]
+        found = [plain(f * 10.0**p) for p in powers for f in factors]
         inside = [v for v in found if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
         if len(inside) <= most:
             return inside
@@ -222,4 +228,5 @@ def digits(values: Sequence[float]) -> int:
     """Decimals that tell ticks apart: none for whole numbers that go beyond one, else at least one."""
     if all(abs(v - round(v)) < 1e-9 for v in values) and max((abs(v) for v in values), default=0) > 1:
         return 0
-    return next((d for d in (1, 2, 3, 4) if all(abs(v - round(v, d)) < 1e-9 for v in values)), 4)
+    near = 1e-6 * max((abs(v) for v in values), default=0)
+    return next((d for d in range(1, 9) if all(abs(v - round(v, d)) <= near for v in values)), 9)
