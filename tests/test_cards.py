@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,7 +39,7 @@ def positions(status):
 
 def test_a_data_set_is_counted_by_label(sequences):
     dataset = SimpleNamespace(
-        source="sums.csv", group="g", prompt="{{ q }}", generate=SimpleNamespace(max_new_tokens=9)
+        source="sums.csv", group="g", prompt="{{ q }}", generate=SimpleNamespace(max_new_tokens=9), grade="any"
     )
     card = data_card("sums", dataset, "tiny", examples(), sequences, labels())
     assert (card.n, card.n_correct, card.n_groups) == (3, 1, 2)
@@ -78,3 +79,23 @@ def test_an_example_without_an_exact_answer_marks_no_token(sequences):
     found = shown(sequences, [["missing", "missing"], ["missing", "missing"], ["ok", "ok"]])
     assert (found.exact, found.answer, found.gold) == (None, "", "None")
     assert found.positions == (("one", 2, 3, "ok"), ("two", 2, 3, "ok"))
+
+
+def test_texts_with_a_label_are_counted_by_class_and_lack_no_answer(sequences):
+    dataset = SimpleNamespace(source="facts.csv", group="", prompt="{{ q }}", generate=None, grade=None)
+    given = replace(sequences, written=False)
+    told = replace(labels(), rule="", classes=("false ones", "true ones"))
+    card = data_card("facts", dataset, "tiny", examples(), given, told)
+    assert (card.written, card.classes, card.max_new_tokens) == (False, ("false ones", "true ones"), 0)
+    assert (card.not_found_correct, card.not_found_wrong) == (0, 0)
+    statuses = status_table("positions", told, positions([["ok", "ok"], ["ok", "missing"], ["ok", "missing"]]))
+    assert {row[1] for row in statuses.rows} == {"false ones", "true ones"}
+    shown = illustration(examples(), given, told, positions([["ok", "ok"], ["ok", "ok"], ["ok", "ok"]]), example="c")
+    assert (shown.example_id, shown.written, shown.gold) == ("c", False, "")
+    assert shown.label == told.classes[int(told.correct[2])]
+
+
+def test_without_labels_statuses_are_those_of_all_examples():
+    unknown = replace(labels(), rule="", classes=("", ""))
+    table = status_table("positions", unknown, positions([["ok", "ok"], ["ok", "missing"], ["ok", "missing"]]))
+    assert {row[1] for row in table.rows} == {"all"}
