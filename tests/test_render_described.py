@@ -52,6 +52,15 @@ def test_what_stands_beside_a_map_takes_its_axes_unless_the_spec_says_otherwise(
     assert (small.transpose, small.tick, small.token_title) == (True, 1, "Token")
 
 
+def test_heads_share_the_colours_of_their_map_and_what_it_is_compared_with_does_not():
+    asked = ({"kind": "heatmap", "grid": "looks", "scheme": "ylorbr", "domain": [0.0, 0.5]},
+             {"kind": "heatmap", "grid": "likeness", "scheme": "blues", "domain": [0.5, 1.0]})  # fmt: skip
+    results = described.results(described.heads(), described.similarity())
+    small = {c.grid: c for c in figures.chosen(results, asked, 0, "top") if c.kind == "multiples"}
+    assert (small["looks"].scheme, small["looks"].domain) == ("ylorbr", (0.0, 0.5))
+    assert (small["likeness"].scheme, small["likeness"].domain) == ("", None)
+
+
 def test_the_first_page_holds_the_tokens_and_the_first_map_whatever_follows():
     content = told(described.everything())
     assert [f.name for block in content.first for f in block.figures] == ["tokens", "norms.heatmap", "norms.profile"]

@@ -164,3 +164,16 @@ def test_a_page_in_english_embeds_no_second_part_of_any_face():
     english, greek = faces.web_css("Layer 0, 0.83 [0.79, 0.86] \u2013 \u2423"), faces.web_css("\u03bb and \u0416")
     assert len(english) < 150_000 < len(greek)
     assert (english.count("@font-face"), greek.count("@font-face")) == (7, 10)
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_the_scheme_of_two_sides_has_them_alike_around_the_ground(mode):
+    shown = theme.load("paper")
+    stops = shown.schemes["rdbu"][mode]
+    found = [luminance(s) for s in stops]
+    middle = len(found) // 2
+    assert contrast(stops[middle], (shown.light if mode == 0 else shown.dark)["paper"]) < 1.3
+    sides = found[: middle + 1], found[middle:][::-1]
+    for side in sides:
+        assert side == sorted(side, reverse=mode == 1)
+    assert all(abs(a - b) < 0.12 for a, b in zip(*sides, strict=True))

@@ -107,7 +107,7 @@ class Axes:
     def _title_place(self) -> tuple[float, float]:
         """Where the positions' title stands: below the labels in the middle, or aside where labels are much shorter."""
         sizes, size = self.sizes, self.theme.sizes["title"]
-        half = faces.width(self.token_title, "sans-semibold", size) / 2 + 4
+        half = faces.width(self.token_title, "sans-semibold", size) / 2 + 9
         middle, step = sizes.width / 2, sizes.step
         depths = {j: self.reach(j) for j in self.shown}
 

@@ -164,44 +164,42 @@ def _note(drawn: Sequence[Small], every: Sequence[Small], role: Role, gaps: bool
     return " ".join(said)
 
 
+def _rows(drawn: Sequence[Small], sizes: Panels, digits: int) -> list[dict[str, Any]]:
+    """One row of data a map and layer, with the pixels of its first cell and an array over positions."""
+    kept = shared.fine(np.stack([one.value for one in drawn]), digits)
+    rows = []
+    for k, one in enumerate(drawn):
+        for i, number in enumerate(sizes.frame.numbers):
+            left, top = sizes.corner(k, i, 0)
+            value = [shared.compact(v, digits, kept) for v in one.value[i]]
+            rows.append({"map": one.title, "layer": number, "left": left, "top": top, "value": value})
+    return rows
+
+
 def _cells(
     drawn: Sequence[Small], sizes: Panels, theme: Theme, scale: Scale, digits: int, title: str
 ) -> list[dict[str, Any]]:
-    """All cells of all maps at their pixels: one row of data a map and layer."""
-    frame, (wide, high) = sizes.frame, sizes.cell
-    rows: list[dict[str, Any]] = []
-    kept_digits = shared.fine(np.stack([one.value for one in drawn]), digits)
-    for k, one in enumerate(drawn):
-        for i, number in enumerate(frame.numbers):
-            left, top = sizes.corner(k, i, 0)
-            value = [shared.compact(v, digits, kept_digits) for v in one.value[i]]
-            rows.append({"map": one.title, "layer": number, "left": left, "top": top, "value": value})
-    grid = frame.grid
+    """All cells of all maps at their pixels."""
+    frame, grid, (wide, high) = sizes.frame, sizes.frame.grid, sizes.cell
+    rows = _rows(drawn, sizes, digits)
     words = names.whole_labels(grid) if grid.labels else frame.names
     side, along = ("top", "left") if frame.transpose else ("left", "top")
-    step = high if frame.transpose else wide
+    step, other_step = (high, wide) if frame.transpose else (wide, high)
     transform: list[dict[str, Any]] = [
         {"calculate": json.dumps(list(range(len(words)))), "as": "at"},
         {"calculate": json.dumps(words), "as": "position"},
         {"flatten": ["at", "position", "value"]},
         {"calculate": f"datum.{side} + datum.at * {round(step, 4)}", "as": "a"},
         {"calculate": f"datum.a + {round(step, 4)}", "as": "b"},
-        {"calculate": f"datum.{along} + {round(wide if frame.transpose else high, 4)}", "as": "c"},
+        {"calculate": f"datum.{along} + {round(other_step, 4)}", "as": "c"},
         {"calculate": f"isValid(datum.value) ? format(datum.value, ',.{digits}f') : 'no value'", "as": "shown"},
     ]
-    fields = (
-        ("map", "map"),
-        ("position", "token" if grid.labels else "position"),
-        ("layer", "layer"),
-        ("shown", title),
-    )
-    near, far = shared.pixels("a"), {"field": "b"}
-    other, end = shared.pixels(along), {"field": "c"}
-    x, x2, y, y2 = (other, end, near, far) if frame.transpose else (near, far, other, end)
-    encoding = {
-        "x": x, "x2": x2, "y": y, "y2": y2,
-        "tooltip": [{"field": f, "type": "nominal", "title": word} for f, word in fields],
-    }  # fmt: skip
+    place = "token" if grid.labels else "position"
+    fields = (("map", "map"), ("position", place), ("layer", "layer"), ("shown", title))
+    ends = (shared.pixels("a"), {"field": "b"}), (shared.pixels(along), {"field": "c"})
+    (x, x2), (y, y2) = ends[::-1] if frame.transpose else ends
+    tooltip = [{"field": f, "type": "nominal", "title": word} for f, word in fields]
+    encoding = {"x": x, "x2": x2, "y": y, "y2": y2, "tooltip": tooltip}
     colour, grey = scale.colour("value"), theme.colour("missing")
     layers: list[dict[str, Any]] = [
         {
@@ -215,5 +213,5 @@ def _cells(
             "encoding": encoding,
         },
     ]
-    kept = layers if any(v is None for row in rows for v in row["value"]) else layers[:1]
-    return [{"data": {"values": rows}, "transform": transform, "layer": kept}]
+    gaps = any(v is None for row in rows for v in row["value"])
+    return [{"data": {"values": rows}, "transform": transform, "layer": layers if gaps else layers[:1]}]

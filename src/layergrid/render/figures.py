@@ -16,8 +16,9 @@ from layergrid.theme import Theme
 
 BOXED = "exact_answer_*"  # the group that a map boxes where the spec names none
 SHARED = frozenset(  # of a map and what stands beside it
-    {"tick", "layers_from", "layer_order", "transpose", "layer_title", "token_title", "legend_title", "scheme"}
+    {"tick", "layers_from", "layer_order", "transpose", "layer_title", "token_title", "legend_title"}
 )
+COLOURED = frozenset({"scheme", "domain"})  # of a map and its heads, which are the same quantity over the same range
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,13 @@ def _takes(one: ChartKind, default: ChartKind) -> bool:
 def _like_its_map(
     one: ChartKind, all_: Sequence[ChartKind], own: frozenset[str], written: Mapping[int, frozenset[str]]
 ) -> ChartKind:
-    """A figure with the axes, titles and scheme that the spec gives the map of its grid, unless it has its own."""
+    """A figure with the axes and titles that the spec gives the map of its grid, unless it has its own."""
     if one.kind == "heatmap":
         return one
     for i, other in enumerate(all_):
         if other.kind == "heatmap" and other.grid == one.grid and i in written:
-            taken = SHARED & written[i] & set(type(one).model_fields) - own
+            alike = SHARED | COLOURED if getattr(one, "role", None) == "head" else SHARED
+            taken = alike & written[i] & set(type(one).model_fields) - own
             return one.model_copy(update={name: getattr(other, name) for name in taken})
     return one
 
