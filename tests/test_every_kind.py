@@ -191,6 +191,10 @@ def test_what_activations_cannot_bear_is_told_before_anything_is_built(tmp_path,
         ("{kind: attention, text: nine}", "data set sums has no example 'nine'"),
         ("{kind: activation, site: encoder.residual}", "model tiny has one stack; write residual"),
         ("{kind: similarity, with: last_p}", "no position 'last_p'"),
+        (
+            "{kind: activation}}\nfigures: [{kind: heatmap, grid: errors, scheme: blue}]\n#",
+            "no scheme in theme 'paper' 'blue'",
+        ),
     ],
 )
 def test_what_a_model_lacks_is_told_before_it_is_loaded(tmp_path, grid, said):
@@ -218,6 +222,34 @@ def test_a_position_of_graded_answers_without_any_is_told(tmp_path):
     ).ran
     assert ran.code == 2
     assert "is a place in a graded answer" in ran.err
+
+
+def test_a_token_of_an_answer_is_not_asked_for_where_none_is_graded(tmp_path):
+    ran = build(
+        tmp_path,
+        TEXTS.replace("{kind: activation, measure: norm, contrast: label}", "{kind: logit_lens, target: gold}"),
+    ).ran
+    assert ran.code == 2
+    assert "has no graded answers" in ran.err
+
+
+def test_a_position_that_no_example_has_is_told_on_the_console(tmp_path):
+    text = TEXTS.replace("-2, -1]", "{name: zebra, kind: span, regex: zebra}, -1]")
+    ran = build(tmp_path, text).ran
+    assert ran.code == 0
+    assert "grid size: no example has zebra with a status that counts" in ran.err
+
+
+def test_a_manifest_is_held_against_the_data_without_a_build(tmp_path):
+    spec = tmp_path / "s.yaml"
+    spec.write_text(GIVEN.format(manifest=made_elsewhere(tmp_path).name, more=""), encoding="utf-8")
+    with cache(tmp_path / "cache"):
+        assert run("validate", "--data", spec).code == 0
+        (tmp_path / "facts.csv").write_text("id,is_true\nq0,true\nnobody,false\n", encoding="utf-8")
+        ran = run("validate", "--data", spec)
+    assert ran.code == 2
+    assert "nobody" in ran.err
+    assert ran.err.startswith(str(spec))
 
 
 def test_validate_with_data_checks_the_model_without_loading_it(tmp_path):

@@ -145,7 +145,7 @@ def test_overrides_set_values_of_every_depth_and_are_read_as_yaml() -> None:
         BASE,
         (
             "grids.errors.folds=3", "grids.errors.penalties.from=1e-3", "title=no", "figures.0.tick=4",
-            "figures[0].scheme=greys",
+            "figures[0].scheme=rdbu",
             "models.tiny.device=cpu", "datasets.sums.grade.gold=target", "positions=[last_q, -1]", "authors=A. Author",
             "expect.0.nested_best={at_most: 1}", "interpretation=",
         ),
@@ -153,7 +153,7 @@ def test_overrides_set_values_of_every_depth_and_are_read_as_yaml() -> None:
     assert spec.grids["errors"].model_dump()["folds"] == 3
     assert spec.grids["errors"].model_dump()["penalties"] == {"start": 1e-3, "to": 1.0, "count": 8}
     assert (spec.title, spec.authors, spec.interpretation, names(spec)) == ("no", ("A. Author",), "", ("last_q", "-1"))
-    assert (spec.figures[0].model_dump()["tick"], spec.figures[0].model_dump()["scheme"]) == (4, "greys")
+    assert (spec.figures[0].model_dump()["tick"], spec.figures[0].model_dump()["scheme"]) == (4, "rdbu")
     assert (spec.models["tiny"].address, spec.models["tiny"].device) == ("builtin:arithmetic", "cpu")
     assert (spec.datasets["sums"].grade.gold, spec.expect[0].bound.at_most) == ("target", 1.0)
 

@@ -16,6 +16,7 @@ from layergrid.artifacts import (
     Table,
 )
 from layergrid.spec import DatasetSpec
+from layergrid.text import listed
 
 GRADED = ("correct", "wrong")  # how a table names the labels True and False of graded answers
 
@@ -111,10 +112,12 @@ def _exact_tokens(sequences: Sequences, labels: Labels, i: int) -> tuple[int, in
 
 
 def without_values(results: Results) -> list[str]:
-    """Grids in which no cell has a value, and why: what a user should know without opening the report."""
+    """Grids or positions without a value, and why: what a user should know without opening the report."""
     found = []
     for one in results.grids:
         if not one.grid.has_value.any():
             reasons = ", ".join(sorted(set(one.grid.reason.ravel()) - {""}))
             found.append(f"grid {one.grid.name}: no cell has a value ({reasons}); see the report")
+        elif left_out := one.grid.settings.get("positions_left_out"):
+            found.append(f"grid {one.grid.name}: no example has {listed(left_out)} with a status that counts; left out")
     return found

@@ -191,7 +191,7 @@ def validate(
 ) -> None:
     """Check specs without running them; every error comes with its line and column. With --data also what they name."""
     from layergrid import theme
-    from layergrid.spec import load_spec
+    from layergrid.spec import SpecError, load_spec
 
     wrong = []
     for path in specs:
@@ -202,8 +202,8 @@ def validate(
                 from layergrid import pipeline
 
                 pipeline.check_data(spec, _trust(remote_code, pickle))
-        except BadInput as error:
-            wrong.append(str(error))
+        except BadInput as error:  # what a spec's text does not show has no line, but its file
+            wrong.append(str(error) if isinstance(error, SpecError) else f"{path}: {error}")
         else:
             typer.echo(f"{path}: fine ({spec.digest[:19]})")
     if wrong:

@@ -174,6 +174,7 @@ class Needs:
     attention: AttentionNeed | None = None
     readout: bool = False  # logits are read out of states by the model's own head
     labels: bool = False  # rows must have labels
+    grades: bool = False  # rows must have graded answers
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,8 @@ class StateGrid(GridKind):
             raise BadInput(f"grids.{grid}.site: model {model} has one stack; write {bare} in place of {self.site}")
         if not stack and outline.encoder_layers:
             raise BadInput(f"grids.{grid}.site: model {model} has two stacks; write encoder.{bare} or decoder.{bare}")
+        if not outline.attention and bare in ("attention_out", "head_out"):
+            raise BadInput(f"grids.{grid}.site: model {model} has no attention, and so no {bare}; choose another site")
         super().check_model(outline, model, grid)
         asked = self.layers if isinstance(self.layers, tuple) else ()
         if not self.site.endswith("residual") and 0 in asked:

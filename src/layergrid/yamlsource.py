@@ -379,3 +379,13 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
     said = visible(" ".join(part for part in (error.context, error.problem) if part))
     hint = next((hint for sign, hint in _HINTS if sign in said), None)
     return f"this is not YAML: {hint} ({said})" if hint else f"this is not YAML: {said}"
+
+
+def top_keys(content: str, part: str) -> list[str]:
+    """The keys of the mapping under a top key of a YAML text; none where there is no such mapping."""
+    try:
+        found = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except yaml.YAMLError:
+        return []
+    inner = found.get(part) if isinstance(found, dict) else None
+    return [str(key) for key in inner] if isinstance(inner, dict) else []

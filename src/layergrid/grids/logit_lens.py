@@ -63,7 +63,7 @@ class LogitLensGrid(StateGrid):
     def needs(self) -> Needs:
         """States of the chosen layers and the model's head; labels where the target or the contrast needs them."""
         labels = self.contrast != "none" or self.target in ("answer", "gold")
-        return replace(super().needs(), readout=True, labels=labels)
+        return replace(super().needs(), readout=True, labels=labels, grades=self.target in ("answer", "gold"))
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that have the token that is asked for, and count, at all compared positions."""

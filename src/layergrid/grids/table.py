@@ -40,8 +40,6 @@ def _text(value: object) -> object:
 
 
 Position = Annotated[str, BeforeValidator(_text)]
-
-
 GIVEN = "The values were given as a table, and how they came to be is not part of this report."
 
 
@@ -367,7 +365,7 @@ def _quantity(kind: TableGrid, table: _Table) -> Quantity:
     name = asked.name or table.metric
     return Quantity(
         name=name,
-        sentence=asked.sentence
+        sentence=_whole(asked.sentence)
         or f"Each cell is the {name} that the table {PurePath(kind.source).name} gives for one layer and one token "
         "position.",
         subject=asked.subject,
@@ -394,3 +392,8 @@ def _settings(kind: TableGrid, table: _Table) -> dict[str, Any]:
     if table.bounds:
         said += " So were the bounds of their intervals."
     return {"source": source, "level": table.level, "methods": {"table": said}}
+
+
+def _whole(sentence: str) -> str:
+    """What an author wrote as a whole sentence: "the AUROC of a probe" is what each cell is."""
+    return f"Each cell is {sentence}" if sentence[:1].islower() else sentence

@@ -59,6 +59,13 @@ class FromActivations(Answers):
     def _given(self) -> precomputed.Given:
         return precomputed.read(self.manifest, self.examples)
 
+    def check_given(self) -> None:
+        """Raises BadInput where the manifest does not fit the rows, the positions or the sites that grids ask for."""
+        chosen = self.positions
+        if self.activations:
+            for grid in self.grids.values():
+                chosen_positions(chosen, grid.positions)
+
     @cached_property
     def card(self) -> ModelCard:
         """As the manifest describes the model."""

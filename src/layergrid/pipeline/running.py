@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,11 @@ class FromModel(Answers):
         unread = [n for n, one in zip(names, self.study.spec.positions, strict=True) if one.reads_answer]
         for name, grid in self.grids.items():
             need = grid.needs().attention
+            if grid.needs().grades and self.data.grade is None:
+                raise BadInput(
+                    f"grids.{name}: it asks for a token of an exact answer, and data set {self.dataset!r} has no "
+                    "graded answers; let the model write answers and grade them, or ask for another token"
+                )
             for query in need.queries if need is not None else ():
                 if query not in names:
                     raise BadInput(
@@ -119,19 +124,25 @@ class FromModel(Answers):
             many = plural(len(self.prompts), "text" if self.data.generate is None else "answer")
             chat = self.data.chat
             with self.study.reporter.stage("read" if self.data.generate is None else "generate", many) as advance:
-                if self.data.generate is None:
-                    found = generate.read(loaded, self.examples.ids, self.prompts, chat=chat)
-                else:
-                    settings = self.data.generate
-                    found = generate.generate(
-                        loaded, self.examples.ids, self.prompts, max_new_tokens=settings.max_new_tokens,
-                        batch=settings.batch, progress=advance, chat=chat,
-                    )  # fmt: skip
+                found = self._sequences(loaded, advance)
             save(found, folder)
             told = {"card": asdict(loaded.card), "chat": generate.dialogue(loaded, chat)}
             (folder / "model.json").write_text(json.dumps(told), encoding="utf-8")
 
         return self.study.keep(self.sequences_key, make)
+
+    def _sequences(self, loaded: models.Loaded, progress: Callable[[int, int], None]) -> Sequences:
+        """Read or written by the model; errors say which data set they are of."""
+        settings, chat = self.data.generate, self.data.chat
+        try:
+            if settings is None:
+                return generate.read(loaded, self.examples.ids, self.prompts, chat=chat)
+            return generate.generate(
+                loaded, self.examples.ids, self.prompts, max_new_tokens=settings.max_new_tokens,
+                batch=settings.batch, progress=progress, chat=chat,
+            )  # fmt: skip
+        except BadInput as error:
+            raise BadInput(f"data set {self.dataset!r}: {error}") from error
 
     @cached_property
     def _told(self) -> dict[str, Any]:

@@ -58,6 +58,8 @@ class Study:
         """Raises BadInput where a model's files are missing or its configuration cannot bear a grid; loads nothing."""
         for answers in self.answers.values():
             answers.check_model()
+            if isinstance(answers, FromActivations):  # a manifest can be held against the data and the grids as it is
+                answers.check_given()
         for name, grid in self.spec.grids.items():
             if grid.stands_alone:
                 self._alone(name, grid)

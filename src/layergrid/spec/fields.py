@@ -312,7 +312,9 @@ class Spec(Model):
         "paper", min_length=1, description="Name of a theme that ships, or path of a theme file from the spec's folder."
     )
     paper: Literal["A4", "Letter"] = Field("A4", description="Size of the pages of the PDF.")
-    layers_from: Literal[0, 1] = Field(0, description="Number that the figures give to layer 0; sites that start at block 1 keep theirs.")
+    layers_from: Literal[0, 1] = Field(
+        0, description="Number that the figures give to layer 0; sites that start at block 1 keep theirs."
+    )
     layer_order: Literal["top", "bottom"] = Field("top", description="Where the figures put the first layer.")
 
     _name: str = PrivateAttr("")

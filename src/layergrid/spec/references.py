@@ -13,12 +13,20 @@ from layergrid import resources
 from layergrid.spec.fields import DatasetSpec
 from layergrid.spec.sugar import dataset_of, entries, given, grid_kind, items, position_names
 from layergrid.text import listed, nearest, visible
-from layergrid.yamlsource import Entry, Node, Place, Problem
+from layergrid.yamlsource import Entry, Node, Place, Problem, top_keys
 
 
 def check(root: Node, folder: Path) -> list[Problem]:
     """All references of a spec in its full form that lead nowhere; paths start at the folder."""
-    return [*_positions(root), *_grids(root), *_figures(root), *_expect(root), *_prompts(root), *_theme(root, folder)]
+    return [
+        *_positions(root),
+        *_grids(root),
+        *_figures(root),
+        *_schemes(root, folder),
+        *_expect(root),
+        *_prompts(root),
+        *_theme(root, folder),
+    ]
 
 
 def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
@@ -114,6 +122,24 @@ def _figures(root: Node) -> list[Problem]:
                 found += _reference(named, what, known)
         found += _box(figure, root)
     return found
+
+
+def _schemes(root: Node, folder: Path) -> list[Problem]:
+    """Colour schemes of figures that the spec's theme does not have."""
+    named = [scheme for one in items(root.get("figures")) if (scheme := one.get("scheme")) is not None and scheme.value]
+    theme = root.get("theme")
+    written = "paper" if theme is None else theme.value
+    if not named or not isinstance(written, str):
+        return []
+    from_file = written.endswith((".yaml", ".yml"))
+    path = folder / written if from_file else resources.folder("templates") / "themes" / f"{written}.yaml"
+    try:
+        known = top_keys(path.read_text(encoding="utf-8"), "schemes")
+    except (OSError, UnicodeDecodeError):  # the theme is reported by itself
+        return []
+    return [
+        problem for scheme in named for problem in _reference(scheme, f"scheme in theme '{visible(written)}'", known)
+    ]
 
 
 def _box(figure: Node, root: Node) -> list[Problem]:
