@@ -193,7 +193,7 @@ def test_what_activations_cannot_bear_is_told_before_anything_is_built(tmp_path,
         ("{kind: similarity, with: last_p}", "no position 'last_p'"),
         (
             "{kind: activation}}\nfigures: [{kind: heatmap, grid: errors, scheme: blue}]\n#",
-            "no scheme in theme 'paper' 'blue'",
+            "no scheme 'blue'; known: blues",
         ),
     ],
 )

@@ -137,9 +137,7 @@ def _schemes(root: Node, folder: Path) -> list[Problem]:
         known = top_keys(path.read_text(encoding="utf-8"), "schemes")
     except (OSError, UnicodeDecodeError):  # the theme is reported by itself
         return []
-    return [
-        problem for scheme in named for problem in _reference(scheme, f"scheme in theme '{visible(written)}'", known)
-    ]
+    return [problem for scheme in named for problem in _reference(scheme, "scheme", known)]
 
 
 def _box(figure: Node, root: Node) -> list[Problem]:
