@@ -206,6 +206,22 @@ def test_updates_are_compared_with_those_of_the_block_before() -> None:
     assert "the block before adds there" in result.grid.quantity.sentence
 
 
+@pytest.mark.parametrize(("measure", "name"), [("cosine", "cosine of updates"), ("cka", "debiased CKA of updates")])
+def test_the_name_of_what_a_cell_holds_tells_updates_from_states(measure: str, name: str) -> None:
+    updates, states = (kind(measure=measure, of=of) for of in ("updates", "states"))
+    assert module.quantity(updates).name == name
+    assert module.quantity(states).name == name.removesuffix(" of updates")
+    facets = compute(alike(), measure="cosine", of="updates").grid.facets
+    assert facets[0].label == "cosine of updates in mismatched examples"
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_beside_a_reference_nothing_is_told_of_the_other_positions_among_themselves(measure: str) -> None:
+    told = "Each position is compared with last_q only; how alike the other positions are to each other is not told."
+    assert module.quantity(kind(measure=measure)).caution.endswith(told)
+    assert "only" not in module.quantity(SimilarityGrid(of="updates")).caution
+
+
 def test_updates_may_be_compared_with_those_at_a_reference() -> None:
     inputs = make(n=50, layers=3)
     result = compute(inputs, of="updates")

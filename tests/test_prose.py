@@ -191,6 +191,33 @@ def test_a_nested_best_below_its_baseline_says_below_and_by_how_much():
     assert "orders the rows better than the nested best" in written(summary)
 
 
+@pytest.mark.parametrize("below", [False, True])
+def test_two_best_baselines_are_spoken_of_in_the_plural(below):
+    one = (edges.below_the_best_baseline() if below else edges.strong()).grids[0]
+    top = max((b for b in one.baselines if b.estimate), key=lambda b: b.estimate.value)
+    gap = Estimate(-0.2, -0.3, -0.1, 0.95, 400) if below else Estimate(0.2, 0.1, 0.3, 0.95, 400)
+    twice = tuple(replace(top, name=f"twin_{k}", label=f"twin {k}", difference=gap) for k in "ab")
+    said = written(well_formed(edges.of(replace(one, baselines=twice))))
+    if below:
+        assert "The best baselines, twin a and twin b, order the rows better than the nested best" in said
+        assert "whether the activations add to them is not tested here" in said
+    else:
+        assert "The best baselines, twin a and twin b, do not account for it by themselves: the nested best" in said
+        assert re.search(r"stands 0\.20 \[[^]]+\] above them\.", said)
+
+
+@pytest.mark.parametrize("name", list(EVERY))
+def test_no_positions_are_called_the_others_before_any_was_named(name):
+    assert not re.search(
+        r"the other \w+ positions (without|holds)|[Oo]f the other \w+ positions", written(summarised(EVERY[name]()))
+    )
+
+
+def test_a_few_positions_without_a_group_are_called_by_their_names():
+    said = summarised(edges.base())
+    assert "Of last_q, first_answer and second_answer, last_q holds the highest cell" in written(said)
+
+
 def test_where_all_cells_tie_no_cell_can_be_told_from_the_highest():
     assert "o other cell can be told from the highest cell" in written(summarised(edges.all_tied()))
 

@@ -177,6 +177,79 @@ def test_a_model_known_by_its_activations_alone_claims_no_parameters():
     assert "model of unknown architecture" in said
 
 
+def test_of_states_made_elsewhere_nothing_is_said_of_tokens_or_of_reading():
+    results = edges.known_by_activations_alone()
+    said = written(well_formed(results))
+    assert not re.search(r"token ids|reads 300|300 texts|from the end of the sequence|stop token|model saw", said)
+    for where in ("overview", "methods"):
+        told = " ".join(s.text for s in sentences(results, where))
+        assert "were made elsewhere and are given by a manifest" in told
+    assert "for 300 examples of reviews (data/reviews.csv) were made elsewhere" in said
+    assert "By label there are 120 true statements (40\u00a0%) and 180 false statements." in said
+
+
+def test_no_stop_token_is_told_of_texts_that_nobody_answered():
+    assert "from the end of the sequence.\n" in written(summarised(edges.unlabelled_texts()))
+    assert "stop token" not in written(summarised(edges.unlabelled_texts()))
+    assert "from the end of the sequence, stop token included.\n" in written(summarised(edges.beside_a_probe()))
+
+
+@pytest.mark.parametrize("name", ["contrast", "contrast_around_zero", "labelled_texts"])
+def test_how_far_a_difference_goes_is_said_of_the_cells_whose_interval_leaves_out_zero(name):
+    told = [s for s in texts(summarised(edges.EDGES[name]())) if "goes as far as" in s]
+    assert told
+    assert all(
+        s.startswith("Among the cells whose interval leaves out zero, the difference goes as far as") for s in told
+    )
+
+
+def test_one_cell_whose_interval_leaves_out_zero_is_told_by_itself():
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(1, 1, 200)) + 9
+    labels = np.arange(200) % 2 == 0
+    rows[0, 0, labels] += 2
+    one = described.from_rows(rows, quantity=described.GAP, name="gaps", labels=labels)
+    said = written(well_formed(edges.of(one)))
+    assert "There the difference is " in said
+    assert "as far as" not in said
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((3, 4), "needs eight cells with a layer of the grid on either side, and there are four"),
+        ((2, 4), "needs eight cells with a layer of the grid on either side, and there is none"),
+    ],
+)
+def test_where_departures_are_not_judged_the_reason_is_the_true_one(shape, reason):
+    rows = np.random.default_rng(0).normal(size=(*shape, 40))
+    said = written(well_formed(edges.of(described.from_rows(rows, layers=(0, 4, 8)[: shape[0]]))))
+    assert f"The rule for departures {reason}; it is not applied." in said
+    assert "whose values vary" not in said
+
+
+def test_values_that_mostly_stand_still_are_the_reason_where_departures_are_not_judged():
+    values = np.zeros((6, 4))
+    values[0] = np.arange(4)
+    said = written(well_formed(edges.of(edges.given(values, range(6), ("a", "b", "c", "d"), described.GIVEN))))
+    assert "The rule for departures needs a median step from layer to layer other than zero; it is not applied." in said
+
+
+def test_where_no_cell_can_be_told_from_its_reference_all_cannot():
+    rng = np.random.default_rng(3)
+    rows = 0.9 + 0.01 * rng.normal(size=(2, 4, 60))
+    part = ("reference", "cosine of mismatched examples", rows + 0.2 * rng.normal(size=rows.shape))
+    one = described.from_rows(rows, quantity=described.COSINE, name="likeness", facets={"mismatched": part})
+    said = written(well_formed(edges.of(one)))
+    assert "None of the eight cells stands above the cosine of mismatched examples; all eight cannot be told" in said
+
+
+def test_the_classes_of_a_label_column_are_those_of_the_data_and_not_of_the_model():
+    said = [s.text for s in summarised(edges.probe_of_labelled_texts()).abstract]
+    assert said[0].startswith("True statements of reviews are decodable from the residual stream of tiny with AUROC 0.")
+    assert "statements of tiny" not in written(summarised(edges.probe_of_labelled_texts()))
+
+
 def test_beside_a_probe_each_sentence_that_weighs_says_which_grid_it_speaks_of():
     results = edges.beside_a_probe()
     summary = well_formed(results)

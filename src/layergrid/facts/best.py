@@ -256,6 +256,9 @@ def _baselines(view: View, ledger: Ledger) -> None:
             "the": "the best baselines",
         }
     forms |= {"Named": text.capital(forms["named"])}
+    one = len(best) == 1
+    forms |= {"orders": "orders" if one else "order", "it": "it" if one else "them"}
+    forms["alone"] = f"{'does' if one else 'do'} not account for it by {'itself' if one else 'themselves'}"
     forms |= {"verb": "reaches" if len(best) == 1 else "reach", "The": text.capital(forms["the"])}
     forms |= estimate_forms(best[0].estimate, view.digits) if best[0].estimate else {}
     e = best[0].estimate

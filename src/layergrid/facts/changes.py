@@ -189,8 +189,7 @@ def _departures(view: View, ledger: Ledger) -> None:
     values = grid.value[view.ok]
     least = NOISE * float(values.max() - values.min()) if view.described else 0.0
     if median == 0 or threshold < least:
-        why = "too few layers that differ" if median == 0 else "layers that hardly differ"
-        ledger.add("departure.rule", "anomaly rule", {"unjudged": why}, n=judged)
+        ledger.add("departure.rule", "anomaly rule", {"unjudged": _unjudged(judged, median)}, n=judged)
         return
     shown = text.number(threshold, text.precision(threshold, least=min(2, view.digits)))
     outside = "outside of its interval and " if view.bounded.any() else ""
@@ -211,6 +210,16 @@ def _departures(view: View, ledger: Ledger) -> None:
     ledger.add("departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=judged, of=of)
     for c in hits:
         _departure(view, c, float(distance[c]), float(near[c]), ledger)
+
+
+def _unjudged(judged: int, median: float) -> str:
+    """Why the rule for departures is not applied."""
+    if judged < CELLS:
+        there = "there is none" if not judged else f"there {'is' if judged == 1 else 'are'} {text.words(judged)}"
+        return f"needs {text.words(CELLS)} cells with a layer of the grid on either side, and {there}"
+    if median == 0:
+        return "needs a median step from layer to layer other than zero"
+    return f"needs {text.words(DEPARTURE)} median steps to be at least {text.percent(NOISE)} of the range of values"
 
 
 def _apart(value: Array) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from layergrid import text
 from layergrid.artifacts import Grid
 
 PLAIN = re.compile(r"-?\w[\w-]*")  # a name that can stand in a sentence as it is
+LISTED = 4  # positions without a group that are called by their names
 OPEN, CLOSE = "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
@@ -94,10 +95,10 @@ def _prefix(names: Sequence[str]) -> str:
 
 
 def _other(grid: Grid, columns: Sequence[int], beside: bool) -> str:
-    """Positions without a group of their own; a single one is called by its name."""
-    if len(columns) == 1:
-        return shown(grid, columns[0])
-    return f"the {'other ' if beside else ''}{text.words(len(columns))} positions"
+    """Positions without a group of their own: a few by their names, for a sentence may speak of no others before."""
+    if len(columns) == 1 or (beside and len(columns) <= LISTED):
+        return text.listed(shown(grid, j) for j in columns)
+    return f"the {text.words(len(columns))} positions{' without a shared prefix' if beside else ''}"
 
 
 def _end(names: Sequence[str]) -> str:

@@ -53,7 +53,10 @@ def _compared(view: View, facet: Facet, key: str, ledger: Ledger) -> None:
         clause = _share(len(hits), n, f"{relation} ") if relation != "cannot be told from" else _untold(len(hits), n)
         forms = {"text": clause, "Text": text.capital(clause), "word": relation, "of": _of(len(hits), n)}
         verb = "" if relation == "cannot be told from" else "stands " if len(hits) == 1 else "stand "
-        forms["more"] = f"{text.words(len(hits))} {verb}{relation} it"
+        every = "it" if n == 1 else "both" if n == 2 else f"all {text.words(n)}"
+        forms["more"] = f"{every if len(hits) == n else text.words(len(hits))} {verb}{relation} it"
+        if n == 1 and relation == "cannot be told from":
+            forms["more"] = "the two cannot be told apart"
         cells = view.points([index for _, index in hits])
         ledger.add(f"{key}.{name}", "paired references", forms, cells=cells, value=len(hits), n=n, relation=relation,
                    of=[key])  # fmt: skip

@@ -15,8 +15,9 @@ def derive(results: Results, ledger: Ledger) -> None:
     """Writes the facts of everything that stands beside the grids."""
     for model in results.models:
         _model(model, ledger)
+    elsewhere = {model.name for model in results.models if made_elsewhere(model)}
     for data in results.data:
-        _data(data, ledger)
+        _data(data, data.model in elsewhere, ledger)
     for i, expectation in enumerate(results.expectations):
         _expectation(i, expectation, ledger)
     for i, shown in enumerate(results.illustrations):
@@ -44,6 +45,11 @@ def model_key(name: str) -> str:
     return f"model.{text.slug(name)}"
 
 
+def made_elsewhere(card: ModelCard) -> bool:
+    """Whether a model is known only by activations that a manifest gives."""
+    return card.address.startswith("activations:")
+
+
 def data_key(name: str, model: str) -> str:
     """The key of the facts of a data set as one model answered it."""
     return f"data.{text.slug(name)}.{text.slug(model)}"
@@ -57,7 +63,10 @@ def _short(digest: str) -> str:
 def _model(card: ModelCard, ledger: Ledger) -> None:
     """A model's size; of one that is known by its activations alone, what they tell of it."""
     key = model_key(card.name)
-    ledger.name(key, name=card.name, address=card.address, dtype=card.dtype, revision=_short(card.revision))
+    ledger.name(
+        key, name=card.name, address=card.address, dtype=card.dtype, revision=_short(card.revision),
+        elsewhere="were made elsewhere and are given by a manifest" if made_elsewhere(card) else "",
+    )  # fmt: skip
     blocks = text.plural(card.layers, "block")
     if card.encoder_layers:
         blocks = f"{text.plural(card.encoder_layers, 'encoder block')}, {text.plural(card.layers, 'decoder block')}"
@@ -76,7 +85,8 @@ def _model(card: ModelCard, ledger: Ledger) -> None:
     ledger.add(f"{key}.shape", "model shape", forms, value=card.layers)
 
 
-def _data(card: DataCard, ledger: Ledger) -> None:
+def _data(card: DataCard, elsewhere: bool, ledger: Ledger) -> None:
+    """A data set as one model answered or read it; of states made `elsewhere` nobody here read a text."""
     key = data_key(card.name, card.model)
     ledger.name(
         key,
@@ -88,9 +98,9 @@ def _data(card: DataCard, ledger: Ledger) -> None:
         prompt=card.prompt,
         chat=text.capital(card.chat.rstrip(".")),
         answers="answers" if card.written else "",
-        reads="" if card.written else "reads",
+        reads="" if card.written or elsewhere else "reads",
     )
-    noun = "example" if card.written else "text"
+    noun = "example" if card.written or elsewhere else "text"
     forms = {"text": text.plural(card.n, noun), "count": text.count(card.n)}
     ledger.add(f"{key}.n", "count", forms, value=card.n)
     if card.classes != ("", ""):

@@ -43,6 +43,7 @@ CAUTIONS: dict[Measure, str] = {
     "other directions. An unbiased estimate may fall a little outside the range.",
 }
 CAUTIONS["correlation"] = CAUTIONS["cosine"]
+REFERENCE_ONLY = "Each position is compared with {0} only; how alike the other positions are to each other is not told."
 
 
 class SimilarityGrid(StateGrid):
@@ -50,6 +51,7 @@ class SimilarityGrid(StateGrid):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     position_keys: ClassVar[tuple[str, ...]] = ("with",)
+    version: ClassVar[int] = 2
     kind: Literal["similarity"] = "similarity"
     measure: Measure = Field(
         "cosine",
@@ -110,7 +112,7 @@ class SimilarityGrid(StateGrid):
                 else:
                     statuses[i, p] = status, reason
             inputs.progress((i + 1) * shape[1], shape[0] * shape[1])
-        label = f"{NAMES[self.measure]} of mismatched examples"
+        label = f"{named(self)}{' in' if self.of == 'updates' else ' of'} mismatched examples"
         facets = (FacetRows("mismatched", "reference", label, apart),) if np.isfinite(apart).any() else ()
         return describe(
             compared.inputs, kind=self.kind, site=self.site, head="" if self.head is None else str(self.head),
@@ -334,6 +336,11 @@ def _cka(
 # ---------------------------------------------------------------- what a cell holds
 
 
+def named(kind: SimilarityGrid) -> str:
+    """The name of what a cell holds, in which updates differ from states."""
+    return NAMES[kind.measure] + (" of updates" if kind.of == "updates" else "")
+
+
 def quantity(kind: SimilarityGrid) -> Quantity:
     """What a cell is, in words."""
     site, name = site_name(kind.site, kind.head), NAMES[kind.measure]
@@ -346,16 +353,19 @@ def quantity(kind: SimilarityGrid) -> Quantity:
         between = (
             f"between what one block adds to the {site} at one token position and what the block before adds there"
         )
+    caution = CAUTIONS[kind.measure]
+    if kind.reference:
+        caution += " " + REFERENCE_ONLY.format(kind.reference)
     over = ", over examples" if kind.measure == "cka" else ""
     return Quantity(
-        name=name,
+        name=named(kind),
         sentence=f"Each cell is the {what} {between}{over}.",
         subject="states" if kind.of == "states" else "updates",
         claim="alike",
         low=0.0 if kind.measure == "cka" else -1.0,
         high=1.0,
         chance=0.0 if kind.measure == "cka" else None,
-        caution=CAUTIONS[kind.measure],
+        caution=caution,
     )
 
 

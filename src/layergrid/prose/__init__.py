@@ -82,13 +82,13 @@ def _of_grid(voice: Voice, view: View) -> dict[str, list[Paragraph]]:
     grid, data, model = view.grid, _data(view), f"/{model_key(view.grid.model)}"
     return {
         "overview": sections.overview(voice, grid, data, model),
-        "components": sections.components(voice, grid, data),
+        "components": sections.components(voice, grid, data, model),
         "analysis": sections.analysis(voice, grid, view),
         "observations": described.observations(voice, view) if view.described else reading.observations(voice, view),
         "interpretation": (described if view.described else reading).interpretation(voice, view),
         "anomaly": reading.anomaly(voice),
         "conclusion": (described if view.described else reading).conclusion(voice, view),
-        "methods": methods.methods(voice, grid, data),
+        "methods": methods.methods(voice, grid, data, model),
     }
 
 

@@ -94,7 +94,9 @@ def contrasts(voice: Voice) -> list[Sentence]:
     far = [side for side in ("above", "below") if voice.has(f"contrast.{side}")]
     if far:
         items = chained(voice.say("{c} at {c|where} ({c|more})", c=f"contrast.{side}") for side in far)
-        said.append(joined([*voice.say(f"The difference{voice.of} goes as far as ").parts, *items, "."]))
+        among = f"Among the cells{voice.of} whose interval {{contrast.sides|leaves}}, the difference goes as far as "
+        head = f"There the difference{voice.of} is " if voice.number("contrast.sides") == 1 else among
+        said.append(joined([*voice.say(head).parts, *items, "."]))
     return said
 
 

@@ -71,16 +71,24 @@ def nested(voice: Voice, grid: Grid, chosen: str = f" {CHOSEN}") -> Sentence | N
     relation = voice.relation("nested.chance")
     claimed = bool(grid.quantity.claim) and grid.quantity.higher_is == "more"
     if relation == "above" and claimed and _named(voice):
-        what = "of {grid|model} on {grid|dataset} are {quantity|claim} with {quantity|name} {nested}"
+        what = f"{_claimed(grid)} with {{quantity|name}} {{nested}}"
         return voice.within(f"{{quantity|Subject}} {what}{chosen}.", f"{{quantity|subject}} {what}{chosen}.")
     if voice.has("nested.chance", "evidence") and claimed:
         link = "which " if relation == "cannot be told from" else ""
-        head = "gives {nested.chance|evidence} that {quantity|subject} of {grid|model} on {grid|dataset} are"
-        rest = f"{{quantity|claim}}: the nested {{quantity|name}} is {{nested}}, {link}{{nested.chance}}."
-        return voice.say(f"{voice.Grid} {head} {rest}")
+        head = f"gives {{nested.chance|evidence}} that {{quantity|subject}} {_claimed(grid)}"
+        rest = f"the nested {{quantity|name}} is {{nested}}, {link}{{nested.chance}}."
+        return voice.say(f"{voice.Grid} {head}: {rest}")
     against = ", {nested.chance}," if voice.has("nested.chance") else ""
     head = f"The nested {{quantity|name}}{voice.of} for {{grid|model}} on {{grid|dataset}}"
     return voice.say(f"{head} is {{nested}}{against if chosen else against.rstrip(',')}{chosen}.")
+
+
+def _claimed(grid: Grid) -> str:
+    """What is claimed of a subject; classes of a label column are the data's and not the model's."""
+    if grid.settings.get("predict") == "label":
+        read = "{grid|site} of {grid|model}" if grid.site else "{grid|model}"
+        return f"of {{grid|dataset}} are {{quantity|claim}} from {read}"
+    return "of {grid|model} on {grid|dataset} are {quantity|claim}"
 
 
 def _named(voice: Voice) -> bool:

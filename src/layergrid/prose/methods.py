@@ -8,12 +8,20 @@ from layergrid.prose.voice import Voice
 PAIRED = "paired cells"  # the rule of facts that compare two cells
 
 
-def methods(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
+def methods(voice: Voice, grid: Grid, data: str, model: str) -> list[Paragraph]:
     """Answers and rows, folds and choices, values and intervals, corrections and ties, baselines."""
-    done = [_answers(voice, data), _steps(voice), _rows(voice)]
+    done = [_given(voice, model), _answers(voice, data), _steps(voice), _rows(voice)]
     if voice.has("range"):  # where no cell has a value nothing was split, fitted or tested
         done += [_fits(voice), _values(voice, grid), _many(voice)]
     return [p for p in done if p]
+
+
+def _given(voice: Voice, model: str) -> Paragraph:
+    """That states were not made here, of a model that is known by its activations alone."""
+    if not voice.has(model, "elsewhere"):
+        return ()
+    line = "The states of {m|name} {m|elsewhere}; how they were made, and from which tokens, is not known here."
+    return (voice.say(line, m=model),)
 
 
 def _answers(voice: Voice, data: str) -> Paragraph:

@@ -159,11 +159,11 @@ def _beside(voice: Voice) -> Sentence | None:
     relation = voice.relation("gain")
     name = "{best_baseline|the}, {best_baseline|label},"
     if relation == "above":
-        head = "{best_baseline|The}, {best_baseline|label}, does not account for it by itself"
-        return voice.say(f"{head}: {{nested|the}} stands {{gain|relation}} it.")
+        head = "{best_baseline|The}, {best_baseline|label}, {best_baseline|alone}"
+        return voice.say(f"{head}: {{nested|the}} stands {{gain|relation}} {{best_baseline|it}}.")
     if relation == "below":
-        head = "{best_baseline|The}, {best_baseline|label}, orders the rows {gain|converse}"
-        return voice.say(f"{head}; whether the activations add to it is not tested here.")
+        head = "{best_baseline|The}, {best_baseline|label}, {best_baseline|orders} the rows {gain|converse}"
+        return voice.say(f"{head}; whether the activations add to {{best_baseline|it}} is not tested here.")
     if relation:
         head = f"Whether the activations add anything to {name} is left open"
         below = ", and stands {over_all.below}" if voice.has("over_all.below") else ""
@@ -176,6 +176,8 @@ def _beside(voice: Voice) -> Sentence | None:
 
 def anomaly(voice: Voice) -> list[Paragraph]:
     """The rule with its threshold, then the cells that pass it, or that none does."""
+    if voice.has("departure.rule", "unjudged"):
+        return [(voice.say("The rule for departures {departure.rule|unjudged}; it is not applied."),)]
     if not voice.has("departure.rule") or not voice.has("departures", "Text"):
         return [(voice.say("The rule for departures needs neighbouring layers whose values vary; it is not applied."),)]
     said = [voice.say("A cell counts as a departure where {departure.rule|rule}."), voice.say("{departures|Text}.")]

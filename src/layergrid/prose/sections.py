@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from layergrid import text
 from layergrid.artifacts import Cite, Grid, Paragraph, Sentence
@@ -23,9 +23,11 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
     keys = {"m": model, "shape": f"{model}.shape", "d": data, "n": f"{data}.n", "right": f"{data}.right"}
     if not voice.has(keys["shape"], "long"):
         return ()
+    keys["wrong"] = f"{data}.wrong"
+    if voice.has(model, "elsewhere"):
+        return _given(voice, keys)
     if not voice.has(keys["n"]):
         return (voice.say("The model is {m|name} ({shape|long}).", **keys),)
-    keys["wrong"] = f"{data}.wrong"
     verb = "{d|reads}" if voice.has(data, "reads") else "{d|answers}"
     line = f"The model {{m|name}} ({{shape|long}}) {verb} {{n}} of {{d|name}} ({{d|source}})"
     if voice.has(keys["right"], "rightly") and voice.has(keys["right"], "percent"):
@@ -35,6 +37,15 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
     said = [voice.say(f"{line}.", **keys)]
     if voice.has(data, "chat"):
         said.append(voice.say("{d|chat}.", **keys))
+    return tuple(said)
+
+
+def _given(voice: Voice, keys: Mapping[str, str]) -> Paragraph:
+    """Of a model that is known by its activations alone."""
+    examples = " for {n} of {d|name} ({d|source})" if voice.has(keys["n"]) else ""
+    said = [voice.say(f"The states of the model {{m|name}} ({{shape|long}}){examples} {{m|elsewhere}}.", **keys)]
+    if voice.has(keys["right"], "percent"):
+        said.append(voice.say("By label there are {right} ({right|percent}) and {wrong}.", **keys))
     return tuple(said)
 
 
@@ -82,9 +93,9 @@ def _bests(voice: Voice) -> Paragraph:
 # ---------------------------------------------------------------- components and axes
 
 
-def components(voice: Voice, grid: Grid, data: str) -> list[Paragraph]:
+def components(voice: Voice, grid: Grid, data: str, model: str) -> list[Paragraph]:
     """What a cell is, how layers and positions are counted, the scale, and cells without a value."""
-    return [p for p in (_scale(voice), _axes(voice, grid, data), _cells(voice)) if p]
+    return [p for p in (_scale(voice), _axes(voice, grid, data, model), _cells(voice)) if p]
 
 
 def _scale(voice: Voice) -> Paragraph:
@@ -100,8 +111,9 @@ def _scale(voice: Voice) -> Paragraph:
     return tuple(said)
 
 
-def _axes(voice: Voice, grid: Grid, data: str) -> Paragraph:
+def _axes(voice: Voice, grid: Grid, data: str, model: str) -> Paragraph:
     said = []
+    read = bool(grid.model) and not voice.has(model, "elsewhere")  # its tokens are known
     if grid.layers:
         zero = "; {layers.first} is the output of the embedding" if grid.layers[0] == 0 else ""
         numbered = f"numbered as the blocks of the model{zero}" if grid.model else "as they were given"
@@ -112,12 +124,13 @@ def _axes(voice: Voice, grid: Grid, data: str) -> Paragraph:
         noun = "positions" if len(grid.positions) > 1 else "position"
         of_tokens = "token " if grid.model else ""
         said.append(voice.say(f"The token axis holds the {of_tokens}{noun} {{positions}}."))
-    if voice.has("positions", "run") and grid.model:
-        line = (
-            "{positions|Counts} {positions|run} {positions|counts} from the end of the sequence, stop token included."
-        )
-        said.append(voice.say(line))
-    if grid.model:
+    if voice.has("positions", "run") and read:
+        stop = "" if voice.has(data, "reads") else ", stop token included"
+        line = "{positions|Counts} {positions|run} {positions|counts} from the end of the sequence"
+        said.append(voice.say(f"{line}{stop}."))
+    if voice.has(model, "elsewhere"):
+        said.append(voice.say("Positions bear the names that the manifest gives them."))
+    if read:
         said.append(
             voice.say("Positions are found in the token ids that the model saw, not by tokenising its text anew.")
         )
