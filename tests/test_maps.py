@@ -93,6 +93,17 @@ def test_left_to_itself_the_axis_says_what_the_columns_are():
     assert "Position" in words(Heatmap().draw(of(described.table()), PAPER))
 
 
+@pytest.mark.parametrize("one", [described.one_text(), described.activation(), described.heads()], ids=["a", "b", "c"])
+def test_the_title_of_the_positions_stands_in_the_middle_below_every_label(one):
+    figure = Heatmap().draw(of(one), PAPER)
+    title = next(m for m in figure.spec["layer"] if str(m.get("mark", {}).get("text", "")).startswith("Token"))
+    sizes = frame.frame(one.grid, PAPER, 0, "top", 2)
+    longest = max(faces.width(w, sizes.face, frame.pitched(PAPER.sizes["label"], sizes.step)) for w in sizes.labels)
+    x, y = (title["encoding"][axis]["value"] for axis in "xy")
+    assert x == figure.spec["width"] / 2
+    assert y - PAPER.sizes["title"] / 2 >= figure.spec["height"] + longest + 5  # the labels start five pixels below
+
+
 def test_with_a_tick_of_one_every_layer_has_its_number():
     drawn = encoding(Heatmap(tick=1).draw(of(tokens(20, layers=29)), PAPER))
     assert drawn["y"]["axis"]["values"] == list(range(1, 30))

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pypdf
 
 import described
@@ -39,6 +40,15 @@ def test_each_grid_brings_the_figures_that_suit_it():
 def test_a_grid_without_values_or_of_one_layer_brings_no_empty_profile():
     assert drawn(told(edges.all_missing()))[-1] == ["errors.heatmap"]
     assert drawn(told(edges.one_layer()))[-1] == ["errors.heatmap"]
+
+
+def test_cells_that_nobody_compared_are_in_no_table_of_ties():
+    ties = {one.title for one in told(described.everything()).sheets if one.key.endswith(".tied")}
+    measured = {"norms", "gaps", "likeness", "looks"}
+    assert ties == {f"Cells that cannot be told from the best of {name}" for name in measured}
+    bare = replace(described.activation(), measured=None)  # intervals of cells, none of their differences
+    assert np.isfinite(bare.grid.low).any()
+    assert not [one for one in told(described.results(bare)).sheets if one.key.endswith(".tied")]
 
 
 def test_what_stands_beside_a_map_takes_its_axes_unless_the_spec_says_otherwise():

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from layergrid.charts import frame as shared
 from layergrid.charts import names
@@ -56,7 +53,11 @@ class Axes:
             return 36.0
         if self.sizes.bands > 1:
             return self.sizes.reach + self.theme.sizes["title"] + 8
-        return max(max(map(self.reach, self.shown), default=0.0), self._title_place[1] + GAP) + 4
+        return self._title_place[1] + GAP + 4
+
+    @property
+    def _deepest(self) -> float:
+        return max(map(self.reach, self.shown), default=0.0)
 
     def encodings(self) -> dict[str, Any]:
         """The encodings of x and y over the fields `position` and `layer`."""
@@ -105,17 +106,5 @@ class Axes:
 
     @property
     def _title_place(self) -> tuple[float, float]:
-        """Where the positions' title stands: below the labels in the middle, or aside where labels are much shorter."""
-        sizes, size = self.sizes, self.theme.sizes["title"]
-        half = faces.width(self.token_title, "sans-semibold", size) / 2 + 9
-        middle, step = sizes.width / 2, sizes.step
-        depths = {j: self.reach(j) for j in self.shown}
-
-        def depth(x: float) -> float:
-            first, last = math.floor((x - half) / step), math.ceil((x + half) / step)
-            return max((depths.get(j, 0.0) for j in range(first, last)), default=0.0) + size
-
-        places = [middle] if sizes.width < 2 * half else [middle, *np.arange(half, sizes.width - half + 0.5, 2.0)]
-        found = {round(float(place), 1): round(depth(float(place))) for place in places}
-        x = min(found, key=lambda place: (found[place] + 0.35 * abs(place - middle), abs(place - middle)))
-        return x, round(depth(x), 1)
+        """Where the positions' title stands: in the middle, below every label, so that it reads as none of them."""
+        return self.sizes.width / 2, round(self._deepest + self.theme.sizes["title"], 1)

@@ -82,10 +82,11 @@ def _baselines(one: GridResult, many: bool) -> Sheet | None:
 
 
 def _tied(one: GridResult, many: bool) -> Sheet | None:
-    """A row a position: its layers that cannot be told from the highest cell; nothing where cells have no intervals."""
-    if not np.isfinite(one.grid.low).any():
+    """A row a position: its layers that cannot be told from the best; none where no paired interval told them."""
+    view = View(one)
+    if not (view.paired and np.isfinite(one.grid.low).any()):
         return None
-    grid, rows, digits = one.grid, [], View(one).digits
+    grid, rows, digits = one.grid, [], view.digits
     sign = 1 if grid.quantity.higher_is == "more" else -1
     for j in range(len(grid.positions)):
         tied = [i for i in range(len(grid.layers)) if grid.tied_with_best[i, j] and grid.has_value[i, j]]
