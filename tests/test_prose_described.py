@@ -358,3 +358,11 @@ def test_random_descriptions_side_by_side_give_sentences_that_hold(data):
 def test_facts_of_random_descriptions_come_back_from_json_as_they_were(data):
     found = facts.derive(edges.of(drawn(data)))
     assert facts.from_json(facts.to_json(found))[0] == found
+
+
+def test_a_single_answer_is_right_or_wrong_and_no_share() -> None:
+    made = described.results(described.one_text())
+    lone = replace(made, data=(replace(made.data[0], n=1, n_correct=1),))
+    said = " ".join(s.text for _, s in facts.sentences(prose.summarise(lone, facts.derive(lone))))
+    assert ", rightly." in said
+    assert "100 %" not in said

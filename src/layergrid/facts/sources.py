@@ -128,6 +128,7 @@ def _balance(key: str, card: DataCard, ledger: Ledger) -> None:
             "text": text.visible(f"{text.count(k)} {one_of(words, k)}"),
             "class": text.visible(words),
             "rightly": "rightly" if graded and label == "right" else "",
+            "alone": ("rightly" if k else "wrongly") if graded and label == "right" and card.n == 1 else "",
         }
         ledger.add(f"{key}.{label}", "balance", forms, value=share, n=card.n)
 

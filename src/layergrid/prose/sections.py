@@ -30,7 +30,9 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
         return (voice.say("The model is {m|name} ({shape|long}).", **keys),)
     verb = "{d|reads}" if voice.has(data, "reads") else "{d|answers}"
     line = f"The model {{m|name}} ({{shape|long}}) {verb} {{n}} of {{d|name}} ({{d|source}})"
-    if voice.has(keys["right"], "rightly") and voice.has(keys["right"], "percent"):
+    if voice.has(keys["right"], "alone"):
+        line += ", {right|alone}"
+    elif voice.has(keys["right"], "rightly") and voice.has(keys["right"], "percent"):
         line += ", {right|percent} of them {right|rightly}"
     elif voice.has(keys["right"], "percent"):
         line += ": {right} ({right|percent}) and {wrong}"
