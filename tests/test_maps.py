@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import described
 import synthetic
 from layergrid import theme
-from layergrid.artifacts import CellStatus
+from layergrid.artifacts import CellStatus, Facet
 from layergrid.charts import frame, marks, names
 from layergrid.charts.heatmap import Heatmap
 from layergrid.charts.multiples import Multiples
@@ -251,6 +251,32 @@ def test_a_rank_over_decades_has_a_logarithmic_profile():
     assert x["axis"]["format"] == "~s"
 
 
+def test_a_logarithmic_scale_is_said_below_the_figure_and_a_plain_one_is_not():
+    one = described.heads()
+    value = np.geomspace(1, 40_000, one.grid.value.size).reshape(one.grid.value.shape)
+    quantity = replace(one.grid.quantity, low=0.0, high=None)
+    facets = tuple(replace(facet, value=value) for facet in one.grid.facets)
+    grid = replace(one.grid, value=value, low=value, high=value, quantity=quantity, facets=facets)
+    for kind in (Heatmap(), Multiples(), Profile()):
+        assert "logarithmic" in place(kind.draw(of(replace(one, grid=grid)), PAPER))["note"]
+        assert "logarithmic" not in place(kind.draw(of(one), PAPER))["note"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_the_notes_below_a_narrow_map_go_on_in_further_lines_inside_the_figure(n):
+    one = described.table(positions=tuple(f"p{k}" for k in range(n)))
+    low, high = float(np.nanmin(one.grid.value)), float(np.nanmax(one.grid.value))
+    figure = Heatmap(domain=(low + 0.3 * (high - low), high)).draw(of(one), PAPER)
+    height, right = figure.spec["height"], figure.spec["width"] + figure.spec["padding"]["right"]
+    marks_ = [m for m in figure.spec["layer"] if "text" in m.get("mark", {}) and not m["mark"].get("fontWeight")]
+    below = [m for m in marks_ if m["encoding"]["y"]["value"] > height]
+    assert "drawn in the colour of" in " ".join(m["mark"]["text"] for m in below)
+    for m in below:
+        wide = faces.width(m["mark"]["text"], "sans", PAPER.sizes["label"])
+        assert m["encoding"]["x"]["value"] + wide <= right
+        assert m["encoding"]["y"]["value"] + 6 <= height + figure.spec["padding"]["bottom"]
+
+
 # ---------------------------------------------------------------- small maps
 
 
@@ -310,6 +336,25 @@ def test_up_to_a_page_of_heads_fits_a_page_and_no_two_maps_overlap(count, layers
     assert len(set(tops.values())) == len(tops)
     if count > 40:
         assert f"40 of {count} heads are shown" in place(figure)["note"]
+
+
+@pytest.mark.parametrize("legend", ["attention weight", "difference in probability", "p"])
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_the_title_of_the_bar_is_whole_and_clear_of_the_titles_of_small_maps(n, legend):
+    one = described.activation(positions=tuple(f"p{k}" for k in range(n)))
+    facets = tuple(Facet(f"h{k}", "head", f"head {k}", *[one.grid.value] * 3) for k in range(4))
+    one = replace(one, grid=replace(one.grid, facets=facets))
+    figure = Multiples(legend_title=legend).draw(of(one), PAPER)
+    titles = next(m for m in figure.spec["layer"] if "head 3" in [r.get("text") for r in m["data"]["values"]])
+    bar = [m for m in figure.spec["layer"] if m.get("mark", {}).get("text", "?") in legend and m["mark"]["text"] != "?"]
+    assert " ".join(m["mark"]["text"] for m in bar) == legend
+    for m in bar:
+        (x, y), wide = (m["encoding"][a]["value"] for a in "xy"), faces.width(m["mark"]["text"], "sans-semibold", 9)
+        left = x if m["mark"]["align"] == "left" else x - wide
+        assert y - 5 >= -figure.spec["padding"]["top"]
+        for r in rows(titles):
+            end = r["left"] + faces.width(r["text"], "sans-semibold", titles["mark"]["fontSize"])
+            assert r["top"] > 0 or abs(r["top"] - y) >= 9 or end <= left
 
 
 def test_small_maps_can_be_chosen_by_name_and_unknown_ones_say_what_is_known():

@@ -19,12 +19,16 @@ APART = 11.0  # pixels between the labels of the bar
 
 @dataclass(frozen=True)
 class Bar:
-    """Where a bar stands: its left side, its height from the top of the plot, and how far left its title may reach."""
+    """Where a bar stands: its left side, its height from the top of the plot, and how far left its title may reach.
+
+    `base` is the middle of a title of one line.
+    """
 
     left: float
     height: int
     title: str
     reach: float = 0.0
+    base: float = -14.0
 
 
 def draw(place: Bar, theme: Theme, scale: Scale, values: Floats) -> list[dict[str, Any]]:
@@ -52,7 +56,7 @@ def draw(place: Bar, theme: Theme, scale: Scale, values: Floats) -> list[dict[st
     size = round(min(size, max(7.0, size * (BAR_LABELS - 6) / widest)), 2)
     rows = [(word, x, y) for (_, word), y in zip(marked, places, strict=True)]
     written = shared.text_marks(theme, rows, fontSize=size)
-    return [bar, _ticks(left + BAR, places, theme), written, _title(place, theme)]
+    return [bar, _ticks(left + BAR, places, theme), written, *_title(place, theme)]
 
 
 def labels(scale: Scale, values: Floats, height: float) -> list[tuple[float, str]]:
@@ -87,14 +91,36 @@ def _short(value: float) -> str:
     return text.trimmed(value, 4)
 
 
-def _title(place: Bar, theme: Theme) -> dict[str, Any]:
-    """The title above the bar, from its left side; a long one ends at the right side of its labels, or is cut."""
-    size = theme.sizes["title"]
-    right = place.left + BAR + BAR_LABELS
-    shown = names.fitting(faces.printable(place.title, "sans"), right - place.reach, size)
-    fits = faces.width(shown, "sans-semibold", size) <= right - place.left + 2
-    where = (place.left - 2, "left") if fits else (right, "right")
-    return shared.text_mark(theme, shown, where[0], -14, fontWeight=600, fontSize=size, align=where[1])
+def aside(place: Bar, theme: Theme) -> bool:
+    """Whether the title has room right of the plot, above the bar alone."""
+    words, room = faces.printable(place.title, "sans"), BAR + BAR_LABELS + 2
+    return faces.width(words, "sans-semibold", theme.sizes["title"]) <= room
+
+
+def above(place: Bar, theme: Theme) -> float:
+    """Pixels above the plot that the title takes."""
+    return 12.0 - _heights(place, len(_lines(place, theme)))[0]
+
+
+def _lines(place: Bar, theme: Theme) -> list[str]:
+    """The title in one line, or in as many as a narrow figure needs to hold it whole."""
+    size, room = theme.sizes["title"], place.left + BAR + BAR_LABELS - place.reach
+    lines = names.lines(faces.printable(place.title, "sans"), room, size)
+    return [names.fitting(line, room, size) for line in lines]
+
+
+def _heights(place: Bar, n: int) -> list[float]:
+    """The middle of each line, from the top down: two lines take little more room than one."""
+    return [place.base + (0 if n == 1 else 5) - 11 * (n - 1 - k) for k in range(n)]
+
+
+def _title(place: Bar, theme: Theme) -> list[dict[str, Any]]:
+    """The title above the bar, from its left side; a long one ends at the right side of its labels."""
+    lines = _lines(place, theme)
+    x, align = (place.left - 2, "left") if aside(place, theme) else (place.left + BAR + BAR_LABELS, "right")
+    bold = {"fontWeight": 600, "fontSize": theme.sizes["title"], "align": align}
+    heights = _heights(place, len(lines))
+    return [shared.text_mark(theme, line, x, y, **bold) for line, y in zip(lines, heights, strict=True)]
 
 
 def _ticks(x: float, places: list[float], theme: Theme) -> dict[str, Any]:

@@ -73,7 +73,9 @@ class Heatmap(ChartKind):
         scale = scales.of(grid, theme, self.scheme, self.domain)
         title = text.visible(self.legend_title) or colourbar.title(grid.quantity.name, grid.quantity.unit)
         bar = colourbar.Bar(sizes.width + BAR_GAP, min(sizes.height, BAR_MOST), title, -sizes.left)
-        notes = marks.notes(grid, scale)
+        start = -sizes.left + 20 if sizes.transpose else 0.0
+        top = max(TOP, round(colourbar.above(bar, theme)))
+        notes = marks.wrapped(marks.notes(grid, scale), theme, sizes.width + sizes.right - start)
         below = sizes.height + axes.depth
         bottom = axes.depth + marks.LINE * len(notes)
         layers = [
@@ -84,11 +86,11 @@ class Heatmap(ChartKind):
             *colourbar.draw(bar, theme, scale, scales.finite(grid)),
             *axes.titles(),
             *(bands.axes(axes) if sizes.bands > 1 else []),
-            *marks.legend(notes, theme, -sizes.left + 20 if sizes.transpose else 0.0, below),
+            *marks.legend(notes, theme, start, below),
         ]
         spec = {
-            "usermeta": {"layergrid": {"note": self._note(sizes, axes), **_places(sizes)}},
-            **shared.outer(theme, sizes.width, sizes.height, (sizes.left, TOP, sizes.right, bottom)),
+            "usermeta": {"layergrid": {"note": self._note(sizes, axes, scale), **_places(sizes)}},
+            **shared.outer(theme, sizes.width, sizes.height, (sizes.left, top, sizes.right, bottom)),
             "layer": layers,
         }
         where = f"layer and {names.position_word(grid).lower()}"
@@ -99,16 +101,18 @@ class Heatmap(ChartKind):
             alternative=f"Heatmap of {text.visible(grid.name)}: {grid.quantity.name} by {where}.",
             spec=shared.checked(spec),
             width=round(sizes.total),
-            height=round(TOP + sizes.height + bottom),
+            height=round(top + sizes.height + bottom),
         )
 
-    def _note(self, sizes: Frame, axes: Axes) -> str:
-        """What the box holds, which labels are left out and how layers are numbered where text does so otherwise."""
+    def _note(self, sizes: Frame, axes: Axes, scale: Scale) -> str:
+        """What the box holds, a scale that is no plain one, labels left out, layers that text numbers otherwise."""
         grid = sizes.grid
         whole = names.whole_labels(grid)
         runs = [[whole[i] for i in (a, b)] for a, b in self._runs(grid)]
         words = [a if a == b else f"{a} to {b}" for a, b in runs]
         said = [f"Box: {text.listed(words)}."] if words else []
+        if scale.log:
+            said.append(scales.SAID)
         if sizes.bands > 1:
             said.append(f"The columns go on from band to band, {sizes.per} in each.")
         if axes.thinned:

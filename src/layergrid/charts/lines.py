@@ -268,5 +268,6 @@ def _leader(start: tuple[float, float], end: tuple[float, float], colour: str) -
 
 
 def note(plot: Plot) -> str:
-    """What the thin lines are, for the caption."""
-    return "" if plot.reference is None else f"Dotted: {text.visible(plot.reference.label)}."
+    """What the thin lines are, and a value axis that is no plain one, for the caption."""
+    said = [] if plot.reference is None else [f"Dotted: {text.visible(plot.reference.label)}."]
+    return " ".join([*said, *(["The value axis is logarithmic."] if plot.log else [])])

@@ -9,9 +9,10 @@ import numpy as np
 from layergrid import text
 from layergrid.artifacts import HAS_VALUE, Bools, CellStatus, Grid
 from layergrid.charts import frame as shared
+from layergrid.charts import names
 from layergrid.charts.frame import Frame
 from layergrid.charts.scale import Scale, luminance
-from layergrid.theme import Theme, faces
+from layergrid.theme import Theme
 
 HATCHES = {  # status -> strokes across a cell of side 1, so that statuses differ without colour
     CellStatus.MISSING: ("/",),
@@ -35,9 +36,10 @@ WORDS = {
     CellStatus.NOT_CONVERGED: "not converged", CellStatus.LACKING: "no such part in this layer",
     CellStatus.REFERENCE: "compared with itself", CellStatus.NOT_ATTENDABLE: "comes after the token that looks",
 }  # fmt: skip
-LINE = 17  # pixels of an explaining line
+LINE, SWATCH = 17, 18.0  # pixels of an explaining line; of the piece of hatching before it
 
 Note = tuple[CellStatus | None, str]
+Line = tuple[CellStatus | None, str, float]  # of a note: with its swatch, the words, pixels to their left
 
 
 def status_words(status: str, reason: str) -> str:
@@ -142,28 +144,32 @@ def diamond(grid: Grid, sizes: Frame, theme: Theme, scale: Scale) -> list[dict[s
     ]  # fmt: skip
 
 
-def legend(lines: list[Note], theme: Theme, left: float, top: float) -> list[dict[str, Any]]:
-    """A line a note: a swatch with the status's hatching, then words."""
+def wrapped(lines: list[Note], theme: Theme, room: float) -> list[Line]:
+    """The notes as lines that fit so many pixels across; a line that goes on stands under the words above it."""
+    found: list[Line] = []
+    for status, words in lines:
+        indent = 0.0 if status is None else SWATCH + 6.0
+        parts = names.lines(words, room - indent, theme.sizes["label"], "sans")
+        found += [(status if k == 0 else None, part, indent) for k, part in enumerate(parts)]
+    return found
+
+
+def legend(lines: list[Line], theme: Theme, left: float, top: float) -> list[dict[str, Any]]:
+    """The notes below a map: a swatch with the status's hatching where a note is of one, then words."""
     layers: list[dict[str, Any]] = []
-    for k, (status, words) in enumerate(lines):
-        y, at = top + LINE * k, left
+    for k, (status, words, indent) in enumerate(lines):
+        y = top + LINE * k
         if status is not None:
             grey = theme.colour("missing")
             layers.append(
                 {
                     "data": {"values": [{}]},
                     "mark": {"type": "rect", "fill": grey, "stroke": grey},
-                    "encoding": {"x": {"value": at}, "x2": {"value": at + 18}, "y": {"value": y},
+                    "encoding": {"x": {"value": left}, "x2": {"value": left + SWATCH}, "y": {"value": y},
                                  "y2": {"value": y + 11}},
                 }
             )  # fmt: skip
             if HATCHES[status]:
-                layers.append(_segments([_stroke(s, at, y, 18, 11) for s in HATCHES[status]], theme))
-            at += 24.0
-        layers.append(shared.text_mark(theme, words, at, y + 6, color=theme.colour("secondary")))
+                layers.append(_segments([_stroke(s, left, y, SWATCH, 11) for s in HATCHES[status]], theme))
+        layers.append(shared.text_mark(theme, words, left + indent, y + 6, color=theme.colour("secondary")))
     return layers
-
-
-def legend_width(lines: list[Note], theme: Theme) -> float:
-    """Pixels across that the notes take."""
-    return max((24 + faces.width(words, "sans", theme.sizes["label"]) for _, words in lines), default=0.0)

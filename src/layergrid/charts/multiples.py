@@ -90,15 +90,18 @@ class Multiples(ChartKind):
         over = _of_one_class(grid) if role == "class" else grid
         scale = scales.of(over, theme, self.scheme, self.domain, values)
         title = text.visible(self.legend_title) or colourbar.title(over.quantity.name, over.quantity.unit)
+        words = [m.title for m in drawn]
         bar = colourbar.Bar(sizes.width + BAR_GAP, min(sizes.height, 248), title, -sizes.left)
+        if not (colourbar.aside(bar, theme) and sizes.clear(words)):
+            bar = replace(bar, base=-panels.HEAD - 8.0)  # above the titles of the maps
         layers = [
             *_cells(drawn, sizes, theme, scale, View(one).digits, title),
-            *sizes.titles([m.title for m in drawn]),
+            *sizes.titles(words),
             *sizes.axes(),
             *colourbar.draw(bar, theme, scale, scales.finite(grid, values)),
         ]
-        note = _note(drawn, every, role, bool(np.isnan(values).any()))
-        top, bottom = panels.ABOVE, sizes.below
+        note = _note(drawn, every, role, bool(np.isnan(values).any()), scale.log)
+        top, bottom = max(panels.ABOVE, round(colourbar.above(bar, theme))), sizes.below
         spec = {
             "usermeta": {"layergrid": {"note": note}},
             **shared.outer(theme, sizes.width, sizes.height, (sizes.left, top, sizes.right, bottom)),
@@ -109,7 +112,7 @@ class Multiples(ChartKind):
             grid=grid.name,
             title=TITLES[role].format(text.capital(over.quantity.name), names.position_word(grid).lower()),
             alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
-            f"{names.position_word(grid).lower()}; {text.listed([m.title for m in drawn])}.",
+            f"{names.position_word(grid).lower()}; {text.listed(words)}.",
             spec=shared.checked(spec),
             width=sizes.left + sizes.width + sizes.right,
             height=round(top + sizes.height + bottom),
@@ -154,9 +157,11 @@ def _fitting_a_page(every: Sequence[Small], grid: Grid) -> list[Small]:
     return [every[k] for k in kept]
 
 
-def _note(drawn: Sequence[Small], every: Sequence[Small], role: Role, gaps: bool) -> str:
-    """What the caption adds: one scale, maps left out, cells without a value."""
+def _note(drawn: Sequence[Small], every: Sequence[Small], role: Role, gaps: bool, log: bool) -> str:
+    """What the caption adds: one scale, a logarithmic one, maps left out, cells without a value."""
     said = ["All maps are on one scale."] if len(drawn) > 1 else []
+    if log:
+        said.append(scales.SAID)
     if len(drawn) < len(every):
         said.append(f"{len(drawn)} of {len(every)} {FIGURES[role]} are shown: those with the highest cells.")
     if gaps:

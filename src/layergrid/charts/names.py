@@ -84,3 +84,15 @@ def fitting(name: str, wide: float, size: float, face_: str = "sans-semibold") -
             break
         kept = f"{name[:start]}{MORE}{name[-max(2 * start, 6) :]}"
     return kept
+
+
+def lines(words: str, wide: float, size: float, face_: str = "sans-semibold") -> list[str]:
+    """Words broken into lines of at most so many pixels; a word that is wider than that has a line of its own."""
+    found: list[str] = []
+    for word in words.split(" "):
+        longer = f"{found[-1]} {word}" if found else word
+        if found and faces.width(longer, face_, size) <= wide:
+            found[-1] = longer
+        else:
+            found.append(word)
+    return found

@@ -83,13 +83,25 @@ class Panels:
 
     def titles(self, words: Sequence[str]) -> list[dict[str, Any]]:
         """The title of each map, at its left."""
-        size = self.theme.sizes["mark"] + 0.5
+        shown = self._fitting(words)
+        rows = [(shown[k], self.place(k)[0], self.place(k)[1] - 7) for k in range(len(words))]
+        return [shared.text_marks(self.theme, rows, fontSize=self._title_size, fontWeight=600)]
+
+    @property
+    def _title_size(self) -> float:
+        return self.theme.sizes["mark"] + 0.5
+
+    def _fitting(self, words: Sequence[str]) -> list[str]:
         room = max(self.size[0], 30.0) + (GAP - 4 if self.columns > 1 else self.right)
-        rows = []
-        for k, word in enumerate(words):
-            left, top = self.place(k)
-            rows.append((names.fitting(faces.printable(word, "sans"), room, size), left, top - 7))
-        return [shared.text_marks(self.theme, rows, fontSize=size, fontWeight=600)]
+        return [names.fitting(faces.printable(word, "sans"), room, self._title_size) for word in words]
+
+    def clear(self, words: Sequence[str]) -> bool:
+        """Whether the titles of the first row end left of the colour bar."""
+        ends = [
+            self.place(k)[0] + faces.width(word, "sans-semibold", self._title_size)
+            for k, word in enumerate(self._fitting(words)[: self.columns])
+        ]
+        return max(ends, default=0.0) <= self.width + BAR_GAP - 4
 
     @property
     def _labels_size(self) -> float:

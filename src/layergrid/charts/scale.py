@@ -16,6 +16,7 @@ ONE_SIDED, TWO_SIDED = "blues", "rdbu"  # schemes where a chart names none
 FAINT = 0.1  # values beyond zero by less than this share of the other side make no second side
 DECADES = 100  # an unbounded scale whose highest value is so many times its lowest is logarithmic
 NICE = (1, 2, 5, 10)
+SAID = "Colours are on a logarithmic scale."  # in the caption of a map whose colours are
 TINY = 1e-300  # what is smaller is drawn as zero
 
 
