@@ -35,7 +35,7 @@ VERSION = 2  # part of the stage's key: raise it when the captured numbers chang
 # Tokens in a batch by kind of device, padding counted: a CPU is fastest where a batch's states stay in its caches.
 BATCH_TOKENS = {"cpu": 1024}
 BATCH_TOKENS_ELSEWHERE = 8192
-HELD_BYTES = 64 << 20  # picked states that wait to be written
+HELD_BYTES = 16 << 20  # picked states that wait to be written
 
 Progress = Callable[[int, int], None]  # examples done, examples in all
 Feeds = Mapping[str, tuple["torch.Tensor", "torch.Tensor"]]  # stack -> ids and mask [batch, tokens]
