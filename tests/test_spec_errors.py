@@ -143,7 +143,8 @@ ONE_ERROR = [
      "t.yaml:12:40: range -1..1 is not one of positions; expected two negative numbers such as -8..-1\n"
      "    positions: [last_q, exact_answer_last, -1..1]\n" + " " * 43 + "^"),
     ("[last_q, exact_answer_last, -2, -1]", "[]",
-     "t.yaml:12:12: 'positions' is empty; expected at least one entry, or leave it out\n    positions: []\n" + " " * 15 + "^"),
+     "t.yaml:12:12: 'positions' is empty; expected at least one entry, or leave it out\n"
+     "    positions: []\n" + " " * 15 + "^"),
     ("    folds: 5", "    positions: [last_q, first_answer]",
      "t.yaml:16:25: no position 'first_answer'; known: last_q, exact_answer_last, -2, -1\n"
      "        positions: [last_q, first_answer]\n" + " " * 28 + "^"),
