@@ -351,3 +351,21 @@ def test_a_decoder_without_a_head_writes_nothing():
     assert loaded.design == "decoder"
     with pytest.raises(BadInput, match="has no language-model head and writes no answers"):
         run(loaded)
+
+
+def test_a_cache_that_grows_in_place_holds_and_gives_what_a_growing_copy_does() -> None:
+    from transformers.cache_utils import DynamicCache
+
+    from layergrid.models.caches import grow_in_place
+
+    torch.manual_seed(0)
+    plain, grown = DynamicCache(), DynamicCache()
+    for step, tokens in enumerate((5, 1, 1, 3, 1, 4)):  # more than was made room for
+        keys, values = torch.randn(2, 3, tokens, 4), torch.randn(2, 3, tokens, 4)
+        for cache in (plain, grown):
+            cache.update(keys, values, 0)
+        if step == 0:
+            grow_in_place(grown, 2)
+        for name in ("keys", "values"):
+            assert torch.equal(getattr(plain.layers[0], name), getattr(grown.layers[0], name))
+        assert plain.get_seq_length() == grown.get_seq_length()

@@ -17,6 +17,7 @@ import numpy as np
 from layergrid.artifacts import Floats, Ints, Sequences
 from layergrid.kinds import BadInput, BuildError
 from layergrid.models import Loaded, accepts
+from layergrid.models.caches import grow_in_place
 from layergrid.prompts import ChatSpec, check_start, completion_offsets, dialogues, encode_prompts, told
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def _decode(loaded: Loaded, rows: Sequence[Ints], max_new_tokens: int) -> tuple[
     chosen: list[torch.Tensor] = []
     logprobs: list[torch.Tensor] = []
     with torch.inference_mode():
-        advance = (_beside if loaded.design == "encoder-decoder" else _after)(loaded, rows)
+        two = loaded.design == "encoder-decoder"
+        advance = _beside(loaded, rows) if two else _after(loaded, rows, max_new_tokens)
         for _ in range(max_new_tokens):
             logits = advance(chosen[-1] if chosen else None).float()
             ids = logits.argmax(dim=1, keepdim=True)
@@ -206,7 +208,7 @@ def _decode(loaded: Loaded, rows: Sequence[Ints], max_new_tokens: int) -> tuple[
     )
 
 
-def _after(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
+def _after(loaded: Loaded, rows: Sequence[Ints], steps: int = 1) -> Advance:
     """The steps of a decoder that goes on after the prompts, which stand padded on the left."""
     import torch
 
@@ -227,6 +229,8 @@ def _after(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
         options = {name: value for name, value in options.items() if name in taken} | {kept: cache}
         out = model(input_ids=prompt if ids is None else ids, use_cache=True, **options)
         cache = getattr(out, kept)
+        if ids is None:
+            grow_in_place(cache, steps)
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 
