@@ -354,6 +354,7 @@ def test_a_decoder_without_a_head_writes_nothing():
 
 
 def test_a_cache_that_grows_in_place_holds_and_gives_what_a_growing_copy_does() -> None:
+    import torch
     from transformers.cache_utils import DynamicCache
 
     from layergrid.models.caches import grow_in_place
