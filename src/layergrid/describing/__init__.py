@@ -225,20 +225,33 @@ def describe(
         head=head, contrast=" - ".join(rows.words) if rows.contrasts else "",
         facets=(
             *(_facet(f.name, f.role, f.label, judge(further[f.name])) for f in facets),
-            *(_facet(word, "class", word, judge.one_class(cells, side))
-              for word, side in zip(rows.words, (rows.labels, ~rows.labels), strict=True) if rows.contrasts),
+            *_of_classes(cells, rows, judge),
         ),
         labels=labels, text_of=text_of,
     )  # fmt: skip
-    measured = Measured(
+    return GridResult(grid, measured=_measured(inputs, rows, cells, further, statistic))
+
+
+def _of_classes(cells: Floats, rows: Rows, judge: _Judge) -> tuple[Facet, ...]:
+    """The mean (median) of each class of a contrast; none where nothing is contrasted."""
+    if not rows.contrasts:
+        return ()
+    sides = zip(rows.words, (rows.labels, ~rows.labels), strict=True)
+    return tuple(_facet(word, "class", word, judge.one_class(cells, side)) for word, side in sides)
+
+
+def _measured(
+    inputs: Inputs, rows: Rows, cells: Floats, facets: Mapping[str, Floats], statistic: Statistic
+) -> Measured:
+    """What is kept of every row."""
+    return Measured(
         example_ids=tuple(inputs.examples.ids[i] for i in rows.index),
         groups=tuple(inputs.examples.groups[i] for i in rows.index),
         labels=rows.labels,
         cells=cells,
-        facets=further,
+        facets=facets,
         statistic=statistic,
     )
-    return GridResult(grid, measured=measured)
 
 
 def contrasted(quantity: Quantity, words: tuple[str, str]) -> Quantity:
