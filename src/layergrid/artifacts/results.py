@@ -115,20 +115,81 @@ class Baseline:
     estimate: Estimate | None  # None where it has no value
     difference: Estimate | None  # nested best minus this baseline, paired
     reason: str = ""  # why it has no value
-    sees: str = ""  # "question": only what is known before the model answers; "completion": what it wrote
+    sees: str = ""  # "question": only what is known before the model answers; "completion": what it wrote; "states"
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What the probe adds to a baseline: both together in one fitted predictor, against the baseline fitted alone."""
+
+    name: str  # "logprobs": the column of HeldOut.baselines that holds the baseline alone; "logprobs+probe" both
+    label: str  # "the log-probabilities"
+    alone: Estimate
+    together: Estimate
+    difference: Estimate  # together minus alone, paired
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """A max-statistic permutation test over all tested cells (Westfall & Young 1993), probes refitted every time.
+
+    The statistic of a cell and a relabelling is the value of the metric, less its mean over all relabellings of that
+    cell, divided by their standard deviation. The adjusted p of a cell is (1 + #{maxima >= observed}) / (B + 1).
+    """
+
+    statistic: str  # "ridge" or "logistic": the probe that is refitted; "held-out": probes fixed, one split
+    observed: Floats  # float64 [L, P]: standardised; NaN where not tested
+    maxima: Floats  # float64 [B]: over all tested cells, one a relabelling
+    detectable: float  # smallest value of the metric that so many rows show with `power` after correction; NaN: none
+    power: float = 0.8
+    fixed: int = 0  # rows that no relabelling moves, because no other group of their fold has their size
+
+
+@dataclass(frozen=True)
+class Control:
+    """The control task of Hewitt & Liang 2019: a random label for each token id that stands at a position.
+
+    Selectivity is the task's value less the control's, the mean over draws of labels, with a paired interval.
+    """
+
+    value: Floats  # float64 [L, P]: of the control task, mean over draws; NaN where it has none
+    selectivity: Floats  # float64 [L, P]
+    low: Floats
+    high: Floats
+    draws: int
+    types: tuple[int, ...]  # P: distinct tokens at each position
+    shared: tuple[float, ...]  # P: share of held-out rows whose token also stands in their training rows
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The fitted direction of every cell, refitted on all compared rows; to be applied to other activations."""
+
+    weights: Floats  # float32 [L, P, D]: in units of the activations as captured; NaN where a cell has none
+    intercepts: Floats  # float32 [L, P]
+    penalties: Floats  # float64 [L, P]: chosen on all compared rows
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out scores: enough to recompute every cell, the nested best, the baselines and all paired differences."""
+    """Held-out scores: enough to recompute every cell, the nested best, the baselines and all paired differences.
+
+    With r repeats every example stands in r rows, once for each assignment to folds, repeat by repeat; the folds of
+    repeat j are numbered from j K on. One fold of one repeat is a fixed split: its rows are the test rows.
+    """
 
     example_ids: tuple[str, ...]  # n rows that are compared
     groups: tuple[str, ...]  # n
-    labels: Bools  # bool [n]: True is the positive class
+    labels: Bools  # bool [n]: True is the positive class; all False where the target is not binary
     folds: Ints  # int [n]: the fold in which a row was held out
-    cells: Floats  # float32 [L, P, n]: score of the probe that did not see the row; NaN where a cell has no value
-    nested: Floats  # float64 [n]: score of the fold's winner; NaN where there is none
-    baselines: Mapping[str, Floats]  # name -> float64 [n]
+    cells: Floats  # float32 [L, P, n]; score of the probe that did not see the row; NaN where a cell has no value
+    nested: Floats  # float64 [n] (or [C, n] of C classes): score of the fold's winner; NaN where there is none
+    baselines: Mapping[str, Floats]  # name -> float64 [n] (or [C, n])
+    repeats: int = 1
+    target: Floats | None = None  # float64 [n]: values, or codes of `classes`; None where the target is binary
+    classes: tuple[str, ...] = ()  # C words for the codes; empty where the target is binary or a number
+    by_class: Mapping[str, Floats] = field(default_factory=dict)  # class -> float32 [L, P, n]: it against the rest
+    by_position: Floats | None = None  # float64 [P, n] (or [P, C, n]): nested, of each position alone
 
 
 @dataclass(frozen=True)
@@ -156,6 +217,11 @@ class GridResult:
     baselines: tuple[Baseline, ...] = ()
     held_out: HeldOut | None = None
     measured: Measured | None = None
+    by_position: tuple[Estimate | None, ...] = ()  # P: nested, the layer chosen inside the training folds; empty: none
+    additions: tuple[Addition, ...] = ()
+    permutation: Permutation | None = None
+    directions: Directions | None = None
+    control: Control | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +292,22 @@ class Illustration:
 
 
 @dataclass(frozen=True)
+class GradedAnswer:
+    """One answer drawn at random, for readers who want to check the grading."""
+
+    dataset: str
+    model: str
+    example_id: str
+    question: str  # the prompt's text
+    completion: str
+    span: tuple[int, int] | None  # characters of the completion that are the exact answer
+    gold: str
+    correct: bool
+    stopped: bool  # False: cut at max_new_tokens
+    reason: str = ""  # of the grader
+
+
+@dataclass(frozen=True)
 class Results:
     """The waist: what stands after it (facts, prose, charts, pages) needs nothing else and can load no model."""
 
@@ -242,6 +324,7 @@ class Results:
     spec_digest: str = ""  # sha256 of the normalised spec
     expectations: tuple[ExpectationResult, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)  # libraries that decide the numbers
+    graded: tuple[GradedAnswer, ...] = ()  # drawn at random with the seed, as many of either label, set by set
 
 
 @dataclass(frozen=True)

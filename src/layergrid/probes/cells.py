@@ -1,168 +1,18 @@
-"""Logistic probes over folds and penalties, solved to a stated tolerance; it knows rows and classes, never a report.
-
-A probe minimises (1/n) sum of log-losses + penalty / 2 |w|^2 on features standardised by its own training rows, the
-intercept free (glmnet's convention; scikit-learn's C is 1 / (n penalty)). The solver is Newton's method with a Cholesky
-factor, warm-started along the penalties from strong to weak. Where the width exceeds the rows, the features are first
-rotated onto the span of the training rows, which changes neither losses nor penalties.
-"""
+"""Probes of all folds and penalties of a cell, and of all cells; it knows rows and classes, never a report."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
 from layergrid.artifacts import Bools, CellStatus, Floats, Ints
+from layergrid.probes.newton import MAX_STEPS, TOLERANCE, Array, fit_path
 from layergrid.stats import auroc
 
-Array = npt.NDArray[np.float64]
-
-TOLERANCE = 1e-8  # largest entry of the gradient of the penalised mean loss, on standardised features
-MAX_STEPS = 100
-_EXACT = 1e-10  # predicted decrease of the loss below which rounding hides progress: take the whole Newton step
 _SPAWN_WORK = 2e10  # floating point operations below which starting worker processes costs more than it saves
-
-
-# ---------------------------------------------------------------- folds
-
-
-def canonical_order(contents: Sequence[bytes], names: Sequence[str], seed: int) -> Ints:
-    """Row numbers sorted by a digest of the seed and each row's content, so that their order in the file is forgotten.
-
-    Rows of equal content are sorted by name. Folds are to be assigned, and sums to be made, in this order.
-    """
-    salt = f"layergrid folds {seed}:".encode()
-    keys = [(hashlib.sha256(salt + content).digest(), name) for content, name in zip(contents, names, strict=True)]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-
-
-def group_codes(groups: Sequence[str]) -> Ints:
-    """Groups numbered as they first appear, int [n], so that their names are forgotten."""
-    codes: dict[str, int] = {}
-    return np.array([codes.setdefault(g, len(codes)) for g in groups], dtype=np.int64)
-
-
-def assign_folds(labels: Bools, groups: Ints, folds: int, seed: int) -> Ints:
-    """The fold in which each row is held out, int [n], 0 to `folds` - 1: groups whole, classes balanced.
-
-    scikit-learn's StratifiedGroupKFold, shuffled with the seed, on rows in canonical order and groups by their codes.
-    Raises ValueError where there are fewer groups than folds.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    found = np.empty(len(labels), dtype=np.int64)
-    for k, (_, rows) in enumerate(splitter.split(groups[:, None], labels, groups)):
-        found[rows] = k
-    return found
-
-
-# ---------------------------------------------------------------- one training set
-
-
-@dataclass(frozen=True)
-class Path:
-    """The probes of one training set, one per penalty, in units of the features as given."""
-
-    weights: Array  # [R, d]
-    intercepts: Array  # [R]
-    converged: Bools  # [R]: the gradient reached the tolerance
-    steps: Ints  # [R]: Newton steps taken
-
-    def scores(self, x: Array) -> Array:
-        """Log-odds of the positive class [R, m] for rows `x` [m, d]."""
-        scores: Array = self.weights @ x.T + self.intercepts[:, None]
-        return scores
-
-
-def fit_path(
-    x: Array, y: Bools, penalties: Sequence[float], tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
-) -> Path:
-    """Probes of rows `x` [n, d] and classes `y` [n] for each penalty, in the order given; features may be constant.
-
-    Raises ValueError where a class is absent, where no finite intercept exists.
-    """
-    if y.all() or not y.any():
-        raise ValueError("a probe needs training rows of both classes")
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale[np.ptp(x, axis=0) == 0] = np.inf  # a constant feature takes no weight, whatever rounding leaves of it
-    z = (x - mean) / scale
-    basis = None
-    if z.shape[1] > z.shape[0]:
-        basis, triangle = np.linalg.qr(z.T)
-        z = triangle.T
-    solved = _newton_path(z, y, penalties, tolerance, max_steps)
-    inner = solved.weights if basis is None else solved.weights @ basis.T
-    weights = inner / scale
-    return Path(weights, solved.intercepts - weights @ mean, solved.converged, solved.steps)
-
-
-def _newton_path(z: Array, y: Bools, penalties: Sequence[float], tolerance: float, max_steps: int) -> Path:
-    n, d = z.shape
-    design = np.concatenate((z, np.ones((n, 1))), axis=1)
-    sign = np.where(y, 1.0, -1.0)
-    start = np.zeros(d + 1)
-    start[d] = np.log(y.sum() / (~y).sum())
-    found = np.empty((len(penalties), d + 1))
-    converged = np.zeros(len(penalties), dtype=bool)
-    steps = np.zeros(len(penalties), dtype=np.int64)
-    for r in np.argsort(-np.asarray(penalties, dtype=float), kind="stable"):
-        ridge = np.full(d + 1, float(penalties[r]))
-        ridge[d] = 0.0
-        start, converged[r], steps[r] = _newton(design, sign, ridge, start, tolerance, max_steps)
-        found[r] = start
-    return Path(found[:, :d], found[:, d], converged, steps)
-
-
-def _newton(
-    design: Array, sign: Array, ridge: Array, start: Array, tolerance: float, max_steps: int
-) -> tuple[Array, bool, int]:
-    """Newton's method with halved steps: coefficients [d + 1], whether the gradient is within tolerance, steps."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
-    from scipy.special import expit
-
-    n = len(sign)
-    w, margins = start, sign * (design @ start)
-    for step in range(max_steps + 1):
-        miss = expit(-margins)  # the probability of the class that the row does not have
-        gradient = ridge * w - design.T @ (sign * miss) / n
-        if np.abs(gradient).max() <= tolerance:
-            return w, True, step
-        if step == max_steps:
-            break
-        rooted = design * np.sqrt(miss * (1 - miss) / n)[:, None]
-        hessian = rooted.T @ rooted
-        hessian.flat[:: len(w) + 1] += ridge
-        try:
-            direction = -cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
-        except LinAlgError:  # numerically singular: the caller reports it as not converged
-            return w, False, step
-        w, margins = _search(design, sign, ridge, w, margins, direction, float(gradient @ direction))
-    return w, False, max_steps
-
-
-def _search(
-    design: Array, sign: Array, ridge: Array, w: Array, margins: Array, direction: Array, slope: float
-) -> tuple[Array, Array]:
-    """The first of the steps 1, 1/2, 1/4 ... that lowers the loss enough (Armijo), with its margins."""
-    turn = sign * (design @ direction)
-    size = 1.0
-    if -slope > _EXACT:
-        before = _loss(margins, ridge, w)
-        while size > 1e-6 and _loss(margins + size * turn, ridge, w + size * direction) > before + 1e-4 * size * slope:
-            size /= 2
-    return w + size * direction, margins + size * turn
-
-
-def _loss(margins: Array, ridge: Array, w: Array) -> float:
-    return float(np.logaddexp(0, -margins).mean() + 0.5 * (ridge * w) @ w)
-
-
-# ---------------------------------------------------------------- all folds of one cell
 
 
 @dataclass(frozen=True)
