@@ -19,16 +19,21 @@ from hypothesis import strategies as st
 import described
 import synthetic
 from layergrid import archive
-from layergrid.archive import COLUMNS, parquet, scores
+from layergrid.archive import COLUMNS, measured, parquet
 from layergrid.artifacts import (
+    Addition,
     Baseline,
+    Control,
+    Directions,
     Estimate,
     ExpectationResult,
     Facet,
+    GradedAnswer,
     GridResult,
     HeldOut,
     Illustration,
     Measured,
+    Permutation,
     Results,
     Table,
 )
@@ -176,7 +181,68 @@ def no_measured_cells():
     return described.results(GridResult(grid, measured=replace(one.measured, cells=np.zeros((2, 0, 12), np.float32))))
 
 
+def holed(rng, *shape, dtype=np.float64):
+    """Random numbers, one of which is missing."""
+    found = rng.normal(size=shape).astype(dtype)
+    found[(0,) * len(shape)] = np.nan
+    return found
+
+
+def probed(classes=(), target=False, positions=("last_q", "-1"), repeats=2):
+    """All that a probe grid may hold; numbers that follow from nothing."""
+    results, rng = small(positions=positions), np.random.default_rng(0)
+    one = results.grids[0]
+    n, shape, wide = 24 * repeats, (3, len(positions)), (len(classes),) if classes else ()
+    held = replace(
+        one.held_out, **{f: getattr(one.held_out, f) * repeats for f in ("example_ids", "groups")},
+        labels=np.tile(one.held_out.labels, repeats), folds=np.arange(n) // 8, cells=holed(rng, *shape, n, dtype="f4"),
+        nested=holed(rng, *wide, n), baselines={"a": holed(rng, *wide, n), "a+probe": holed(rng, n), "": np.ones(n)},
+        repeats=repeats, classes=classes, target=holed(rng, n) if target or classes else None,
+        by_class={c: holed(rng, *shape, n, dtype="f4") for c in classes},
+        by_position=holed(rng, len(positions), *wide, n),
+    )  # fmt: skip
+    value = Estimate(0.7, math.nan, math.inf, 0.95, 24)
+    maps = [holed(rng, *shape) for _ in range(6)]
+    control = Control(*maps[:4], draws=3, types=tuple(range(len(positions))), shared=(math.nan,) * len(positions))
+    grid = replace(one.grid, name="odd \ud800/../name", value=maps[5], low=maps[5], high=maps[5])
+    graded = (
+        GradedAnswer("sums", "tiny", "q1", ODD[0], ODD[2], (0, 3), ODD[4], True, True),
+        GradedAnswer("sums", "tiny", "q2", ODD[8], "", None, "", False, False, "nothing found"),
+    )
+    whole = GridResult(
+        grid, one.selection, one.baselines, held, by_position=(None, *(value,) * (len(positions) - 1)),
+        additions=(Addition("a", "the \ud800", value, value, value),),
+        permutation=Permutation("ridge", maps[4], holed(rng, 19), math.nan, 0.8, 3), control=control,
+        directions=Directions(holed(rng, *shape, 4, dtype="f4"), holed(rng, *shape, dtype="f4"), holed(rng, *shape)),
+    )  # fmt: skip
+    return replace(results, grids=(whole,), graded=graded)
+
+
+def nothing_probed():
+    """No position and no relabelling, and of several classes no score."""
+    whole = no_cells()
+    one, none = whole.grids[0], np.zeros((3, 0))
+    held = replace(
+        one.held_out, nested=np.full((2, 24), np.nan), classes=ODD[:2], by_position=np.zeros((0, 2, 24)),
+        target=np.zeros(24), by_class=dict.fromkeys(ODD[:2], np.zeros((3, 0, 24), np.float32)),
+    )  # fmt: skip
+    return replace(whole, grids=(replace(
+        one, held_out=held, permutation=Permutation("held-out", none, np.zeros(0), 0.9),
+        control=Control(none, none, none, none, 1, (), ()),
+        directions=Directions(np.zeros((3, 0, 4), np.float32), none.astype(np.float32), none),
+    ),))  # fmt: skip
+
+
+def apart():
+    """A permutation test without a control task in one grid, a control task alone in another."""
+    one = probed().grids[0]
+    other = replace(one, grid=replace(one.grid, name="other"), permutation=None, directions=None)
+    return replace(probed(), grids=(replace(one, control=None), other))
+
+
 CASES = {
+    "probed": probed, "classes": lambda: probed(ODD[:5]), "a value": lambda: probed(target=True, repeats=1),
+    "odd positions": lambda: probed(ODD[2:5], positions=ODD[:7]), "nothing probed": nothing_probed, "apart": apart,
     **{name: lambda build=build: described.results(build()) for name, build in described.BUILDERS.items()},
     "everything": described.everything, "odd descriptions": odd_descriptions, "no rows": no_rows,
     "no measured cells": no_measured_cells,
@@ -320,7 +386,7 @@ def test_json_is_strict_and_ascii(tmp_path):
 
 def test_no_name_of_a_grid_leads_out_of_the_folder(tmp_path):
     for name in ("../../up", "/etc/x", "..", ".", "", "a\\b", "nul\0", "\ud800", "C:x", "ok_1.2-b"):
-        files = [archive.grid_file(name, "csv"), archive._scores_file(name, "held_out")]
+        files = [archive.grid_file(name, "csv"), archive._part_file(name, "held_out.parquet")]
         assert all(file.count("/") == 1 and ".." not in file.split("/")[1][:2] for file in files)
         assert all((tmp_path / file).resolve().is_relative_to(tmp_path.resolve()) for file in files)
     assert archive.grid_file("ok_1.2-b", "csv") == "grids/ok_1.2-b.csv"
@@ -391,7 +457,8 @@ def test_a_csv_changed_by_hand_is_found(folder):
 
 FILES = (
     "results/results.json", "grids/errors.parquet", "results/errors.held_out.parquet", "grids/likeness.parquet",
-    "results/likeness.measured.parquet",
+    "results/likeness.measured.parquet", "results/probed.cells.parquet", "results/probed.maxima.parquet",
+    "results/probed.directions.safetensors", "results/probed.held_out.parquet",
 )  # fmt: skip
 
 
@@ -401,6 +468,8 @@ def folder_of(tmp_path):
 
     def made(file):
         results = described.results(described.similarity(layers=2, n=30)) if "likeness" in file else small()
+        if "probed" in file:
+            results = with_grid(probed(("a", "b", "c")), name="probed")
         archive.write(results, tmp_path)
         return tmp_path
 
@@ -635,7 +704,7 @@ def test_a_report_from_before_these_fields_were_there_is_read_with_their_default
 
 
 def test_measured_values_are_written_in_parts_of_bounded_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(scores, "GROUP_BYTES", 5000)
+    monkeypatch.setattr(measured, "GROUP_BYTES", 5000)
     results = described.results(described.similarity(layers=3, n=100))
     archive.write(results, tmp_path)
     assert pq.ParquetFile(tmp_path / "results" / "likeness.measured.parquet").num_row_groups > 3
@@ -651,3 +720,125 @@ def test_one_text_of_many_tokens_and_heads_stays_a_narrow_table(tmp_path):
     assert pq.ParquetFile(file).metadata.num_columns == 12
     assert file.stat().st_size < 2 * 4 * 9 * 1200
     same(archive.read(tmp_path), described.results(one))
+
+
+# ---------------------------------------------------------------- all that a probe grid may hold
+
+
+@pytest.fixture
+def probes(tmp_path):
+    """A report of one grid of several classes, repeats, a permutation test, a control task and directions."""
+    archive.write(with_grid(probed(("a", "b")), name="probed"), tmp_path)
+    return tmp_path
+
+
+def test_the_columns_of_held_out_scores_name_classes_and_positions(probes):
+    names = pq.read_table(probes / "results" / "probed.held_out.parquet").column_names
+    assert names[:5] == ["example_id", "group", "label", "fold", "target"]
+    assert names[5:11] == ["nested.a", "nested.b", "baseline.a.a", "baseline.a.b", "baseline.a+probe", "baseline."]
+    assert names[11:15] == ["position.last_q.a", "position.last_q.b", "position.-1.a", "position.-1.b"]
+    assert names[15:17] == ["cell.0.last_q", "cell.0.-1"]
+    assert names[21] == "class.a.0.last_q"
+    assert names[-1] == "class.b.2.-1"
+
+
+def test_the_cells_of_tests_are_a_table_for_other_programs(probes):
+    one = archive.read(probes).grids[0]
+    rows = pq.read_table(probes / "results" / "probed.cells.parquet").to_pylist()
+    assert list(rows[0]) == [
+        "layer", "position", "observed", "control", "selectivity", "selectivity_low", "selectivity_high",
+    ]  # fmt: skip
+    assert (rows[3]["layer"], rows[3]["position"]) == (1, "-1")
+    assert rows[3]["observed"] == one.permutation.observed[1, 1]
+    assert rows[3]["selectivity"] == one.control.selectivity[1, 1]
+    maxima = pq.read_table(probes / "results" / "probed.maxima.parquet").column("maximum").to_pylist()
+    assert maxima[1:] == one.permutation.maxima[1:].tolist()
+
+
+def test_directions_are_tensors_for_other_programs_and_read_without_torch(probes):
+    from safetensors.numpy import load_file
+
+    there = load_file(probes / "results" / "probed.directions.safetensors")
+    assert {name: (one.dtype.name, one.shape) for name, one in there.items()} == {
+        "weights": ("float32", (3, 2, 4)), "intercepts": ("float32", (3, 2)), "penalties": ("float64", (3, 2)),
+    }  # fmt: skip
+    code = (
+        "import sys, pathlib; from layergrid import archive; assert 'safetensors' not in sys.modules; "
+        "archive.read(pathlib.Path(sys.argv[1])); print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(probes)], capture_output=True, text=True)
+    assert out.stdout == "False\n", out.stderr
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (lambda g: g["held_out"].update(repeats=0), "0 repeats"),
+        (lambda g: g["held_out"].update(repeats="2"), "repeats: holds '2'"),
+        (lambda g: g["held_out"].update(classes=["a"]), "not one column for each"),
+        (lambda g: g["held_out"].update(classes=[]), "not one column for each"),
+        (lambda g: g["held_out"].update(target=False), "not one column for each"),
+        (lambda g: g["held_out"].update(by_class=["b", "a"]), "not one column for each"),
+        (lambda g: g["held_out"].update(by_position=False), "not one column for each"),
+        (lambda g: g["held_out"].update(more=1), "has a field 'more'"),
+        (lambda g: g["held_out"].pop("baselines"), "lacks the field 'baselines'"),
+        (lambda g: g["permutation"].update(statistic=1), "permutation, statistic: holds 1"),
+        (lambda g: g["permutation"].pop("detectable"), "lacks the field 'detectable'"),
+        (lambda g: g.update(permutation=[]), "holds [], which is not"),
+        (lambda g: g.update(permutation=None), "has not the columns layer, position, control"),
+        (lambda g: g["control"].update(draws=1.5), "draws: holds 1.5"),
+        (lambda g: g["control"].update(types=[1]), "does not say of each position"),
+        (lambda g: g.update(control=None), "has not the columns layer, position, observed"),
+        (lambda g: g.update(directions="yes"), "directions: holds 'yes'"),
+        (lambda g: g.update(by_position=[None]), "not one estimate for each position"),
+        (lambda g: g["by_position"][1].pop("low"), "lacks the field 'low'"),
+        (lambda g: g["additions"][0].update(alone=None), "alone: holds None"),
+        (lambda g: g.update(additions={}), "additions: holds {}"),
+    ],
+)
+def test_what_stands_beside_the_cells_is_refused_with_the_place_where_it_was_tampered_with(probes, edits, said):
+    edit(probes, lambda card: edits(card["grids"][0]))
+    with pytest.raises(BadInput) as caught:
+        archive.read(probes)
+    assert said in str(caught.value)
+    assert "build the report again" in str(caught.value)
+
+
+@pytest.mark.parametrize(("column", "value"), [("layer", 2), ("position", "-1"), ("control", None)])
+def test_a_table_of_tests_that_is_not_the_grids_is_refused_and_no_number_is_missing_by_itself(probes, column, value):
+    path = probes / "results" / "probed.cells.parquet"
+    change(path, column, 0, value)
+    if column == "control":
+        assert math.isnan(archive.read(probes).grids[0].control.value[0, 0])
+        return
+    with pytest.raises(BadInput, match=r"probed\.cells\.parquet: does not agree with results.json"):
+        archive.read(probes)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {},
+        {"weights": np.zeros((3, 2, 4)), "intercepts": np.zeros((3, 2))},
+        {"weights": np.zeros((3, 2)), "intercepts": np.zeros((3, 2)), "penalties": np.zeros((3, 2))},
+        {"weights": np.zeros((2, 3, 4)), "intercepts": np.zeros((3, 2)), "penalties": np.zeros((3, 2))},
+        {"weights": np.zeros((3, 2, 4), int), "intercepts": np.zeros((3, 2)), "penalties": np.zeros((3, 2))},
+    ],
+)
+def test_directions_that_are_not_the_grids_are_refused(probes, tensors):
+    from safetensors.numpy import save_file
+
+    save_file(tensors, probes / "results" / "probed.directions.safetensors")
+    with pytest.raises(BadInput, match=r"probed\.directions\.safetensors: has not the weights"):
+        archive.read(probes)
+
+
+def test_a_report_from_before_repeats_and_tests_is_read_with_their_defaults(folder):
+    def older(card):
+        del card["graded"]
+        for name in ("by_position", "additions", "permutation", "control", "directions"):
+            del card["grids"][0][name]
+        card["grids"][0]["held_out"] = {"baselines": card["grids"][0]["held_out"]["baselines"]}
+
+    edit(folder, older)
+    same(archive.read(folder), small())

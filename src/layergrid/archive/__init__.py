@@ -3,6 +3,9 @@
     results/results.json            everything but the arrays: cards, quantities, settings, selections, tables, ...
     results/GRID.held_out.parquet   scores of the rows held out: one row per example, one column per cell
     results/GRID.measured.parquet   values that cells are means of: one row per example, all cells in one list
+    results/GRID.cells.parquet      of a permutation test and a control task: one row per cell, no facets
+    results/GRID.maxima.parquet     the largest statistic of each relabelling
+    results/GRID.directions.safetensors   weights, intercepts and penalties of fitted probes
     grids/GRID.parquet, GRID.csv    one row per cell, in the order of layers, then positions; then those of each facet
 
 A row of a facet bears the facet's name in the column `head` or `contrast`. Lists of measured values have the order of
@@ -24,11 +27,14 @@ from typing import Any
 
 import numpy as np
 
+from layergrid.archive import beside
+from layergrid.archive.directions import read_directions, write_directions
 from layergrid.archive.documents import FORMAT, decode, decode_fields, encode, foreign, list_of, read_json, write_json
+from layergrid.archive.held_out import held_out_table, layout_of, read_held_out
+from layergrid.archive.measured import measured_tables, read_measured
 from layergrid.archive.parquet import write_parquet
-from layergrid.archive.scores import held_out_table, measured_tables, read_held_out, read_measured
 from layergrid.archive.tables import COLUMNS, csv_differences, csv_of, empty_arrays, long, read_long, without_arrays
-from layergrid.artifacts import Facet, Grid, GridResult, HeldOut, Measured, Results
+from layergrid.artifacts import Control, Directions, Facet, Grid, GridResult, Measured, Permutation, Results
 
 
 def write(results: Results, folder: Path) -> None:
@@ -81,8 +87,8 @@ def _card_file(name: str) -> str:
     return f"results/{_stem(name)}.json"
 
 
-def _scores_file(name: str, part: str) -> str:
-    return f"results/{_stem(name)}.{part}.parquet"
+def _part_file(name: str, part: str) -> str:
+    return f"results/{_stem(name)}.{part}"
 
 
 def _stem(name: str) -> str:
@@ -94,6 +100,10 @@ def _stem(name: str) -> str:
 # ---------------------------------------------------------------- one grid
 
 
+HELD_OUT, MEASURED, CELLS, MAXIMA = (f"{part}.parquet" for part in ("held_out", "measured", "cells", "maxima"))
+DIRECTIONS = "directions.safetensors"
+
+
 def _write_result(result: GridResult, folder: Path) -> dict[str, Any]:
     """Writes the arrays; returns the JSON object of everything else."""
     grid, held, measured = result.grid, result.held_out, result.measured
@@ -102,19 +112,38 @@ def _write_result(result: GridResult, folder: Path) -> dict[str, Any]:
     write_parquet([long(grid)], folder / grid_file(grid.name, "parquet"))
     (folder / grid_file(grid.name, "csv")).write_text(csv_of(grid), encoding="utf-8", newline="")
     if held is not None:
-        write_parquet([held_out_table(grid, held)], folder / _scores_file(grid.name, "held_out"))
+        write_parquet([held_out_table(grid, held)], folder / _part_file(grid.name, HELD_OUT))
     if measured is not None:
-        write_parquet(measured_tables(measured), folder / _scores_file(grid.name, "measured"))
+        write_parquet(measured_tables(measured), folder / _part_file(grid.name, MEASURED))
+    _write_beside(result, folder)
     return {
         **{name: encode(value) for name, value in without_arrays(grid).items()},
         "tied_with_best": grid.tied_with_best.tolist(),
-        "selection": encode(result.selection),
-        "baselines": encode(result.baselines),
-        "held_out": None if held is None else {"baselines": encode(list(held.baselines))},
+        **{name: encode(getattr(result, name)) for name in PLAIN},
+        "held_out": None if held is None else layout_of(held),
         "measured": None
         if measured is None
         else {"facets": encode(list(measured.facets)), "statistic": measured.statistic},
+        "permutation": beside.permutation_card(result.permutation),
+        "control": beside.control_card(result.control),
+        "directions": result.directions is not None,
     }
+
+
+def _write_beside(result: GridResult, folder: Path) -> None:
+    grid, permutation, control = result.grid, result.permutation, result.control
+    if permutation is not None or control is not None:
+        table = beside.cells_table(grid, permutation, control)
+        write_parquet([table], folder / _part_file(grid.name, CELLS))
+    if permutation is not None:
+        write_parquet([beside.maxima_table(permutation)], folder / _part_file(grid.name, MAXIMA))
+    if result.directions is not None:
+        write_directions(result.directions, folder / _part_file(grid.name, DIRECTIONS))
+
+
+PLAIN = ("selection", "baselines", "by_position", "additions")  # fields of a result that hold no array
+EMPTY: dict[str, list[Any]] = {"by_position": [], "additions": []}  # what an older report does not say
+ELSEWHERE = ("held_out", "measured", "permutation", "control", "directions")
 
 
 def _read_result(card: Any, folder: Path, path: Path) -> GridResult:
@@ -122,7 +151,7 @@ def _read_result(card: Any, folder: Path, path: Path) -> GridResult:
         foreign(path, "describes a grid that has no name")
     card = dict(card)
     where = f"{path}, grid {card['name']!r}"
-    rest = {name: card.pop(name, None) for name in ("tied_with_best", "selection", "baselines", "held_out", "measured")}
+    rest = {name: card.pop(name, EMPTY.get(name)) for name in ("tied_with_best", *PLAIN, *ELSEWHERE)}
     facets = _read_facets(card.pop("facets", []), where)
     grid = decode_fields(Grid, card, where, **empty_arrays(), facets=facets)
     grid = read_long(grid, folder / grid_file(grid.name, "parquet"))
@@ -130,13 +159,41 @@ def _read_result(card: Any, folder: Path, path: Path) -> GridResult:
     if tied.size != math.prod(grid.value.shape):
         foreign(path, f"does not say for each cell of grid {grid.name!r} whether it is tied with the best")
     hints = typing.get_type_hints(GridResult)
+    plain = {name: decode(hints[name], rest[name], f"{where}, {name}") for name in PLAIN}
+    if len(plain["by_position"]) not in (0, len(grid.positions)):
+        foreign(where, "has not one estimate for each position")
+    permutation, control = _read_beside(grid, rest, folder, where)
+    held = rest["held_out"]
     return GridResult(
-        replace(grid, tied_with_best=tied.reshape(grid.value.shape)),
-        decode(hints["selection"], rest["selection"], where),
-        decode(hints["baselines"], rest["baselines"], where),
-        _read_held_out(grid, rest["held_out"], folder, where),
-        _read_measured(grid, rest["measured"], folder, where),
+        grid=replace(grid, tied_with_best=tied.reshape(grid.value.shape)),
+        **plain,
+        held_out=None if held is None else read_held_out(grid, held, folder / _part_file(grid.name, HELD_OUT), where),
+        measured=_read_measured(grid, rest["measured"], folder, where),
+        permutation=permutation,
+        control=control,
+        directions=_read_directions(grid, rest["directions"], folder, where),
     )
+
+
+def _read_beside(
+    grid: Grid, rest: dict[str, Any], folder: Path, where: str
+) -> tuple[Permutation | None, Control | None]:
+    """The permutation test and the control task, which share a table of cells."""
+    test, control = (decode(dict[str, Any] | None, rest[name], where) for name in ("permutation", "control"))
+    if test is None and control is None:
+        return None, None
+    columns = [*([] if test is None else [beside.OBSERVED]), *([] if control is None else beside.CONTROL.values())]
+    cells = beside.read_cells(grid, columns, folder / _part_file(grid.name, CELLS))
+    maxima = folder / _part_file(grid.name, MAXIMA)
+    return (
+        None if test is None else beside.read_permutation(test, cells[beside.OBSERVED], maxima, where),
+        None if control is None else beside.read_control(control, grid, cells, where),
+    )
+
+
+def _read_directions(grid: Grid, there: Any, folder: Path, where: str) -> Directions | None:
+    found = decode(bool | None, there, f"{where}, directions")
+    return read_directions(grid, folder / _part_file(grid.name, DIRECTIONS)) if found else None
 
 
 def _read_facets(found: Any, where: str) -> tuple[Facet, ...]:
@@ -146,13 +203,6 @@ def _read_facets(found: Any, where: str) -> tuple[Facet, ...]:
     return tuple(decode_fields(Facet, card, f"{where}, facets", **empty) for card in cards)
 
 
-def _read_held_out(grid: Grid, card: Any, folder: Path, where: str) -> HeldOut | None:
-    if card is None:
-        return None
-    names = decode(tuple[str, ...], card.get("baselines") if isinstance(card, dict) else None, where)
-    return read_held_out(grid, names, folder / _scores_file(grid.name, "held_out"))
-
-
 def _read_measured(grid: Grid, card: Any, folder: Path, where: str) -> Measured | None:
     if card is None:
         return None
@@ -160,7 +210,7 @@ def _read_measured(grid: Grid, card: Any, folder: Path, where: str) -> Measured 
     names = decode(tuple[str, ...], found.get("facets"), f"{where}, measured")
     hint = typing.get_type_hints(Measured)["statistic"]
     statistic = decode(hint, found.get("statistic"), f"{where}, measured")
-    return read_measured(grid, names, statistic, folder / _scores_file(grid.name, "measured"))
+    return read_measured(grid, names, statistic, folder / _part_file(grid.name, MEASURED))
 
 
 __all__ = ["COLUMNS", "csv_of", "csv_problems", "grid_file", "read", "read_grid", "write", "write_grid"]

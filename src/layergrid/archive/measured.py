@@ -1,4 +1,4 @@
-"""Held-out scores and measured values as Parquet, one row per example; it knows neither probes nor statistics."""
+"""Values that cells are means of as Parquet, one row per example; it knows no statistic."""
 
 from __future__ import annotations
 
@@ -10,62 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from layergrid.archive.documents import foreign
-from layergrid.archive.parquet import escaped, numbers, read_groups, read_parquet, texts
-from layergrid.artifacts import Grid, HeldOut, Measured
+from layergrid.archive.parquet import escaped, numbers, read_groups, texts
+from layergrid.artifacts import Grid, Measured
 from layergrid.text import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 GROUP_BYTES = 16 << 20  # of measured values in one row group
-
-# ---------------------------------------------------------------- held-out scores
-
-
-def _names(grid: Grid, baselines: Iterable[str]) -> list[str]:
-    cells = [f"cell.{layer}.{position}" for layer in grid.layers for position in grid.positions]
-    names = ["example_id", "group", "label", "fold", "nested", *(f"baseline.{one}" for one in baselines), *cells]
-    return [visible(name) for name in names]  # a column's name may hold no NUL; its place decides what it is
-
-
-def held_out_table(grid: Grid, held: HeldOut) -> pa.Table:
-    """Held-out scores as an Arrow table: one row per example, a column per baseline and per cell."""
-    import pyarrow as pa
-
-    n = len(held.example_ids)
-    arrays = [
-        pa.array([escaped(one) for one in held.example_ids], type=pa.string()),
-        pa.array([escaped(one) for one in held.groups], type=pa.string()),
-        pa.array(held.labels, type=pa.bool_()),
-        pa.array(held.folds, type=pa.int64()),
-        pa.array(held.nested, type=pa.float64()),
-        *(pa.array(one, type=pa.float64()) for one in held.baselines.values()),
-        *(pa.array(one) for one in held.cells.reshape(math.prod(held.cells.shape[:2]), n)),
-    ]
-    return pa.Table.from_arrays(arrays, names=_names(grid, held.baselines))
-
-
-def read_held_out(grid: Grid, baselines: tuple[str, ...], path: Path) -> HeldOut:
-    """The held-out scores of a grid, from their file. Raises BadInput where it is not theirs."""
-    table = read_parquet(path)
-    names = _names(grid, baselines)
-    if table.column_names != names:
-        foreign(path, "has not one column for each cell of its grid and each baseline of results.json")
-    count = len(names) - 5 - len(baselines)
-    cells = [numbers(table, i, None, path) for i in range(len(names) - count, len(names))]
-    shape = (len(grid.layers), len(grid.positions), table.num_rows)
-    return HeldOut(
-        example_ids=tuple(texts(table, "example_id", path)),
-        groups=tuple(texts(table, "group", path)),
-        labels=numbers(table, "label", np.bool_, path),
-        folds=numbers(table, "fold", np.int64, path),
-        cells=np.stack(cells).reshape(shape) if cells else np.zeros(shape, np.float32),
-        nested=numbers(table, "nested", np.float64, path),
-        baselines={one: numbers(table, 5 + i, np.float64, path) for i, one in enumerate(baselines)},
-    )
-
-
-# ---------------------------------------------------------------- measured values
 
 
 def _measured_names(facets: Iterable[str]) -> list[str]:
