@@ -1,12 +1,17 @@
 """Statistics of held-out scores and of grouped rows; they know no model, no grid and no probe.
 
 ranks     AUROC of one set of rows
-kfold     its mean over folds, with intervals and paired differences
+batch     AUROCs of many rows of scores at once
+metrics   AUROC, macro AUROC, accuracy, R2 and rank correlation, with the variance of each
+kfold     their means over folds, with intervals and paired differences
+relabel   whose labels each row takes under the null
 many      corrections for many tests
+power     the smallest AUROC that a split could show
 grouped   means and medians over grouped rows, without folds
 """
 
 from layergrid.stats.base import NAN, Array
+from layergrid.stats.batch import aurocs
 from layergrid.stats.grouped import RESAMPLES, Estimates, grouped_gap, grouped_mean, grouped_median, student
 from layergrid.stats.kfold import (
     Interval,
@@ -19,30 +24,49 @@ from layergrid.stats.kfold import (
     mean_interval,
     quantile,
 )
-from layergrid.stats.many import holm
+from layergrid.stats.many import critical, holm, max_statistic, standardised
+from layergrid.stats.metrics import ACCURACY, AUROC, MACRO_AUROC, METRICS, R2, RANK_CORRELATION, Metric, Target
+from layergrid.stats.power import detectable, hanley_mcneil
 from layergrid.stats.ranks import auroc, clustered_variance, midranks, placements
+from layergrid.stats.relabel import relabellings, unmoved
 
 __all__ = [
+    "ACCURACY",
+    "AUROC",
+    "MACRO_AUROC",
+    "METRICS",
     "NAN",
+    "R2",
+    "RANK_CORRELATION",
     "RESAMPLES",
     "Array",
     "Estimates",
     "Interval",
+    "Metric",
     "Scored",
     "Split",
+    "Target",
     "auroc",
+    "aurocs",
     "boundary_interval",
     "clustered_variance",
+    "critical",
+    "detectable",
     "difference_interval",
     "evaluate",
     "fold_variance",
     "grouped_gap",
     "grouped_mean",
     "grouped_median",
+    "hanley_mcneil",
     "holm",
+    "max_statistic",
     "mean_interval",
     "midranks",
     "placements",
     "quantile",
+    "relabellings",
+    "standardised",
     "student",
+    "unmoved",
 ]

@@ -1,13 +1,14 @@
-"""The AUROC of held-out scores over k folds, its interval and test, and paired differences; it knows no model or grid.
+"""The value of held-out scores over k folds, its interval and test, and paired differences; it knows no model or grid.
 
-The target of every k-fold estimate is the mean population AUROC of the K fitted scorers. Its value is the mean of the
-per-fold AUROCs, because the scores of different folds are not on one scale. Its variance is
+The target of every k-fold estimate is the mean population value of the K fitted scorers, K / r in each of r repeats.
+Its value is the mean of the folds' values, because the scores of different folds are not on one scale. Its variance is
 
-    mean over folds of the clustered DeLong variance  x  (1 / K + 1 / (K - 1)),
+    mean over folds of their clustered variances  x  (1 / k + 1 / (k - 1)),    k = K / r,
 
-where the first term is that of K independent folds and the second stands for the training rows that the folds share
-(Nadeau & Bengio 2003, with n_test / n_train = 1 / (K - 1)). DeLong: DeLong, DeLong & Clarke-Pearson 1988 in the fast
-form of Sun & Xu 2014; rows of one group: Obuchowski 1997.
+where the first term is that of k independent folds and the second stands for the training rows that the folds share
+(Nadeau & Bengio 2003, with n_test / n_train = 1 / (k - 1)). Repeats average the split's noise away but bring no new
+rows, so that they do not divide the variance. One fold is a fixed split, whose variance is its own. For the AUROC:
+DeLong, DeLong & Clarke-Pearson 1988 in the fast form of Sun & Xu 2014; rows of one group: Obuchowski 1997.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from statistics import NormalDist
 
 import numpy as np
 
-from layergrid.artifacts import Bools, Floats, Ints
+from layergrid.artifacts import Floats, Ints
 from layergrid.stats.base import NAN, Array
-from layergrid.stats.ranks import auroc, clustered_variance, placements
+from layergrid.stats.metrics import AUROC, Metric, Target
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows with their classes, groups and folds, on which scores are compared."""
+    """Rows with their targets, groups and folds, on which scores are compared."""
 
-    labels: Bools  # bool [n], True is the positive class
+    labels: Target  # [n]: bool (True is the positive class), codes of classes, or numbers
     groups: Ints  # int [n]
-    folds: Ints  # int [n], 0 to K - 1: the fold in which a row is held out
+    folds: Ints  # int [n], 0 to K - 1: the fold in which a row is held out; repeat by repeat
+    metric: Metric = AUROC
+    repeats: int = 1
 
     @cached_property
     def rows(self) -> tuple[Ints, ...]:
@@ -38,40 +41,54 @@ class Split:
 
     @property
     def k(self) -> int:
-        """The number of folds."""
+        """The number of folds in all."""
         return len(self.rows)
 
     @property
     def inflation(self) -> float:
-        """What the mean fold variance is multiplied by: 1 / K + 1 / (K - 1)."""
-        return 1 / self.k + 1 / (self.k - 1)
+        """What the mean fold variance is multiplied by: 1 / k + 1 / (k - 1) for k folds a repeat, 1 for one fold.
+
+        Raises ValueError where the folds cannot be shared out among the repeats.
+        """
+        k, rest = divmod(self.k, self.repeats)
+        if rest:
+            raise ValueError(f"{self.k} folds are not {self.repeats} repeats of the same number of folds")
+        return 1 / k + 1 / (k - 1) if k > 1 else 1.0
 
     @cached_property
     def trials(self) -> float:
-        """Binomial trials that a mean AUROC is worth at the boundary: groups of the smaller class, over inflation."""
-        smaller = [
-            min(len(np.unique(self.groups[rows[self.labels[rows] == positive]])) for positive in (True, False))
-            for rows in self.rows
-        ]
-        return float(np.mean(smaller)) / self.inflation
+        """Binomial trials that a mean is worth at the boundary: those of its folds, on average, over the inflation.
+
+        A fold's are its groups, of the smaller class for an AUROC. NaN for metrics that are no share.
+        """
+        trials = self.metric.trials
+        if trials is None:
+            return NAN
+        return float(np.mean([trials(self.labels[rows], self.groups[rows]) for rows in self.rows])) / self.inflation
 
 
 @dataclass(frozen=True)
 class Scored:
     """One scorer, evaluated fold by fold."""
 
-    aurocs: Array  # [K]
-    components: Array  # [n], DeLong placements inside each row's fold
+    values: Array  # [K]
+    components: Array  # [n], of each row inside its fold
+    metric: Metric = AUROC
+
+    @property
+    def aurocs(self) -> Array:
+        """The values of the folds [K], by their older name."""
+        return self.values
 
     @property
     def value(self) -> float:
         """The mean over folds."""
-        return float(self.aurocs.mean())
+        return float(self.values.mean())
 
     @property
     def at_boundary(self) -> bool:
-        """Whether a fold stands at 0 or 1, where DeLong's variance is 0 and says nothing."""
-        return bool(np.isin(self.aurocs, (0.0, 1.0)).any())
+        """Whether a fold stands at an end of the metric's range, where its variance is 0 and says nothing."""
+        return bool(np.isin(self.values, (self.metric.low, self.metric.high)).any())
 
 
 @dataclass(frozen=True)
@@ -81,41 +98,46 @@ class Interval:
     value: float
     low: float
     high: float
-    p: float = NAN  # one-sided against 0.5
+    p: float = NAN  # one-sided against chance; NaN: no test
     boundary: bool = False
 
 
 def evaluate(split: Split, scores: Floats) -> Scored:
-    """AUROC and placements of held-out scores [n] in each fold."""
-    components = np.empty(len(scores))
-    aurocs = np.empty(split.k)
+    """Values and components of held-out scores [n], or [C, n] of C classes, in each fold."""
+    components = np.empty(len(split.folds))
+    values = np.empty(split.k)
     for k, rows in enumerate(split.rows):
-        components[rows] = placements(split.labels[rows], scores[rows])
-        aurocs[k] = auroc(split.labels[rows], scores[rows])
-    return Scored(aurocs, components)
+        target, own = split.labels[rows], scores[..., rows]
+        components[rows] = split.metric.components(target, own)
+        values[k] = split.metric.value(target, own)
+    return Scored(values, components, split.metric)
 
 
-def mean_interval(split: Split, scored: Scored, level: float) -> Interval:
-    """The k-fold interval of a mean AUROC, on the logit scale: se / (A (1 - A)), normal quantiles.
+def mean_interval(split: Split, scored: Scored, level: float, chance: float | None = None) -> Interval:
+    """The k-fold interval of a mean, with normal quantiles on the metric's scale: logit, identity or Fisher's z.
 
-    The p-value is that of the same statistic, logit(A) over its standard error, one-sided against 0.5. Where a fold
-    stands at 0 or 1 the bound is one-sided (`boundary_interval`). NaN where every fold's scores are constant.
+    The p-value is that of the same statistic, one-sided against `chance` (default: the metric's; an accuracy has none
+    of its own). Where a fold of a share stands at 0 or 1 the bound is one-sided (`boundary_interval`). Bounds are NaN
+    where nothing varies: scores that are constant in every fold, or a fold at an end of the range of another metric.
     """
-    value = scored.value
+    value, metric = scored.value, split.metric
+    level_of_chance = metric.chance if chance is None else chance
     if scored.at_boundary:
-        return boundary_interval(value, split.trials, level)
+        if metric.trials is None:
+            return Interval(value, NAN, NAN)
+        return boundary_interval(value, split.trials, level, level_of_chance)
     variance = fold_variance(split, scored.components)
     if not variance > 0:
         return Interval(value, NAN, NAN)
-    error = float(np.sqrt(variance)) / (value * (1 - value))
-    middle = float(np.log(value / (1 - value)))
+    error = float(np.sqrt(variance)) / metric.spread(value)
+    middle = metric.forward(value)
     reach = quantile(level) * error
-    p = NormalDist().cdf(-middle / error)
-    return Interval(value, _expit(middle - reach), _expit(middle + reach), p)
+    p = NAN if level_of_chance is None else NormalDist().cdf((metric.forward(level_of_chance) - middle) / error)
+    return Interval(value, metric.backward(middle - reach), metric.backward(middle + reach), p)
 
 
-def boundary_interval(value: float, trials: float, level: float) -> Interval:
-    """A one-sided Clopper-Pearson bound for an AUROC near 0 or 1, as if it were a share of `trials` successes.
+def boundary_interval(value: float, trials: float, level: float, chance: float | None = 0.5) -> Interval:
+    """A one-sided Clopper-Pearson bound for a share near 0 or 1, as if of `trials` trials; one-sided p against chance.
 
     No AUROC varies more than A (1 - A) / min(n1, n0) (van Dantzig 1951; Birnbaum & Klose 1957), which is the variance
     of a share of min(n1, n0) trials; `Split.trials` divides that number by the k-fold inflation and counts groups, not
@@ -125,36 +147,34 @@ def boundary_interval(value: float, trials: float, level: float) -> Interval:
 
     wins = value * trials
     losses = trials - wins
-    p = float(betainc(wins, losses + 1, 0.5)) if wins > 0 else 1.0
+    p = NAN if chance is None else float(betainc(wins, losses + 1, chance)) if wins > 0 else 1.0
     if value >= 0.5:
         return Interval(value, float(betaincinv(wins, losses + 1, 1 - level)), 1.0, p, boundary=True)
     return Interval(value, 0.0, float(betaincinv(wins + 1, losses, level)), p, boundary=True)
 
 
 def difference_interval(split: Split, a: Scored, b: Scored, level: float) -> Interval:
-    """The k-fold interval of the paired difference `a` minus `b`, on its own scale, held inside [-1, 1].
+    """The k-fold interval of the paired difference `a` minus `b`, on its own scale, held inside its range.
 
-    Paired on rows: the variance is that of the difference of the placements. Bounds are NaN where a fold of either
-    stands at 0 or 1, because that fold's variance is not known, and where the difference does not vary at all.
+    Paired on rows: the variance is that of the difference of the components. Bounds are NaN where a fold of either
+    stands at an end of the metric's range, because that fold's variance is not known, and where the difference does
+    not vary at all.
     """
     value = a.value - b.value
     variance = fold_variance(split, a.components - b.components)
     if a.at_boundary or b.at_boundary or not variance > 0:
         return Interval(value, NAN, NAN)
     reach = quantile(level) * float(np.sqrt(variance))
-    return Interval(value, max(-1.0, value - reach), min(1.0, value + reach))
+    widest = split.metric.high - split.metric.low
+    return Interval(value, max(-widest, value - reach), min(widest, value + reach))
 
 
 def fold_variance(split: Split, components: Floats) -> float:
     """Variance of a k-fold mean: the mean clustered variance of the folds times the split's inflation."""
-    parts = [clustered_variance(split.labels[r], split.groups[r], components[r]) for r in split.rows]
+    parts = [split.metric.variance(split.labels[r], split.groups[r], components[r]) for r in split.rows]
     return float(np.mean(parts)) * split.inflation
 
 
 def quantile(level: float) -> float:
     """The normal quantile of a two-sided interval: 1.96 for 0.95."""
     return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _expit(x: float) -> float:
-    return float(1 / (1 + np.exp(-x)))
