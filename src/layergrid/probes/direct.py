@@ -1,0 +1,61 @@
+"""Logistic probes of one training set in double precision, for what single precision cannot solve; slow and sure.
+
+The system is that of `dual`; every Newton step makes its own Cholesky factor, and is halved until the objective falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from layergrid.artifacts import Floats
+from layergrid.probes.dual import Duals, cold, objective, weighed
+
+MAX_STEPS = 100
+_GAP = 1e-12  # excess of the objective, as a share of it, at which the search ends
+
+
+def solve_directly(kernel: Floats, sign: Floats, costs: Sequence[float]) -> Duals:
+    """Probes of a float64 kernel [m, m] and signs [m] of both classes for increasing costs C; see `dual.excess`."""
+    sign = sign.astype(np.float64)
+    start = cold(sign)
+    a, b = start.a, start.b
+    found, intercepts, steps = [], [], []
+    for cost in costs:
+        a, b, taken = _newton(kernel, sign, cost, a, b)
+        found.append(a)
+        intercepts.append(b)
+        steps.append(taken)
+    return Duals(np.stack(found), np.array(intercepts), np.array(steps, dtype=np.int64))
+
+
+def _newton(kernel: Floats, sign: Floats, cost: float, a: Floats, b: float) -> tuple[Floats, float, int]:
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    u = kernel @ a
+    for step in range(MAX_STEPS):
+        s, r = weighed(u + b, sign, a, cost)
+        before = float(objective(u + b, u, sign, a, cost))
+        if 0.5 * float(r @ r) <= _GAP * before:
+            return a, b, step
+        matrix = s[:, None] * kernel * s
+        matrix.flat[:: len(s) + 1] += 1
+        try:
+            factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        except LinAlgError:  # weights so uneven that rounding hides the identity: what is there is judged as it is
+            return a, b, step
+        h, x = cho_solve(factor, np.stack((s, r), axis=1), check_finite=False).T
+        db = float(s @ x) / float(s @ h)
+        da = s * (x - db * h)
+        du = kernel @ da
+        size = 1.0
+        while size > 1e-6 and not (
+            objective(u + b + size * (du + db), u + size * du, sign, a + size * da, cost) <= before
+        ):
+            size /= 2
+        if size <= 1e-6:  # the objective is flat to the last digit
+            return a, b, step
+        a, b = a + size * da, b + size * db
+        u = kernel @ a
+    return a, b, MAX_STEPS
