@@ -79,7 +79,7 @@ def sequences(rng: np.random.Generator, n: int, wrong: np.ndarray) -> Sequences:
         tuple(offsets),
         tuple(("x",) * len(v) for v in ids),
         tuple(special),
-        ("Q: 4 It is 4325",) * n,
+        tuple(f"{i:04d} It is 4325" for i in range(n)),
         np.full(n, 3, dtype=np.int32),
         np.full(n, 5, dtype=np.int32),
         tuple(logprobs),

@@ -36,9 +36,11 @@ def planted(n: int, d: int, strength: float, seed: int, steep: float = 0.0) -> t
     return x, y
 
 
-def by_scikit_learn(x: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+def by_scikit_learn(
+    x: np.ndarray, y: np.ndarray, penalty: float, scaled_by: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
     """Weights and intercept in units of the features as given, from scikit-learn at a tight tolerance."""
-    scaler = StandardScaler().fit(x)
+    scaler = StandardScaler().fit(x if scaled_by is None else scaled_by)
     model = LogisticRegression(C=1 / (len(y) * penalty), solver="newton-cholesky", tol=1e-10, max_iter=1000)
     model.fit(scaler.transform(x), y)
     weights = model.coef_[0] / scaler.scale_
@@ -177,36 +179,55 @@ def test_rows_of_equal_content_are_ordered_by_name() -> None:
 
 def cell_plan(n: int = 100, penalties: tuple[float, ...] = PENALTIES, **limits: float) -> tuple[np.ndarray, Plan]:
     x, y = planted(n, 5, 1.2, seed=20)
-    return x.astype(np.float32), Plan(y, assign_folds(y, np.arange(n), 5, 0), penalties, **limits)  # type: ignore[arg-type]
+    return x.astype(np.float32), Plan(y, assign_folds(y, np.arange(n), 5, 0)[None], penalties, **limits)  # type: ignore[arg-type]
 
 
 def test_held_out_scores_come_from_probes_that_saw_neither_the_row_nor_chose_by_it() -> None:
     x, plan = cell_plan()
-    fit = fit_cell(x, plan)
+    fit, folds = fit_cell(x, plan), plan.folds[0]
     wide = x.astype(np.float64)
     for k in range(5):
-        out = plan.folds == k
+        out = folds == k
         inner = np.zeros(len(PENALTIES))
+        within = np.full((len(PENALTIES), len(x)), np.nan)
         for j in set(range(5)) - {k}:
-            held = plan.folds == j
+            held = folds == j
             for r, penalty in enumerate(PENALTIES):
-                weights, intercept = by_scikit_learn(wide[~out & ~held], plan.labels[~out & ~held], penalty)
-                inner[r] += roc_auc_score(plan.labels[held], wide[held] @ weights + intercept) / 4
+                weights, intercept = by_scikit_learn(wide[~out & ~held], plan.target[~out & ~held], penalty, wide)
+                within[r, held] = wide[held] @ weights + intercept
+                inner[r] += roc_auc_score(plan.target[held], within[r, held]) / 4
         best = int(np.flatnonzero(inner >= inner.max() - 1e-12)[-1])
         assert fit.penalties[k] == PENALTIES[best]
         assert fit.inner[k] == pytest.approx(inner[best], abs=1e-9)
-        weights, intercept = by_scikit_learn(wide[~out], plan.labels[~out], PENALTIES[best])
-        np.testing.assert_allclose(fit.scores[out], wide[out] @ weights + intercept, atol=1e-5)
+        np.testing.assert_allclose(fit.within[k], within[best], atol=1e-5)
+        weights, intercept = by_scikit_learn(wide[~out], plan.target[~out], PENALTIES[best], wide)
+        np.testing.assert_allclose(fit.scores[0, out], wide[out] @ weights + intercept, atol=1e-5)
 
 
 def test_labels_of_a_fold_never_reach_its_own_scores_or_penalty() -> None:
     x, plan = cell_plan()
-    turned = plan.labels.copy()
-    turned[plan.folds == 2] ^= True
+    turned, folds = plan.target.copy(), plan.folds[0]
+    turned[folds == 2] ^= True
     one, other = fit_cell(x, plan), fit_cell(x, Plan(turned, plan.folds, plan.penalties))
-    np.testing.assert_array_equal(one.scores[plan.folds == 2], other.scores[plan.folds == 2])
+    np.testing.assert_array_equal(one.scores[0, folds == 2], other.scores[0, folds == 2])
     assert one.penalties[2] == other.penalties[2]
-    assert (one.scores[plan.folds == 1] != other.scores[plan.folds == 1]).any()
+    assert (one.scores[0, folds == 1] != other.scores[0, folds == 1]).any()
+
+
+@pytest.mark.parametrize("d", [40, 300], ids=["narrow", "wider than rows"])
+def test_scaling_by_all_rows_agrees_with_scaling_inside_the_fold(d: int) -> None:
+    rng = np.random.default_rng(3)
+    x, y = planted(240, d, 1.5, seed=21)
+    x *= rng.lognormal(size=d)
+    folds = assign_folds(y, np.arange(240), 5, 0)
+    fit = fit_cell(x, Plan(y, folds[None], (0.3,)))
+    gaps = []
+    for k in range(5):
+        out = folds == k
+        weights, intercept = by_scikit_learn(x[~out], y[~out], 0.3)
+        inside = roc_auc_score(y[out], x[out] @ weights + intercept)
+        gaps.append(roc_auc_score(y[out], fit.scores[0, out]) - inside)
+    assert abs(np.mean(gaps)) < 0.005
 
 
 def test_a_cell_with_values_that_are_not_finite_counts_the_examples() -> None:

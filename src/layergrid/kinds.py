@@ -175,6 +175,7 @@ class Needs:
     readout: bool = False  # logits are read out of states by the model's own head
     labels: bool = False  # rows must have labels
     grades: bool = False  # rows must have graded answers
+    untrained: bool = False  # the same sites and layers of the model with random weights too
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,9 @@ class Inputs:
     attention: AttentionRows | None = None  # where `needs` asks for it
     readout: Readout | None = None  # where `needs` asks for it; loads the model when first called
     root: Path = field(default_factory=Path)  # relative paths in a spec start here
+    untrained: Mapping[str, Activations] = field(
+        default_factory=dict
+    )  # where `needs` asks for it and weights are known
     all_positions: Positions | None = None  # all positions of the spec, where a kind names one outside its own
 
 

@@ -79,12 +79,15 @@ class CellValues:
 
 
 def evaluate_cells(split: Split, scores: Floats, level: float) -> CellValues:
-    """AUROC, interval, adjusted p-value and ties of held-out scores [C, n]; cells without scores are rows of NaN."""
+    """Value, interval, p-value and ties of held-out scores [C, n]; cells without scores are rows of NaN.
+
+    Of a target with classes the scores are [C, classes, n].
+    """
     count = len(scores)
     scored: dict[int, Scored] = {}
     found = {}
     constant = np.zeros(count, dtype=bool)
-    for c in map(int, np.flatnonzero(~np.isnan(scores).any(axis=1))):
+    for c in map(int, np.flatnonzero(~np.isnan(scores).any(axis=tuple(range(1, scores.ndim))))):
         one = evaluate(split, scores[c])
         interval = mean_interval(split, one, level)
         if np.isnan(interval.low):
@@ -122,8 +125,11 @@ def choose(inner: Floats, eligible: Bools) -> Ints:
 
 
 def compose(split: Split, scores: Floats, winners: Ints) -> Array:
-    """Held-out scores float64 [n] of the procedure: in each fold those of the cell that the fold chose."""
-    return np.asarray(scores[winners[split.folds], np.arange(len(split.folds))], dtype=np.float64)
+    """Held-out scores float64 [n] (or [classes, n]) of the procedure: in each fold those of the cell that it chose."""
+    found = np.empty(scores.shape[1:], dtype=np.float64)
+    for k, rows in enumerate(split.rows):
+        found[..., rows] = scores[winners[k]][..., rows]
+    return found
 
 
 def as_estimate(interval: Interval, level: float, n: int) -> Estimate:

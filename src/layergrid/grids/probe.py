@@ -1,45 +1,35 @@
-"""The kind `probe`: how well a linear probe tells wrong from right answers, at each layer and position.
+"""The kind `probe`: how well a linear probe predicts labels from the states at each layer and position.
 
-It knows the parameters and what a cell means; probing.py takes the steps.
+It knows the parameters; the package probing takes the steps (rows, fits, judgement) and has the words.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from layergrid.artifacts import Examples, Grid, GridResult, HeldOut, Labels, PositionStatus, Quantity
+from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus
 from layergrid.baselines import BUILT_IN, check_columns
-from layergrid.describing import group_column
-from layergrid.kinds import Inputs, Needs, StateGrid
-from layergrid.probes import TOLERANCE, CellFit, Plan
-from layergrid.probing import (
-    Rows,
-    beside_nested,
-    compared_rows,
-    fit_all,
-    nested_best,
-    outcomes,
-    scored_baselines,
-)
-from layergrid.selection import CellValues, evaluate_cells
-from layergrid.text import listed, nearest, power, site_name
-
-METHODS = {
-    "solver": "Newton's method with a Cholesky factor, warm-started from strong to weak penalties",
-    "tolerance": f"every entry of the gradient of the penalised mean loss at most {power(TOLERANCE)}",
-    "scaling": "each feature centred and divided by its standard deviation over the training rows of the fold",
-    "interval": "mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, "
-    "times 1/K + 1/(K-1) for K folds; normal quantiles on the logit scale; differences paired on rows, on their own "
-    "scale; where a fold stands at 0 or 1, a one-sided Clopper-Pearson bound",
-    "test": "one-sided against 0.5, by the logit of the AUROC over the standard error of the interval",
-}
+from layergrid.kinds import BadInput, Inputs, Needs, StateGrid
+from layergrid.probes import CellFit, Probe
+from layergrid.probing import assembling, words
+from layergrid.probing.asked import Target
+from layergrid.probing.fitting import fit_all, plan_of
+from layergrid.probing.judging import outcomes
+from layergrid.probing.predictors import FITTED, LAYER_0, LOGPROBS, QUESTION, UNTRAINED
+from layergrid.probing.rows import Rows, compared_rows, outcomes_without_values
+from layergrid.selection import CellValues
+from layergrid.stats.metrics import METRICS, Metric
+from layergrid.text import listed, nearest
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Entry = str | dict[str, tuple[str, ...]]
+METRICS_OF = {"binary": ("auroc",), "classes": ("macro_auroc", "accuracy"), "number": ("r2", "rank_correlation")}
 
 
 class PenaltyRange(BaseModel):
@@ -57,18 +47,62 @@ class PenaltyRange(BaseModel):
         return tuple(float(v) for v in np.geomspace(low, high, self.count))
 
 
-class ProbeGrid(StateGrid):
-    """AUROC of a standardised logistic probe in every cell, its penalty chosen inside the training folds."""
+class Column(BaseModel):
+    """A column of the data that is predicted."""
 
-    version: ClassVar[int] = 4
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    column: str
+    reading: Literal["classes", "number"] = Field("classes", alias="as", description="What its values are.")
+
+
+class FixedSplit(BaseModel):
+    """Rows for training, for choosing penalty and cell, and for the test; shares in tenths, groups whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    train: Share = 0.6
+    select: Share = 0.2
+    test: Share = 0.2
+
+    @model_validator(mode="after")
+    def _tenths(self) -> FixedSplit:
+        parts = [10 * share for share in (self.train, self.select, self.test)]
+        if any(abs(p - round(p)) > 1e-9 for p in parts) or abs(sum(parts) - 10) > 1e-9:
+            raise ValueError("the shares of train, select and test are tenths that add up to 1, such as 0.6, 0.2, 0.2")
+        return self
+
+
+class SplitColumn(BaseModel):
+    """A column of the data that says train, select or test."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    column: str
+
+
+class ProbeGrid(StateGrid):
+    """AUROC of a linear probe in every cell, its penalty chosen inside the training folds."""
+
+    version: ClassVar[int] = 5
     selects: ClassVar[bool] = True
     kind: Literal["probe"] = "probe"
-    predict: Literal["error", "correct", "label"] = Field(
+    predict: Literal["error", "correct", "label"] | Column = Field(
         "error",
         description="Positive class: `error` (wrong answers) or `correct` (right answers) of what the model wrote; "
-        "`label` for a data set with a label column, and its default there.",
+        "`label` for a data set with a label column, and its default there; or {column, as: classes or number}.",
+    )
+    probe: Probe | None = Field(
+        None, description="`logistic` (the default), `ridge` (the default for a number) or `mean_difference`."
+    )
+    metric: Literal["auroc", "macro_auroc", "accuracy", "r2", "rank_correlation"] | None = Field(
+        None, description="AUROC for two classes; `macro_auroc` or `accuracy` for more; `r2` or `rank_correlation`."
     )
     folds: int = Field(5, ge=3, le=20, description="Folds, by label and group; selection is nested inside them.")
+    repeats: int = Field(1, ge=1, le=20, description="How often rows are assigned to folds anew.")
+    split: FixedSplit | SplitColumn | None = Field(
+        None, description="One fixed split in place of folds: {train, select, test} in tenths, or {column}."
+    )
+    parity: Literal["llms-know"] | None = Field(
+        None, description="Follows a published recipe, faults and all, to reproduce its figures."
+    )
     penalties: PenaltyRange | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
         PenaltyRange(),
         description="Penalties to choose from inside the training folds, {from, to, count} or a list: lambda of "
@@ -77,11 +111,23 @@ class ProbeGrid(StateGrid):
     statuses: Annotated[tuple[PositionStatus, ...], Field(min_length=1)] = Field(
         (PositionStatus.OK,), description="Rows are compared where every position has one of these statuses."
     )
+    near_duplicates: Literal["group", "report", "ignore"] = Field(
+        "group", description="Prompts that are nearly the same stay on one side of a split, are counted, or neither."
+    )
     baselines: tuple[Entry, ...] = Field(
-        tuple(BUILT_IN),
-        description=f"Simpler predictors on the same rows and folds: {', '.join(BUILT_IN)}; or columns, as "
+        (*BUILT_IN, QUESTION, LOGPROBS, LAYER_0),
+        description=f"Simpler predictors on the same rows and folds: {', '.join((*BUILT_IN, *FITTED))}; or columns, as "
         "{operand sizes: [left_digits, right_digits]}.",
     )
+    permutations: int = Field(
+        999, ge=0, le=100_000, description="Relabellings of the test over all cells; 0: Holm on the intervals."
+    )
+    relabel: Literal["ridge", "logistic"] = Field(
+        "ridge", description="The probe that is refitted for every relabelling."
+    )
+    control: int = Field(0, ge=0, le=50, description="Draws of the control task: random labels by token; 0: none.")
+    directions: bool = Field(False, description="Keep the probe of every cell, refitted on all rows.")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where probes are fitted.")
     level: float = Field(0.95, gt=0.5, lt=1, description="Nominal coverage of the intervals.")
 
     @field_validator("baselines")
@@ -91,15 +137,77 @@ class ProbeGrid(StateGrid):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the baseline {name!r} stands twice")
+        plain = (*BUILT_IN, *FITTED)
         for entry in value:
-            if isinstance(entry, str) and entry not in BUILT_IN:
-                near = nearest(entry, BUILT_IN)
+            if isinstance(entry, str) and entry not in plain:
+                near = nearest(entry, plain)
                 hint = f"; did you mean {near!r}?" if near else "."
-                known = listed(repr(name) for name in BUILT_IN)
+                known = listed(repr(name) for name in plain)
                 raise ValueError(f"unknown baseline {entry!r}{hint} Known are {known}; or give {{name: [columns]}}")
             if isinstance(entry, dict) and not (entry and all(entry.values())):
                 raise ValueError("a baseline of columns is a name with at least one column: {name: [columns]}")
+            taken = (
+                [name for name in entry if name in plain or name.endswith("+probe")] if isinstance(entry, dict) else []
+            )
+            if taken:
+                raise ValueError(f"the baseline {taken[0]!r} needs another name: that one has a meaning of its own")
         return value
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> ProbeGrid:
+        known = METRICS_OF[self.asks_for]
+        if self.metric is not None and self.metric not in known:
+            raise ValueError(f"metric {self.metric!r} does not fit what is predicted; write {listed(known, 'or')}")
+        if self.asks_for == "number" and self.probe not in (None, "ridge"):
+            raise ValueError(f"a number is predicted by a ridge probe; remove 'probe: {self.probe}'")
+        if self.asks_for != "binary" and (self.control or self.parity):
+            raise ValueError(
+                "the control task and the published recipe are for two classes; remove 'control', 'parity'"
+            )
+        if self.split is not None and (self.repeats > 1 or self.parity):
+            raise ValueError("'split' takes the place of folds; remove 'repeats' and 'parity'")
+        if self.parity and (self.repeats > 1 or self.fitted != "logistic" or self.control or self.directions):
+            raise ValueError("'parity' is one split and one logistic probe; remove repeats, probe, control, directions")
+        if self.directions and self.asks_for == "classes":
+            raise ValueError("'directions' are kept for two classes or a number; remove it")
+        if self.permutations > 0 and 1 / (self.permutations + 1) > 1 - self.level + 1e-12:
+            least = math.ceil(1 / (1 - self.level) - 1e-9) - 1
+            raise ValueError(f"'permutations' is at least {least} at level {self.level:g}, or 0 for Holm's correction")
+        return self
+
+    # ------------------------------------------------------------ the parameters as the steps read them
+
+    @property
+    def asks_for(self) -> Literal["binary", "classes", "number"]:
+        """What is predicted."""
+        return self.predict.reading if isinstance(self.predict, Column) else "binary"
+
+    @property
+    def predicts(self) -> str:
+        """`error`, `correct`, `label`, or `column`."""
+        return "column" if isinstance(self.predict, Column) else self.predict
+
+    @property
+    def column(self) -> str:
+        """The column that is predicted; empty where labels are."""
+        return self.predict.column if isinstance(self.predict, Column) else ""
+
+    @property
+    def fitted(self) -> Probe:
+        """The kind of probe."""
+        return self.probe or ("ridge" if self.asks_for == "number" else "logistic")
+
+    @property
+    def judge(self) -> Metric:
+        """How predictions are judged."""
+        return METRICS[self.metric or METRICS_OF[self.asks_for][0]]
+
+    @property
+    def shares(self) -> tuple[float, float, float] | str | None:
+        """A fixed split: shares of train, select and test rows, or the column that names them."""
+        if isinstance(self.split, SplitColumn):
+            return self.split.column
+        return None if self.split is None else (self.split.train, self.split.select, self.split.test)
 
     @property
     def penalty_values(self) -> tuple[float, ...]:
@@ -112,125 +220,90 @@ class ProbeGrid(StateGrid):
         """Baselines made of declared columns: name -> columns."""
         return {name: columns for e in self.baselines if isinstance(e, dict) for name, columns in e.items()}
 
-    def sees(self, baseline: str) -> str:
-        """What a baseline is made of: the question, for declared columns, or the completion."""
-        return "question" if baseline in self.column_baselines else "completion"
+    # ------------------------------------------------------------ what a kind does
 
     def check(self, examples: Examples, grid: str) -> None:
-        """Raises BadInput where a baseline names a column that the data lack; worth calling before any model runs."""
+        """Raises BadInput where a parameter names a column that the data lack, or one with holes."""
         for name, columns in self.column_baselines.items():
             check_columns(columns, examples, f"grids.{grid}.baselines, {name!r}")
+        if isinstance(self.split, SplitColumn):
+            check_columns((self.split.column,), examples, f"grids.{grid}.split")
+        if self.column:
+            check_columns((self.column,), examples, f"grids.{grid}.predict")
+            self._target_column(examples, grid)
+
+    def _target_column(self, examples: Examples, grid: str) -> Target:
+        """The column that is predicted. Raises BadInput for a hole, or text where numbers are wanted."""
+        where = f"grids.{grid}.predict: column {self.column!r} of data set {examples.name!r}"
+        values = examples.columns[self.column]
+        empty = [examples.ids[i] for i, v in enumerate(values) if v is None or v == "" or v != v]
+        if empty:
+            raise BadInput(f"{where} has no value in {len(empty)} of {len(values)} rows, the first {empty[0]!r}; fill "
+                           "the holes, or leave those rows out of the data")  # fmt: skip
+        if self.asks_for == "classes":
+            names = sorted({str(v) for v in values})
+            return Target(np.array([names.index(str(v)) for v in values], dtype=np.int64), tuple(names))
+        wrong = next(
+            (examples.ids[i] for i, v in enumerate(values) if isinstance(v, str) or not math.isfinite(v or 0)), None
+        )
+        if wrong is not None:
+            raise BadInput(f"{where} is no finite number in row {wrong!r}; write 'as: classes' to predict words")
+        return Target(np.array([float(v or 0) for v in values]))
+
+    def target(self, inputs: Inputs) -> Target:
+        """What is predicted, of all examples."""
+        if self.column:
+            return self._target_column(inputs.examples, inputs.name)
+        positive, *said = inputs.labels.positive(self.predicts)
+        return Target(np.asarray(positive, dtype=bool), words=(said[0], said[1]))
 
     def needs(self) -> Needs:
-        """One site of the chosen layers, and labels."""
-        return replace(super().needs(), labels=True)
+        """One site of the chosen layers, and labels; the same of an untrained model for its baseline."""
+        return replace(super().needs(), labels=not self.column, untrained=UNTRAINED in self.baselines)
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that count at all compared positions, then the nested best and the baselines."""
         self.check(inputs.examples, inputs.name)
         rows = compared_rows(self, inputs)
-        split = rows.split
-        if split is None:
-            return GridResult(_grid(self, inputs, rows, [], None))
-        plan = Plan(split.labels, split.folds, self.penalty_values)
+        if rows.split is None:
+            return GridResult(self._grid(inputs, rows, [], None))
+        plan = plan_of(self, inputs, rows)
         fits = fit_all(self, inputs, rows, plan)
-        scores = np.stack([fit.scores for fit in fits])
-        values = evaluate_cells(split, scores, self.level)
-        scores[np.isnan(values.value)] = np.nan
-        grid = _grid(self, inputs, rows, fits, values)
-        selection, nested = nested_best(grid, split, fits, scores)
-        judged = scored_baselines(self, inputs, rows, plan)
-        return GridResult(
-            grid,
-            selection,
-            tuple(
-                replace(beside_nested(name, label, found, split, nested, self.level), sees=self.sees(name))
-                for name, label, found in judged
-            ),
-            HeldOut(
-                example_ids=tuple(inputs.examples.ids[i] for i in rows.index),
-                groups=tuple(inputs.examples.groups[i] for i in rows.index),
-                labels=split.labels,
-                folds=split.folds,
-                cells=scores.reshape(*grid.value.shape, -1),
-                nested=nested,
-                baselines={name: found for name, _, found in judged if not isinstance(found, str)},
-            ),
+        shape = (len(self.states(inputs).layers), len(inputs.positions.names))
+        values, scores, test = assembling.values_of(self, rows, fits, shape)
+        grid = self._grid(inputs, rows, fits, values)
+        grid = replace(grid, facets=assembling.class_facets(self, rows, scores, shape))
+        return assembling.result(self, inputs, rows, plan, fits, grid, scores, test)
+
+    def _grid(self, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None) -> Grid:
+        """The grid itself; without values every cell holds the rows' trouble."""
+        layers, names = self.states(inputs).layers, inputs.positions.names
+        shape = (len(layers), len(names))
+        takes_part = np.broadcast_to(rows.positions, shape)
+        found = outcomes_without_values(self, inputs, rows) if values is None else outcomes(fits, values)
+        status, reason = zip(*found, strict=True)
+        majority = (
+            float(np.unique(rows.target.values, return_counts=True)[1].max() / len(rows.index))
+            if len(rows.index)
+            else math.nan
         )
+        tested = 0 if values is None else int(np.count_nonzero(~np.isnan(values.p_adjusted)))
+        n = words.settings(self, inputs, rows, fits, tested, majority)["rows"]
 
+        def of(name: str) -> Floats:
+            return np.full(shape, np.nan) if values is None else getattr(values, name).reshape(shape)
 
-# ---------------------------------------------------------------- what a report says of it
-
-
-def _grid(kind: ProbeGrid, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None) -> Grid:
-    """The grid itself; without values every cell holds the rows' trouble."""
-    activations = kind.states(inputs)
-    shape = (len(activations.layers), len(inputs.positions.names))
-    blank = np.full(shape, np.nan)
-    takes_part = np.broadcast_to(rows.positions, shape)
-    status, reason = zip(*outcomes(kind, inputs, rows, fits, values), strict=True)
-    return Grid(
-        name=inputs.name, model=inputs.model, dataset=inputs.examples.name, kind=kind.kind, site=kind.site,
-        head="" if kind.head is None else str(kind.head),
-        metric="auroc", quantity=quantity(kind, inputs.labels), layers=activations.layers,
-        positions=inputs.positions.names,
-        value=blank if values is None else values.value.reshape(shape),
-        low=blank if values is None else values.low.reshape(shape),
-        high=blank if values is None else values.high.reshape(shape),
-        level=kind.level,
-        n=np.where(takes_part, len(rows.index), 0),
-        n_positive=np.where(takes_part, int(rows.labels.sum()), 0),
-        p_adjusted=blank if values is None else values.p_adjusted.reshape(shape),
-        status=np.array(status).reshape(shape),
-        reason=np.array(reason).reshape(shape),
-        tied_with_best=np.zeros(shape, dtype=bool) if values is None else values.tied_with_best.reshape(shape),
-        settings=_settings(kind, inputs, rows, fits, values),
-    )  # fmt: skip
-
-
-def quantity(kind: ProbeGrid, labels: Labels) -> Quantity:
-    """What a cell is, in words."""
-    _, positive, negative = labels.positive(kind.predict)
-    told = positive if kind.predict == "label" else positive.split()[0]
-    return Quantity(
-        name="AUROC",
-        sentence="Each cell is the held-out AUROC, averaged over the folds, of a linear probe that reads the "
-        f"{site_name(kind.site, kind.head)} at one layer and one token position and tells {told} from {negative}.",
-        subject="errors" if kind.predict == "error" else positive,
-        claim="decodable",
-        low=0.0,
-        high=1.0,
-        chance=0.5,
-        positive=positive,
-        caution="It is the success of a read-out: neither an attention weight nor the size of an activation.",
-    )
-
-
-def _settings(
-    kind: ProbeGrid, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None
-) -> dict[str, Any]:
-    """JSON values for the methods paragraph."""
-    dropped = np.setdiff1d(np.arange(len(inputs.examples.ids)), rows.index)
-    right = int(np.count_nonzero(inputs.labels.correct[dropped]))
-    names = inputs.positions.names
-    return {
-        "predict": kind.predict,
-        "folds": kind.folds,
-        "inner_folds": kind.folds - 1,
-        "group": group_column(inputs.examples),
-        "n_groups": len(np.unique(rows.groups)),
-        "rows": len(rows.index),
-        "rows_in_all": len(inputs.examples.ids),
-        "dropped_correct": right,
-        "dropped_wrong": len(dropped) - right,
-        "statuses": [s.value for s in kind.statuses],
-        "penalties": list(kind.penalty_values),
-        "seed": inputs.seed,
-        "cells_tested": 0 if values is None else int(np.count_nonzero(~np.isnan(values.value))),
-        "positions_left_out": [name for name, kept in zip(names, rows.positions, strict=True) if not kept],
-        "correction": "Holm",
-        "level": kind.level,
-        "unconverged_fits": sum(fit.unconverged for fit in fits),
-        "baseline_signs": {e: BUILT_IN[e].sign for e in kind.baselines if isinstance(e, str)},
-        **METHODS,
-    }
+        judged = np.unique(rows.judged) if values is not None else np.arange(len(rows.index))
+        return Grid(
+            name=inputs.name, model=inputs.model, dataset=inputs.examples.name, kind=self.kind, site=self.site,
+            head="" if self.head is None else str(self.head),
+            metric=self.judge.name, quantity=words.quantity(self, inputs, rows.target, majority), layers=layers,
+            positions=names, value=of("value"), low=of("low"), high=of("high"), level=self.level,
+            n=np.where(takes_part, n, 0),
+            n_positive=np.where(takes_part, int(rows.labels[judged].sum()), 0),
+            p_adjusted=of("p_adjusted"),
+            status=np.array(status).reshape(shape),
+            reason=np.array(reason).reshape(shape),
+            tied_with_best=np.zeros(shape, dtype=bool) if values is None else values.tied_with_best.reshape(shape),
+            settings=words.settings(self, inputs, rows, fits, tested, majority),
+        )  # fmt: skip

@@ -1,24 +1,20 @@
-"""Linear probes over folds, penalties and relabellings; they know rows and classes, never a report.
+"""Linear probes over folds, penalties and relabellings; they know targets, never a report.
 
-folds     which rows each fold holds out
-newton    a logistic probe of few features, exactly
-cells     all folds and penalties of a cell, and all cells
+folds      which rows each fold holds out
+solving    what a solver is asked; preparing chooses one: newton (few features), gram (rows fewer than features), primal
+scoring    the three probes from one solver
+nulls      the metric under relabellings
+cells      all folds and penalties of a cell, and all cells
+parity     the published recipe, faults and all
 """
 
-from layergrid.probes.cells import CellFit, Plan, fit_cell, fit_cells, no_fit
+from layergrid.probes.cells import SELECT, TRAIN, CellFit, Plan, fit_cell, fit_cells, no_fit
 from layergrid.probes.folds import assign_folds, canonical_order, group_codes
 from layergrid.probes.newton import TOLERANCE, Path, fit_path
+from layergrid.probes.nulls import Relabelling, ridge_penalty
+from layergrid.probes.scoring import Probe
 
 __all__ = [
-    "TOLERANCE",
-    "CellFit",
-    "Path",
-    "Plan",
-    "assign_folds",
-    "canonical_order",
-    "fit_cell",
-    "fit_cells",
-    "fit_path",
-    "group_codes",
-    "no_fit",
-]
+    "SELECT", "TOLERANCE", "TRAIN", "CellFit", "Path", "Plan", "Probe", "Relabelling", "assign_folds",
+    "canonical_order", "fit_cell", "fit_cells", "fit_path", "group_codes", "no_fit", "ridge_penalty",
+]  # fmt: skip

@@ -1,34 +1,75 @@
-"""Probes of all folds and penalties of a cell, and of all cells; it knows rows and classes, never a report."""
+"""Probes of all folds, penalties and relabellings of a cell, and of all cells; it knows targets, never a report.
+
+For the outer fold k, each penalty is scored on every other fold j by a probe that saw neither k nor j; the same probe,
+with the two folds exchanged, serves the outer fold j. Of a fixed split, penalties are scored on the rows for selection.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from layergrid.artifacts import Bools, CellStatus, Floats, Ints
-from layergrid.probes.newton import MAX_STEPS, TOLERANCE, Array, fit_path
-from layergrid.stats import auroc
+from layergrid.probes.newton import MAX_STEPS
+from layergrid.probes.nulls import Relabelling, null_values
+from layergrid.probes.preparing import prepare
+from layergrid.probes.scoring import Fitter, Probe
+from layergrid.probes.solving import Array, Direction, Targets
+from layergrid.stats.metrics import AUROC, Metric
 
 _SPAWN_WORK = 2e10  # floating point operations below which starting worker processes costs more than it saves
+TRAIN, SELECT = -1, -2  # instead of a fold, in a fixed split; the rows of fold 0 are scored
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What every cell of a grid shares: the rows' classes and folds, the penalties, the solver's limits."""
+    """What every cell of a grid shares: the target, who is held out when, the penalties, the relabellings."""
 
-    labels: Bools  # bool [n]
-    folds: Ints  # int [n], 0 to K - 1
+    target: Targets  # [n]: bool, codes of classes (int), or real values
+    folds: Ints  # int [r, n]: of r repeats the fold that holds each row out, 0 to K - 1; or one fixed split, see TRAIN
     penalties: tuple[float, ...]  # R
-    tolerance: float = TOLERANCE
+    classes: int = 0  # C where the target holds codes; 0 elsewhere
+    metric: Metric = AUROC
+    probe: Probe = "logistic"
+    relabelling: Relabelling | None = None
+    controls: tuple[Bools, ...] = ()  # of each position bool [draws, n]: random labels, one a token id
+    device: str = "cpu"
     max_steps: int = MAX_STEPS
+    directions: bool = False  # whether the probe of all rows is kept
+    parity: bool = False  # one fixed split as in the published recipe: unscaled, one penalty, a solver that stops early
+
+    @property
+    def fixed(self) -> bool:
+        """Whether one split into training, selection and test rows takes the place of folds."""
+        return bool((self.folds < 0).any())
 
     @property
     def k(self) -> int:
-        """The number of folds."""
+        """Folds of one repeat."""
         return int(self.folds.max()) + 1
+
+    @property
+    def rounds(self) -> int:
+        """Folds of all repeats."""
+        return self.k * len(self.folds)
+
+    @cached_property
+    def columns(self) -> Targets:
+        """What probes are trained on, [T, n]: the target itself, or one class against the rest in each of C rows."""
+        if self.classes:
+            return np.asarray(self.target == np.arange(self.classes)[:, None])
+        return self.target[None]
+
+    @cached_property
+    def judged(self) -> Ints:
+        """The rows that are scored, int [m]: all of them once in each repeat, or the test rows of a fixed split."""
+        if self.fixed:
+            return np.flatnonzero(self.folds[0] == 0)
+        return np.tile(np.arange(len(self.target)), len(self.folds))
 
 
 @dataclass(frozen=True)
@@ -37,84 +78,199 @@ class CellFit:
 
     status: str  # ok, constant, not_finite or not_converged
     reason: str  # why there are no scores
-    scores: Floats  # float32 [n]; NaN where the status is not ok
-    penalties: Array  # [K]: chosen inside the training folds of fold k
-    inner: Array  # [K]: the inner AUROC of that penalty, by which cells are compared in fold k
-    unconverged: int = 0  # fits that did not reach the tolerance; their penalties were not eligible
+    scores: Floats  # float32 [T, m] of the judged rows; NaN where the status is not ok
+    penalties: Array  # [K]: chosen inside the training rows of fold k; NaN where there is nothing to choose
+    inner: Array  # [K]: the inner value of that penalty, by which cells are compared in fold k
+    within: Floats  # float32 [K, n]: inner scores of the first column at that penalty; NaN outside of the inner rows
+    unconverged: int  # fits that did not reach the tolerance
+    null: Array = field(
+        default_factory=lambda: np.empty(0)
+    )  # [B + 1]: the metric of each relabelling, the true one first
+    control: Floats | None = None  # float32 [draws, m]: scores of probes of the control task
+    direction: Direction | None = None  # of the probe of all rows (of the training rows of a fixed split)
+    penalty: float = float("nan")  # its penalty: the one that most folds chose, the stronger of equals
 
 
-def fit_cell(features: Floats, plan: Plan) -> CellFit:
+def fit_cell(features: Floats, plan: Plan, position: int = 0) -> CellFit:
     """Held-out scores of one cell's features [n, d].
 
-    For the outer fold k, each penalty is scored on every other fold j by a probe that saw neither k nor j; the same
-    probe, with the two folds exchanged, serves the outer fold j. A penalty with a fit that did not converge is not
-    eligible in the folds it concerns; without any eligible penalty, or where the outer fit itself does not converge,
-    the cell has no value. Between equal inner AUROCs the stronger penalty wins. One BLAS thread is used, so that sums
-    are made in the same order whatever calls this.
+    A penalty with a fit that did not converge is not eligible in the folds it concerns; without any eligible penalty,
+    or where the outer fit itself does not converge, the cell has no value. Between equal inner values the stronger
+    penalty wins. One BLAS thread is used, so that sums are made in the same order whatever calls this.
     """
     import scipy.linalg  # noqa: F401 - its BLAS must be loaded before its threads can be pinned
     from threadpoolctl import threadpool_limits
 
-    x = np.asarray(features, dtype=np.float64)
+    x = np.asarray(features)
     bad = int(np.count_nonzero(~np.isfinite(x).all(axis=1)))
     if bad:
         return no_fit(plan, CellStatus.NOT_FINITE, f"{bad} of {len(x)} examples have NaN or infinite values")
     if not np.ptp(x, axis=0).any():
         return no_fit(plan, CellStatus.CONSTANT, "the values are the same in all examples")
     with threadpool_limits(limits=1, user_api="blas"):
-        inner, failed = _inner_aurocs(x, plan)
-        return _outer(x, plan, inner, failed)
+        if plan.parity:
+            from layergrid.probes.parity import fit_as_published
+
+            scores, stopped = fit_as_published(x, plan.target, plan.folds[0])
+            nothing = np.full(1, np.nan)
+            empty = np.full((1, len(x)), np.nan, dtype=np.float32)
+            return CellFit(CellStatus.OK.value, "", scores[None], nothing, nothing, empty, stopped)
+        fitter = Fitter(x, prepare(x, plan.device, plan.max_steps), plan.columns, plan.probe)
+        return _fit(fitter, plan, position)
 
 
-def _outer(x: Array, plan: Plan, inner: Array, failed: int) -> CellFit:
-    scores = np.full(len(x), np.nan, dtype=np.float32)
-    chosen, best = np.full(plan.k, np.nan), np.full(plan.k, np.nan)
-    for k in range(plan.k):
-        r = _strongest_best(inner[k], plan.penalties)
-        out = plan.folds == k
-        path = None
-        if r is not None:
-            path = fit_path(x[~out], plan.labels[~out], plan.penalties[r : r + 1], plan.tolerance, plan.max_steps)
-            failed += int(not path.converged[0])
-        if r is None or path is None or not path.converged[0]:
-            reason = f"fits that did not reach the tolerance in {plan.max_steps} Newton steps: {failed}"
-            return no_fit(plan, CellStatus.NOT_CONVERGED, reason, failed)
-        scores[out] = path.scores(x[out])[0]
-        chosen[k], best[k] = plan.penalties[r], inner[k, r]
-    return CellFit(CellStatus.OK.value, "", scores, chosen, best, failed)
+def _fit(fitter: Fitter, plan: Plan, position: int) -> CellFit:
+    rounds = [_fixed(fitter, plan)] if plan.fixed else [_folds(fitter, plan, folds) for folds in plan.folds]
+    failed = sum(one.failed for one in rounds)
+    if any(one.scores is None for one in rounds):
+        reason = f"fits that did not reach the tolerance in {plan.max_steps} Newton steps: {failed}"
+        return no_fit(plan, CellStatus.NOT_CONVERGED, reason, failed)
+    scores = np.concatenate([one.scores for one in rounds if one.scores is not None], axis=1)
+    penalties = np.concatenate([one.penalties for one in rounds])
+    null = np.empty(0)
+    if plan.relabelling is not None:
+        null = null_values(fitter, plan.relabelling, plan.folds[0], plan.classes, plan.metric, scores, plan.judged)
+    control = _control(fitter, plan, penalties, plan.controls[position]) if plan.controls else None
+    penalty, direction = float("nan"), None
+    if plan.directions:
+        penalty = max(penalties, key=lambda one: (np.count_nonzero(penalties == one), one))
+        train = np.flatnonzero(plan.folds[0] == TRAIN) if plan.fixed else np.arange(len(plan.target))
+        direction = fitter.solver.direction(train, plan.target, penalty, plan.probe)
+    return CellFit(
+        CellStatus.OK.value, "", scores, penalties, np.concatenate([one.inner for one in rounds]),
+        np.concatenate([one.within for one in rounds]), failed, null, control, direction, penalty,
+    )  # fmt: skip
 
 
-def _inner_aurocs(x: Array, plan: Plan) -> tuple[Array, int]:
-    """Mean inner AUROC [K, R] of each outer fold and penalty, NaN where a fit did not converge, and how many did not.
+# ---------------------------------------------------------------- one repeat
 
-    Scores pass through float32, as the saved ones do, so that ties are the same everywhere.
-    """
-    found = np.zeros((plan.k, plan.k, len(plan.penalties)))
+
+@dataclass(frozen=True)
+class _Round:
+    """What one assignment to folds gives."""
+
+    scores: Floats | None  # float32 [T, m]; None where no penalty converged
+    penalties: Array  # [K]
+    inner: Array  # [K]
+    within: Floats  # float32 [K, n]
+    failed: int
+
+
+def _folds(fitter: Fitter, plan: Plan, folds: Ints) -> _Round:
+    """Penalties by pairs of folds left out, then the probes of each training part."""
+    k, n = plan.k, len(plan.target)
+    rows = [np.flatnonzero(folds == j) for j in range(k)]
+    pairs = list(combinations(range(k), 2))
+    jobs = [(np.flatnonzero((folds != a) & (folds != b)), np.concatenate((rows[a], rows[b]))) for a, b in pairs]
+    values = np.zeros((k, k, len(fitter.penalties(plan.penalties))))
+    kept = np.full((k, values.shape[2], n), np.nan, dtype=np.float32)
     failed = 0
-    for a, b in combinations(range(plan.k), 2):
-        train = (plan.folds != a) & (plan.folds != b)
-        path = fit_path(x[train], plan.labels[train], plan.penalties, plan.tolerance, plan.max_steps)
-        failed += int(np.count_nonzero(~path.converged))
-        for outer, inner in ((a, b), (b, a)):
-            rows = plan.folds == inner
-            scores = path.scores(x[rows]).astype(np.float32)
-            values = np.array([auroc(plan.labels[rows], s) for s in scores])
-            found[outer, inner] = np.where(path.converged, values, np.nan)
-    return np.round(found.sum(axis=1) / (plan.k - 1), 12), failed  # equal means must not differ by their rounding
+    for (a, b), (scores, converged) in zip(pairs, fitter.scores(jobs, plan.penalties), strict=True):
+        failed += int(np.count_nonzero(~converged))
+        cut = len(rows[a])
+        for outer, inner, part in ((a, b, scores[..., cut:]), (b, a, scores[..., :cut])):
+            found = np.array([_value(plan, rows[inner], one) for one in part])
+            values[outer, inner] = np.where(converged, found, np.nan)
+            kept[outer][:, rows[inner]] = part[:, 0]
+    inner = np.round(values.sum(axis=1) / (k - 1), 12)  # equal means must not differ by their rounding
+    chosen = [_strongest_best(one, fitter.penalties(plan.penalties)) for one in inner]
+    trains = [np.flatnonzero(folds != j) for j in range(k)]
+    out, lost = _outer(fitter, plan, list(zip(trains, rows, strict=True)), chosen)
+    return _settled(fitter, plan, out, chosen, inner, kept, failed + lost)
+
+
+def _fixed(fitter: Fitter, plan: Plan) -> _Round:
+    """One training part; penalties by the rows for selection."""
+    folds = plan.folds[0]
+    train, select, test = (np.flatnonzero(folds == part) for part in (TRAIN, SELECT, 0))
+    ((scores, converged),) = fitter.scores([(train, np.concatenate((select, test)))], plan.penalties)
+    part = scores[..., : len(select)]
+    values = np.array([_value(plan, select, one) for one in part])
+    values[~converged] = np.nan
+    inner = np.round(values, 12)[None]
+    kept = np.full((1, len(part), len(folds)), np.nan, dtype=np.float32)
+    kept[0][:, select] = part[:, 0]
+    chosen = [_strongest_best(inner[0], fitter.penalties(plan.penalties))]
+    found = None if chosen[0] is None else np.full((scores.shape[1], len(folds)), np.nan, dtype=np.float32)
+    if found is not None:
+        found[:, test] = scores[chosen[0], :, len(select) :]
+    return _settled(fitter, plan, found, chosen, inner, kept, int(np.count_nonzero(~converged)))
+
+
+def _outer(
+    fitter: Fitter, plan: Plan, jobs: list[tuple[Ints, Ints]], chosen: Sequence[int | None]
+) -> tuple[Floats | None, int]:
+    """Scores [T, n] of the rows held out, each fold at its penalty; None and how many fits failed where some did."""
+    if any(r is None for r in chosen):
+        return None, 0
+    found = np.full((len(plan.columns), len(plan.target)), np.nan, dtype=np.float32)
+    failed = 0
+    for r in sorted({r for r in chosen if r is not None}):
+        mine = [job for job, c in zip(jobs, chosen, strict=True) if c == r]
+        for (_, test), (scores, converged) in zip(mine, fitter.scores(mine, plan.penalties[r : r + 1]), strict=True):
+            failed += int(not converged[0])
+            found[:, test] = scores[0]
+    return (None if failed else found), failed
+
+
+def _settled(
+    fitter: Fitter,
+    plan: Plan,
+    out: Floats | None,
+    chosen: Sequence[int | None],
+    inner: Array,
+    kept: Floats,
+    failed: int,
+) -> _Round:
+    """What is kept of a round: the chosen penalty of each fold, its inner value and its inner scores."""
+    if out is None or any(r is None for r in chosen):
+        nothing = np.full(len(chosen), np.nan)
+        return _Round(None, nothing, nothing, kept[:, 0], failed)
+    at = [r for r in chosen if r is not None]
+    penalties = np.array([fitter.penalties(plan.penalties)[r] for r in at])
+    places = np.arange(len(at))
+    judged = plan.judged if plan.fixed else np.arange(len(plan.target))
+    return _Round(out[:, judged], penalties, inner[places, at], kept[places, at], failed)
+
+
+def _value(plan: Plan, rows: Ints, scores: Floats) -> float:
+    """The metric of scores [T, t] of some rows."""
+    return plan.metric.value(plan.target[rows], scores if plan.classes else scores[0])
 
 
 def _strongest_best(inner: Array, penalties: Sequence[float]) -> int | None:
-    """The penalty of the highest inner AUROC; the stronger of equals; None where none is eligible."""
+    """The penalty of the highest inner value; the stronger of equals; None where none is eligible."""
     eligible = [r for r in range(len(penalties)) if not np.isnan(inner[r])]
     return max(eligible, key=lambda r: (inner[r], penalties[r]), default=None)
 
 
+def _control(fitter: Fitter, plan: Plan, penalties: Array, labels: Bools) -> Floats:
+    """Scores [draws, m] of probes of the control task, at the penalties that the task itself chose.
+
+    A draw that lacks a class in some training part, or does not converge there, has NaN.
+    """
+    parts = []
+    for j, folds in enumerate(plan.folds):
+        found = np.full((len(labels), len(folds)), np.nan, dtype=np.float32)
+        for k in range(plan.k):
+            test = np.flatnonzero(folds == k)
+            train = np.flatnonzero(folds == TRAIN) if plan.fixed else np.flatnonzero(folds != k)
+            both = labels[:, train].any(axis=1) & ~labels[:, train].all(axis=1)
+            if both.any():
+                scores, converged = fitter.relabelled(train, test, labels[both], float(penalties[j * plan.k + k]))
+                found[np.ix_(both, test)] = np.where(converged[:, None], scores, np.nan)
+        parts.append(found[:, plan.judged] if plan.fixed else found)
+    whole = np.concatenate(parts, axis=1)
+    whole[np.isnan(whole).any(axis=1)] = np.nan
+    return whole
+
+
 def no_fit(plan: Plan, status: CellStatus, reason: str, unconverged: int = 0) -> CellFit:
     """A cell without scores, and why."""
-    nothing = np.full(plan.k, np.nan)
-    return CellFit(
-        status.value, reason, np.full(len(plan.labels), np.nan, dtype=np.float32), nothing, nothing, unconverged
-    )
+    nothing = np.full(plan.rounds, np.nan)
+    empty = np.full((len(plan.columns), len(plan.judged)), np.nan, dtype=np.float32)
+    within = np.full((plan.rounds, len(plan.target)), np.nan, dtype=np.float32)
+    return CellFit(status.value, reason, empty, nothing, nothing, within, unconverged)
 
 
 # ---------------------------------------------------------------- all cells
@@ -127,18 +283,22 @@ def fit_cells(
     plan: Plan,
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
+    places: Sequence[int] = (),
 ) -> list[CellFit]:
     """`fit_cell` for the cells (l, p) of activations `values` [L, P, N, D] at the rows of the plan, in their order.
 
-    `workers` processes with one BLAS thread each (default: one per core, and none at all for small work); the result
-    does not depend on their number. Memory-mapped activations are read by the workers themselves.
+    `workers` processes with one BLAS thread each (default: one per core, and none at all for small work or a GPU); the
+    result does not depend on their number. Memory-mapped activations are read by the workers themselves. `places` says
+    for each cell which of the plan's control labels are its own.
     """
     import joblib
 
     if workers is None:
-        workers = joblib.cpu_count() if _work(len(cells), len(rows), values.shape[-1], plan) > _SPAWN_WORK else 1
+        work = _work(len(cells), len(rows), values.shape[-1], plan)
+        workers = joblib.cpu_count() if work > _SPAWN_WORK and plan.device == "cpu" else 1
+    where = [(*cell, place) for cell, place in zip(cells, places or [0] * len(cells), strict=True)]
     fits = []
-    for fit in _mapped(values, cells, rows, plan, min(workers, max(1, len(cells)))):
+    for fit in _mapped(values, where, rows, plan, min(workers, max(1, len(cells)))):
         fits.append(fit)
         if progress is not None:
             progress(len(fits), len(cells))
@@ -146,24 +306,29 @@ def fit_cells(
 
 
 def _mapped(
-    values: Floats, cells: Sequence[tuple[int, int]], rows: Ints, plan: Plan, workers: int
+    values: Floats, cells: Sequence[tuple[int, int, int]], rows: Ints, plan: Plan, workers: int
 ) -> Iterator[CellFit]:
     import joblib
 
     if workers == 1:
-        for layer, position in cells:
-            yield _fit_one(values, layer, position, rows, plan)
+        for cell in cells:
+            yield _fit_one(values, cell, rows, plan)
         return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="4*n_jobs")
-        yield from parallel(joblib.delayed(_fit_one)(values, layer, p, rows, plan) for layer, p in cells)
+        yield from parallel(joblib.delayed(_fit_one)(values, cell, rows, plan) for cell in cells)
 
 
-def _fit_one(values: Floats, layer: int, position: int, rows: Ints, plan: Plan) -> CellFit:
-    return fit_cell(values[layer, position][rows], plan)
+def _fit_one(values: Floats, cell: tuple[int, int, int], rows: Ints, plan: Plan) -> CellFit:
+    layer, position, place = cell
+    return fit_cell(values[layer, position][rows], plan, place)
 
 
 def _work(cells: int, n: int, d: int, plan: Plan) -> float:
-    """A rough count of floating point operations: five Newton steps a fit."""
-    fits = plan.k * (plan.k - 1) / 2 * len(plan.penalties) + plan.k
-    return cells * fits * 5 * n * min(n, d) ** 2
+    """A rough count of floating point operations: five Newton steps a fit, two products a relabelling."""
+    fits = plan.rounds * ((plan.k - 1) / 2 * len(plan.penalties) + 1)
+    relabelled = 0 if plan.relabelling is None else 2 * n * n * len(plan.relabelling.rows)
+    return cells * (fits * 5 * n * min(n, d) ** 2 + relabelled)
+
+
+__all__ = ["SELECT", "TRAIN", "CellFit", "Plan", "fit_cell", "fit_cells", "no_fit"]

@@ -26,7 +26,7 @@ def group_codes(groups: Sequence[str]) -> Ints:
     return np.array([codes.setdefault(g, len(codes)) for g in groups], dtype=np.int64)
 
 
-def assign_folds(labels: Bools, groups: Ints, folds: int, seed: int) -> Ints:
+def assign_folds(labels: Bools | Ints, groups: Ints, folds: int, seed: int) -> Ints:
     """The fold in which each row is held out, int [n], 0 to `folds` - 1: groups whole, classes balanced.
 
     scikit-learn's StratifiedGroupKFold, shuffled with the seed, on rows in canonical order and groups by their codes.

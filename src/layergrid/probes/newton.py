@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from layergrid.artifacts import Bools, Ints
-
-Array = npt.NDArray[np.float64]
+from layergrid.artifacts import Bools, Floats, Ints
+from layergrid.probes.solving import Array, Direction, Solution, Task
 
 TOLERANCE = 1e-8  # largest entry of the gradient of the penalised mean loss, on standardised features
 MAX_STEPS = 100
@@ -45,19 +43,90 @@ def fit_path(
 
     Raises ValueError where a class is absent, where no finite intercept exists.
     """
-    if y.all() or not y.any():
-        raise ValueError("a probe needs training rows of both classes")
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale[np.ptp(x, axis=0) == 0] = np.inf  # a constant feature takes no weight, whatever rounding leaves of it
-    z = (x - mean) / scale
-    basis = None
-    if z.shape[1] > z.shape[0]:
-        basis, triangle = np.linalg.qr(z.T)
-        z = triangle.T
-    solved = _newton_path(z, y, penalties, tolerance, max_steps)
-    inner = solved.weights if basis is None else solved.weights @ basis.T
-    weights = inner / scale
-    return Path(weights, solved.intercepts - weights @ mean, solved.converged, solved.steps)
+    return NewtonSolver(x, tolerance, max_steps).path(np.arange(len(x)), y, penalties)
+
+
+class NewtonSolver:
+    """The solver of cells with few features: exact, in double precision.
+
+    Where the width exceeds the rows, the features are first rotated onto the span of the rows, which changes neither
+    losses nor penalties.
+    """
+
+    def __init__(self, features: Floats, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS) -> None:
+        x = np.asarray(features, dtype=np.float64)
+        self.tolerance, self.max_steps = tolerance, max_steps
+        self.mean, self.scale = x.mean(axis=0), x.std(axis=0)
+        self.scale[np.ptp(x, axis=0) == 0] = np.inf  # a constant feature takes no weight, whatever rounding leaves
+        self.z = (x - self.mean) / self.scale
+        self.basis: Array | None = None
+        if self.z.shape[1] > self.z.shape[0]:
+            self.basis, triangle = np.linalg.qr(self.z.T)
+            self.z = triangle.T
+
+    def _outward(self, inner: Array, intercepts: Array, converged: Bools, steps: Ints) -> Path:
+        """Probes [R, d] of the standardised and rotated features in units of the features as given."""
+        weights = (inner if self.basis is None else inner @ self.basis.T) / self.scale
+        return Path(weights, intercepts - weights @ self.mean, converged, steps)
+
+    def path(self, train: Ints, y: Bools, penalties: Sequence[float]) -> Path:
+        """Logistic probes of the training rows, one a penalty."""
+        return self._outward(*self._inner(train, y, penalties))
+
+    def _inner(self, train: Ints, y: Bools, penalties: Sequence[float]) -> tuple[Array, Array, Bools, Ints]:
+        labels = y[train]
+        if labels.all() or not labels.any():
+            raise ValueError("a probe needs training rows of both classes")
+        found = _newton_path(self.z[train], labels, penalties, self.tolerance, self.max_steps)
+        return found.weights, found.intercepts, found.converged, found.steps
+
+    def paths(self, tasks: Sequence[Task], penalties: Sequence[float]) -> list[Solution]:
+        """Logistic probes of every task at every penalty."""
+        solved = []
+        for task in tasks:
+            weights, intercepts, converged, steps = self._inner(task.train, task.y, penalties)
+            scores = weights @ self.z[task.test].T + intercepts[:, None]
+            solved.append(Solution(scores.astype(np.float32), converged, steps))
+        return solved
+
+    def relabelled(self, train: Ints, test: Ints, y: Bools, penalty: float) -> tuple[Floats, Bools]:
+        """Logistic probes of many labellings `y` [B, n], one by one: scores float32 [B, t], converged [B]."""
+        found = [self.paths([Task(train, test, one)], [penalty])[0] for one in y]
+        return np.stack([one.scores[0] for one in found]), np.array([one.converged[0] for one in found])
+
+    def hat(self, train: Ints, test: Ints, penalty: float) -> Floats:
+        """Ridge predictions of the test rows are this matrix [t, m] times the training targets [m]."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        m = len(train)
+        mean = self.z[train].mean(axis=0)
+        inside, outside = self.z[train] - mean, self.z[test] - mean
+        gram = inside.T @ inside
+        gram.flat[:: len(gram) + 1] += m * penalty
+        found = outside @ cho_solve(cho_factor(gram), inside.T) + 1 / m
+        return np.asarray(found, dtype=np.float32)
+
+    def direction(self, train: Ints, y: Floats, penalty: float, probe: str) -> Direction:
+        """One probe in units of the features as given."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        if probe == "logistic":
+            one = self.path(train, np.asarray(y, dtype=bool), [penalty])
+            return Direction(one.weights[0], float(one.intercepts[0]), bool(one.converged[0]))
+        targets = np.asarray(y, dtype=np.float64)[train]
+        mean = self.z[train].mean(axis=0)
+        inside = self.z[train] - mean
+        pull = inside.T @ (targets - targets.mean()) / len(train)
+        if probe == "ridge":
+            gram = inside.T @ inside / len(train)
+            gram.flat[:: len(gram) + 1] += penalty
+            inner, level = cho_solve(cho_factor(gram), pull), float(targets.mean())
+            level -= float(inner @ mean)
+        else:
+            high, low = (self.z[train][targets == side].mean(axis=0) for side in (1, 0))
+            inner, level = high - low, -float((high - low) @ (high + low)) / 2
+        found = self._outward(inner[None], np.array([level]), np.array([True]), np.array([0]))
+        return Direction(found.weights[0], float(found.intercepts[0]))
 
 
 def _newton_path(z: Array, y: Bools, penalties: Sequence[float], tolerance: float, max_steps: int) -> Path:

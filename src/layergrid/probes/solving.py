@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from layergrid.artifacts import Bools, Floats, Ints
 
 Array = npt.NDArray[np.float64]
+Targets = npt.NDArray[Any]  # bool, codes of classes, or numbers
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,207 @@
+"""A probe grid's result from its fitted cells: values, nested best, baselines, what is added; it knows no YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from layergrid.artifacts import Addition, Directions, Estimate, Facet, Floats, Grid, GridResult, HeldOut, Permutation
+from layergrid.kinds import Inputs
+from layergrid.probes import CellFit, Plan
+from layergrid.probing import control, fitting, judging
+from layergrid.probing.asked import Asked
+from layergrid.probing.judging import Nested, at_positions, beside_nested, difference, nested_best
+from layergrid.probing.predictors import FITTED, LAYER_0, LOGPROBS, UNTRAINED, Predictor, added, without_states
+from layergrid.probing.rows import Rows
+from layergrid.selection import CellValues, as_estimate, evaluate_cells
+from layergrid.stats import Split, evaluate, mean_interval
+from layergrid.stats.metrics import AUROC
+
+
+def values_of(
+    asked: Asked, rows: Rows, fits: Sequence[CellFit], shape: tuple[int, int]
+) -> tuple[CellValues, Floats, Permutation | None]:
+    """The cells' values, their held-out scores, and the permutation test where there is one."""
+    split = _split(rows)
+    scores = judging.stacked(fits, len(rows.target.classes))
+    values = evaluate_cells(split, scores, asked.level)
+    scores[np.isnan(values.value)] = np.nan
+    if not asked.permutations:
+        return values, scores, None
+    tested = ~np.isnan(values.value) & np.array([len(fit.null) > 0 and np.ptp(fit.null) > 0 for fit in fits])
+    if not tested.any():
+        return replace(values, p_adjusted=np.full(len(fits), np.nan)), scores, None
+    how = "held-out" if (rows.folds < 0).any() else asked.relabel
+    test, p = judging.permutation(fits, tested, shape, split, asked.level, how, fitting.fixed_rows(rows))
+    return replace(values, p_adjusted=p), scores, test
+
+
+def result(
+    asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, fits: list[CellFit], grid: Grid, scores: Floats,
+    test: Permutation | None,
+) -> GridResult:  # fmt: skip
+    """Everything of the grid beside its cells."""
+    split = _split(rows)
+    every = np.ones(len(fits), dtype=bool)
+    nested = nested_best(grid, split, fits, scores, every)
+    positions = at_positions(grid, split, fits, scores) if nested.selection is not None else []
+    predictors = [
+        *without_states(asked.baselines, asked.predicts, inputs, rows, plan),
+        *_by_states(asked, inputs, rows, plan, fits, grid, scores),
+    ]
+    additions, more = _additions(asked, inputs, rows, plan, fits, nested)
+    baselines = tuple(
+        beside_nested(one.name, one.label, one.scores, split, nested.scores, grid.level, one.sees) for one in predictors
+    )
+    held = {one.name: one.scores for one in predictors if not isinstance(one.scores, str)} | more
+    return GridResult(
+        grid,
+        nested.selection,
+        baselines,
+        _held_out(inputs, rows, plan, grid, scores, nested, positions, held),
+        by_position=tuple(one.selection.estimate if one.selection else None for one in positions),
+        additions=additions,
+        permutation=test,
+        directions=_directions(fits, grid) if asked.directions else None,
+        control=control.judged(inputs, rows, split, fits, plan.controls, grid.level) if plan.controls else None,
+    )
+
+
+def _split(rows: Rows) -> Split:
+    if rows.split is None:
+        raise ValueError("rows that cannot be split have no values")
+    return rows.split
+
+
+def _held_out(
+    inputs: Inputs, rows: Rows, plan: Plan, grid: Grid, scores: Floats, nested: Nested, positions: Sequence[Nested],
+    held: dict[str, Floats],
+) -> HeldOut:  # fmt: skip
+    split, shape = _split(rows), grid.value.shape
+    examples = [inputs.examples.ids[i] for i in rows.index]
+    codes = rows.groups[rows.judged]
+    names = _group_names(inputs, rows)
+    classes = rows.target.classes
+    cells = scores if not classes else _chosen(scores)
+    return HeldOut(
+        example_ids=tuple(examples[j] for j in rows.judged),
+        groups=tuple(names[c] for c in codes),
+        labels=rows.labels[rows.judged],
+        folds=split.folds,
+        cells=cells.reshape(*shape, -1),
+        nested=nested.scores,
+        baselines=held,
+        repeats=len(plan.folds),
+        target=None if rows.target.binary else np.asarray(rows.target.values[rows.judged], dtype=np.float64),
+        classes=classes,
+        by_class={name: scores[:, c].reshape(*shape, -1) for c, name in enumerate(classes)},
+        by_position=np.stack([one.scores for one in positions]) if positions else None,
+    )
+
+
+def _group_names(inputs: Inputs, rows: Rows) -> list[str]:
+    """A name for each group: that of the first row's group in the data, which near-duplicates may have joined."""
+    names: dict[int, str] = {}
+    for code, i in zip(rows.groups.tolist(), rows.index.tolist(), strict=True):
+        names.setdefault(code, inputs.examples.groups[i])
+    return [names[code] for code in range(len(names))]
+
+
+def _chosen(scores: Floats) -> Floats:
+    """The class of the highest score, float32 [cells, m]; NaN where there is none."""
+    lost = np.isnan(scores).any(axis=1)
+    found = np.nan_to_num(scores).argmax(axis=1).astype(np.float32)
+    found[lost] = np.nan
+    return found
+
+
+def class_facets(asked: Asked, rows: Rows, scores: Floats, shape: tuple[int, int]) -> tuple[Facet, ...]:
+    """A map for each class of how well it is told from the rest."""
+    found = []
+    for c, name in enumerate(rows.target.classes):
+        split = _split(rows)
+        one = Split(np.asarray(split.labels == c), split.groups, split.folds, AUROC, split.repeats)
+        values = evaluate_cells(one, scores[:, c], asked.level)
+        found.append(
+            Facet(
+                name, "class", f"{name} against the rest", values.value.reshape(shape), values.low.reshape(shape),
+                values.high.reshape(shape),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- baselines that read states
+
+
+def _by_states(
+    asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, fits: list[CellFit], grid: Grid, scores: Floats
+) -> list[Predictor]:
+    found = []
+    split = _split(rows)
+    if LAYER_0 in asked.baselines and grid.layers[0] == 0 and len(grid.layers) > 1:
+        first = np.arange(len(fits)) < len(grid.positions)
+        found.append(_predictor(LAYER_0, nested_best(grid, split, fits, scores, first)))
+    states = inputs.untrained.get(asked.states(inputs).site) if UNTRAINED in asked.baselines else None
+    if states is not None:
+        quiet = replace(plan, relabelling=None, controls=(), directions=False)
+        others = fit_all_untrained(asked, inputs, rows, quiet)
+        theirs = judging.stacked(others, len(rows.target.classes))
+        valued = ~np.isnan(theirs).any(axis=tuple(range(1, theirs.ndim))).reshape(grid.value.shape)
+        shadow = replace(grid, status=np.where(valued, "ok", "missing"))
+        found.append(_predictor(UNTRAINED, nested_best(shadow, split, others, theirs, valued.ravel())))
+    return found
+
+
+def fit_all_untrained(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[CellFit]:
+    """The same cells on the states of an untrained model."""
+    return fitting.fit_all(asked, replace(inputs, activations=inputs.untrained), rows, plan)
+
+
+def _predictor(name: str, nested: Nested) -> Predictor:
+    label, sees = FITTED[name]
+    return Predictor(name, label, sees, nested.scores if nested.selection is not None else "no cell of it has a value")
+
+
+# ---------------------------------------------------------------- what the probe adds, and its directions
+
+
+def _additions(
+    asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, fits: list[CellFit], nested: Nested
+) -> tuple[tuple[Addition, ...], dict[str, Floats]]:
+    graded = asked.predicts in ("error", "correct") and inputs.sequences.written
+    if LOGPROBS not in asked.baselines or not graded or nested.selection is None or plan.parity:
+        return (), {}
+    found = added(inputs, rows, plan, fits, nested.winners)
+    if isinstance(found, str):
+        return (), {}
+    split = _split(rows)
+    alone, together = (_estimate(split, one, asked.level) for one in found)
+    gap = difference(split, found[1], found[0], asked.level)
+    if gap is None:
+        return (), {}
+    names = (LOGPROBS, f"{LOGPROBS}+probe")
+    return (Addition(LOGPROBS, "the log-probabilities", alone, together, gap),), dict(zip(names, found, strict=True))
+
+
+def _estimate(split: Split, scores: Floats, level: float) -> Estimate:
+    interval = mean_interval(split, evaluate(split, scores), level)
+    return as_estimate(interval, level, scores.shape[-1] // split.repeats)
+
+
+def _directions(fits: Sequence[CellFit], grid: Grid) -> Directions | None:
+    """NaN where a cell has no direction; None where none has."""
+    widths = {len(fit.direction.weights) for fit in fits if fit.direction is not None}
+    if not widths:
+        return None
+    (width,) = widths
+    weights = np.full((len(fits), width), np.nan, dtype=np.float32)
+    intercepts = np.full(len(fits), np.nan, dtype=np.float32)
+    for c, fit in enumerate(fits):
+        if fit.direction is not None:
+            weights[c], intercepts[c] = fit.direction.weights, fit.direction.intercept
+    shape = grid.value.shape
+    penalties = np.array([fit.penalty for fit in fits]).reshape(shape)
+    return Directions(weights.reshape(*shape, width), intercepts.reshape(shape), penalties)
