@@ -15,8 +15,9 @@ import pytest
 import edges
 import synthetic
 from layergrid import archive, facts, prose, publish, render, stats
-from layergrid.artifacts import Results
-from layergrid.verify import numbers, verify
+from layergrid.artifacts import HeldOut, Results
+from layergrid.verify import folds as slowly
+from layergrid.verify import judging, numbers, verify
 
 
 def built(results: Results, folder: Path) -> Path:
@@ -266,41 +267,110 @@ def test_reports_at_every_edge_agree_with_themselves(name, tmp_path, monkeypatch
 # ---------------------------------------------------------------- the two codes
 
 
-def rows(seed: int, groups: int):
+METRICS = {
+    "auroc": stats.AUROC, "macro_auroc": stats.MACRO_AUROC, "accuracy": stats.ACCURACY, "r2": stats.R2,
+    "rank_correlation": stats.RANK_CORRELATION,
+}  # fmt: skip
+
+
+def rows(metric, seed, groups, repeats=1, k=4):
+    """Held-out rows of a metric with ties, groups of several sizes, and two scorers; the first is the better one."""
     rng = np.random.default_rng(seed)
-    n, k = 120, 4
-    labels = np.arange(n) % 3 == 0
-    folds = np.arange(n) // 3 % k
-    codes = rng.integers(groups, size=n) * k + folds  # groups stay on one side of every split
-    scores = np.round(rng.normal(size=(2, n)) + labels, 1)
-    return labels, folds, codes, scores
+    m = 240
+    classes = ("a", "b", "c") if metric == "macro_auroc" or (metric == "accuracy" and seed % 2) else ()
+    binary = metric in ("auroc", "accuracy") and not classes
+    target = np.arange(m) % 3 == 0 if binary else np.arange(m) % 3 if classes else np.round(rng.normal(size=m), 1)
+    groups_of = rng.integers(groups, size=m) * k + np.arange(m) // 3 % k
+    folds = np.concatenate([(groups_of + j) % k + j * k for j in range(repeats)])  # groups stay whole in every repeat
+    target, codes, n = np.tile(target, repeats), np.tile(groups_of, repeats), m * repeats
+    signal = np.stack([target == c for c in range(len(classes))]) if classes else np.asarray(target, float)
+    noise = rng.normal(size=(2, *signal.shape))
+    scores = np.round(
+        0.8 * signal
+        + np.array([1, 1.5] if binary or classes else [0.5, 0.9]).reshape(-1, *[1] * signal.ndim) * noise
+        - 0.3 * binary,
+        1,
+    )
+    held = HeldOut(
+        tuple(f"q{i % m}" for i in range(n)), tuple(map(str, codes)), target if binary else np.zeros(n, bool), folds,
+        np.zeros((1, 1, n)), np.zeros(n), {}, repeats=repeats, target=None if binary else target.astype(float),
+        classes=classes,
+    )  # fmt: skip
+    return stats.Split(target, codes, folds, METRICS[metric], repeats), held, scores
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("groups", [5, 12, 200])
-def test_definitions_and_fast_forms_give_the_same_numbers(seed, groups):
-    labels, folds, codes, scores = rows(seed, groups)
-    split = stats.Split(labels, codes, folds)
-    own = numbers.split(labels, tuple(map(str, codes)), folds)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("repeats", [1, 3])
+@pytest.mark.parametrize(("seed", "groups"), [(0, 5), (1, 12), (2, 200), (3, 5), (4, 200)])
+def test_definitions_and_fast_forms_give_the_same_numbers(metric, repeats, seed, groups):
+    split, held, scores = rows(metric, seed, groups, repeats)
+    own = slowly.split(held, metric)
     a, b = (stats.evaluate(split, s) for s in scores)
-    c, d = (numbers.score(own, s) for s in scores)
-    fast, slow = stats.mean_interval(split, a, 0.9), numbers.bounds(own, c, 0.9)
+    c, d = (slowly.score(own, s) for s in scores)
+    chance = 0.4 if metric == "accuracy" else METRICS[metric].chance
+    fast, slow = stats.mean_interval(split, a, 0.9, chance), slowly.bounds(own, c, 0.9, chance)
+    assert 0.1 < fast.low < fast.value < fast.high < 1
     assert slow.value == pytest.approx(fast.value, abs=1e-12)
     assert (slow.low, slow.high, slow.p) == pytest.approx((fast.low, fast.high, fast.p), rel=1e-9)
-    fast, slow = stats.difference_interval(split, a, b, 0.9), numbers.difference(own, c, d, 0.9)
+    fast, slow = stats.difference_interval(split, a, b, 0.9), slowly.difference(own, c, d, 0.9)
+    assert fast.low < fast.value < fast.high
     assert (slow.value, slow.low, slow.high) == pytest.approx((fast.value, fast.low, fast.high), abs=1e-12)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_definitions_and_fast_forms_agree_on_a_fixed_split(metric):
+    split, held, scores = rows(metric, 1, 30, k=1)
+    own = slowly.split(held, metric)
+    fast = stats.mean_interval(split, stats.evaluate(split, scores[0]), 0.95)
+    slow = slowly.bounds(own, slowly.score(own, scores[0]), 0.95, METRICS[metric].chance)
+    assert own.inflation == 1
+    assert (slow.value, slow.low, slow.high) == pytest.approx((fast.value, fast.low, fast.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["auroc", "macro_auroc", "accuracy"])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_definitions_and_fast_forms_agree_at_the_end_of_the_scale(sign):
-    labels, folds, codes, scores = rows(0, 12)
-    scores = sign * np.where(folds == 0, 10.0 * labels, scores[0])
-    split = stats.Split(labels, codes, folds)
-    own = numbers.split(labels, tuple(map(str, codes)), folds)
-    fast = stats.mean_interval(split, stats.evaluate(split, scores), 0.95)
-    slow = numbers.bounds(own, numbers.score(own, scores), 0.95)
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_definitions_and_fast_forms_agree_at_the_end_of_the_scale(metric, sign, repeats):
+    split, held, scores = rows(metric, 1, 12, repeats)
+    right = np.stack([split.labels == c for c in range(3)]) if held.classes else split.labels * 1.0
+    found = sign * np.where(split.folds == 0, 10.0 * right, scores[0])
+    own = slowly.split(held, metric)
+    fast = stats.mean_interval(split, stats.evaluate(split, found), 0.95, 0.5)
+    slow = slowly.bounds(own, slowly.score(own, found), 0.95, 0.5)
     assert fast.boundary
     assert (slow.low, slow.high, slow.p) == pytest.approx((fast.low, fast.high, fast.p), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["r2", "rank_correlation"])
+def test_a_fold_of_numbers_that_is_told_without_error_has_no_interval_in_either_code(metric):
+    split, held, scores = rows(metric, 0, 12)
+    found = np.where(split.folds == 0, split.labels, scores[0])
+    own = slowly.split(held, metric)
+    fast = stats.mean_interval(split, stats.evaluate(split, found), 0.95)
+    slow = slowly.bounds(own, slowly.score(own, found), 0.95)
+    assert np.isnan([fast.low, fast.high, slow.low, slow.high]).all()
+    assert slow.value == pytest.approx(fast.value, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_rows_are_compared_in_parts_with_the_same_numbers(metric, monkeypatch):
+    _, held, scores = rows(metric, 1, 12)
+    own = slowly.split(held, metric)
+    whole = slowly.score(own, scores[0])
+    monkeypatch.setattr(judging, "BLOCK", 50)
+    parts = slowly.score(own, scores[0])
+    assert parts.folds == pytest.approx(whole.folds, abs=1e-14)
+    for a, b in zip(parts.components, whole.components, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-13)
+
+
+def test_a_class_that_a_fold_lacks_leaves_no_value_and_no_warning():
+    _, held, scores = rows("auroc", 0, 12)
+    for target in (held.labels & (held.folds != 1), held.labels | (held.folds == 1)):
+        own = slowly.split(replace(held, labels=target), "auroc")
+        found = slowly.score(own, scores[0])
+        assert np.isnan(found.value)
+        assert np.isnan(slowly.bounds(own, found, 0.95).low)
 
 
 def test_holm_by_hand_and_fast_agree_with_nan_kept():

@@ -1,20 +1,42 @@
-"""Recomputes every number of a grid from its held-out scores and holds it against the files; it reads no prose."""
+"""Recomputes the cells of a grid from its held-out scores and holds them against the files; it reads no prose."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from layergrid import archive
-from layergrid.artifacts import HAS_VALUE, CellStatus, Estimate, Grid, GridResult, HeldOut
-from layergrid.verify import measured, numbers
+from layergrid.artifacts import HAS_VALUE, CellStatus, Grid, GridResult, HeldOut
+from layergrid.verify import beside, folds, measured, nested, numbers
+from layergrid.verify.folds import Folds, Scorer
+from layergrid.verify.judging import METRICS
 from layergrid.verify.measured import named
-from layergrid.verify.numbers import Bounded, Rows, Scorer, same
+from layergrid.verify.numbers import Bounded, same
 from layergrid.verify.problems import GIVEN, RESULTS, Notes
 
 Cell = tuple[int, str]
+PERMUTED = "max-statistic permutation"  # the setting `correction` of a grid whose p-values come from relabellings
+EQUAL = 1e-12  # means that differ by less may be equal, whatever the order of their sums
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The cells of a grid as their held-out scores give them."""
+
+    result: GridResult
+    held: HeldOut
+    folds: Folds
+    cells: Mapping[Cell, Scorer]  # those with scores
+
+    @property
+    def rows(self) -> int:
+        """Examples that are scored, each counted once."""
+        return len(self.held.folds) // self.held.repeats
 
 
 def check(result: GridResult, folder: Path, notes: Notes) -> None:
@@ -24,12 +46,13 @@ def check(result: GridResult, folder: Path, notes: Notes) -> None:
     if result.measured is not None:
         notes.counts["cell"] += grid.value.size
         measured.check(result, result.measured, notes)
-    elif held is not None and grid.metric == "auroc" and held.labels.size:
+    elif held is not None and grid.metric in METRICS and held.folds.size:
         notes.counts["cell"] += grid.value.size
         _check_held_out(result, held, notes)
     else:
         notes.counts[GIVEN] += grid.value.size * (1 + len(grid.facets))
         _check_given(grid, notes)
+    beside.check(result, notes)
 
 
 def _check_given(grid: Grid, notes: Notes) -> None:
@@ -49,23 +72,39 @@ def _check_given(grid: Grid, notes: Notes) -> None:
 
 def _check_held_out(result: GridResult, held: HeldOut, notes: Notes) -> None:
     """The cells, the nested best, the baselines and their differences."""
-    stored = _stored(result.grid)
-    folds = numbers.split(held.labels, held.groups, held.folds)
-    scorers = _cells(result, held, folds)
-    _compare_cells(result, folds, scorers, stored, notes)
-    _compare_ties(result, folds, scorers, notes)
-    nested = _compare_nested(result, held, folds, notes)
-    _compare_baselines(result, held, folds, nested, notes)
-    _compare_settings(result, held, notes)
+    if not _repeats_agree(result.grid, held, notes):
+        return
+    split = folds.split(held, result.grid.metric)
+    scored = Scored(result, held, split, _cells(result.grid, held, split))
+    _compare_cells(scored, notes)
+    _compare_ties(scored, notes)
+    nested.check(result, held, split, notes)
+    _compare_settings(scored, notes)
 
 
-def _cells(result: GridResult, held: HeldOut, folds: tuple[Rows, ...]) -> dict[Cell, Scorer]:
+def _repeats_agree(grid: Grid, held: HeldOut, notes: Notes) -> bool:
+    """Whether every repeat holds the same examples, and as many folds of its own, numbered one after the other."""
+    r, n = held.repeats, len(held.folds)
+    m, k = n // r, (int(held.folds.max()) + 1) // r
+    target = (held.labels if held.target is None else held.target).tolist()
+    rows = list(zip(held.example_ids, held.groups, target, strict=True))
+    whole = n == m * r and int(held.folds.min()) >= 0
+    for j in range(r if whole else 0):
+        part = slice(j * m, (j + 1) * m)
+        whole = whole and rows[part] == rows[:m]
+        whole = whole and sorted({int(f) for f in held.folds[part]}) == list(range(j * k, (j + 1) * k))
+    if not whole:
+        notes.wrong(RESULTS, f"{grid.name}: the held-out rows are not {r} repeats of the same examples and folds")
+    return whole
+
+
+def _cells(grid: Grid, held: HeldOut, split: Folds) -> dict[Cell, Scorer]:
     found = {}
-    for i, layer in enumerate(result.grid.layers):
-        for j, position in enumerate(result.grid.positions):
-            scores = held.cells[i, j]
-            if not any(map(math.isnan, scores.tolist())):
-                found[layer, position] = numbers.score(folds, scores)
+    for i, layer in enumerate(grid.layers):
+        for j, position in enumerate(grid.positions):
+            scores = folds.cell(held, i, j)
+            if folds.can_be_judged(held, grid.metric, scores):
+                found[layer, position] = folds.score(split, scores)
     return found
 
 
@@ -88,28 +127,23 @@ def _compare_csv(folder: Path, grid: Grid, notes: Notes) -> None:
 # ---------------------------------------------------------------- cells
 
 
-def _compare_cells(
-    result: GridResult,
-    folds: tuple[Rows, ...],
-    scorers: Mapping[Cell, Scorer],
-    stored: Mapping[Cell, Any],
-    notes: Notes,
-) -> None:
-    where = archive.grid_file(result.grid.name, "parquet")
-    n = sum(len(rows.index) for rows in folds)
-    positive = sum(int(rows.positive.sum()) for rows in folds)
-    found = {cell: numbers.bounds(folds, scorer, result.grid.level) for cell, scorer in scorers.items()}
+def _compare_cells(scored: Scored, notes: Notes) -> None:
+    grid, held = scored.result.grid, scored.held
+    where = archive.grid_file(grid.name, "parquet")
+    found = {
+        cell: folds.bounds(scored.folds, scorer, grid.level, grid.quantity.chance)
+        for cell, scorer in scored.cells.items()
+    }
     valued = {cell: b for cell, b in found.items() if not math.isnan(b.low)}
-    adjusted = dict(zip(valued, numbers.holm([b.p for b in valued.values()]), strict=True))
-    for cell, row in stored.items():
+    adjusted = _adjusted(scored.result, valued, notes)
+    for cell, row in _stored(grid).items():
         if row["status"] in HAS_VALUE:
             if cell not in valued:
                 notes.wrong(where, f"{named(cell)}: has the value {row['value']!r}, but its scores give none")
                 continue
             b = valued[cell]
-            wanted = {"value": b.value, "low": b.low, "high": b.high, "n": n, "n_positive": positive}
-            if not math.isnan(row["p_adjusted"]):
-                wanted["p_adjusted"] = adjusted[cell]
+            wanted = {"value": b.value, "low": b.low, "high": b.high, "n": scored.rows}
+            wanted |= {"n_positive": int(held.labels.sum()) // held.repeats, "p_adjusted": adjusted[cell]}
             for column, value in wanted.items():
                 if not same(row[column], value):
                     notes.wrong(where, f"{named(cell)}: {column} is {row[column]!r}, its scores give {value!r}")
@@ -121,91 +155,67 @@ def _compare_cells(
             notes.wrong(where, f"{named(cell)}: has the status {row['status']} and yet the value {row['value']!r}")
 
 
-def _compare_ties(result: GridResult, folds: tuple[Rows, ...], scorers: Mapping[Cell, Scorer], notes: Notes) -> None:
-    """Ties of cells that hold a value; two cells may swap where the interval ends at zero but for rounding."""
-    grid = result.grid
-    cells = [
-        ((layer, position), bool(grid.tied_with_best[i, j]))
+def _adjusted(result: GridResult, valued: Mapping[Cell, Bounded], notes: Notes) -> dict[Cell, float]:
+    """The p-value of each cell by the correction that the settings name; NaN where no cell was tested."""
+    grid, none = result.grid, dict.fromkeys(valued, math.nan)
+    correction = grid.settings.get("correction", "Holm")
+    if correction == PERMUTED:
+        if result.permutation is None:
+            notes.wrong(RESULTS, f"{grid.name}: its p-values come from relabellings, of which none are there")
+            return none
+        return none | {cell: p for cell, p in beside.p_values(grid, result.permutation).items() if cell in valued}
+    if correction == "Holm" and not np.isnan(grid.p_adjusted).all():
+        return dict(zip(valued, numbers.holm([b.p for b in valued.values()]), strict=True))
+    return none
+
+
+def _compare_ties(scored: Scored, notes: Notes) -> None:
+    """Ties of cells that hold a value with the best one; of several that are best but for rounding, with any.
+
+    Two cells may swap where the interval ends at zero but for rounding.
+    """
+    grid = scored.result.grid
+    cells = {
+        (layer, position): bool(grid.tied_with_best[i, j])
         for i, layer in enumerate(grid.layers)
         for j, position in enumerate(grid.positions)
-        if grid.status[i, j] in HAS_VALUE and (layer, position) in scorers
-    ]
+        if grid.status[i, j] in HAS_VALUE and (layer, position) in scored.cells
+    }
     if not cells:
         return
-    best = max((cell for cell, _ in cells), key=lambda cell: scorers[cell].value)
-    for cell, tied in cells:
-        gap = numbers.difference(folds, scorers[best], scorers[cell], grid.level)
-        wanted = cell == best or math.isnan(gap.low) or gap.low <= 0
-        if wanted != tied and not abs(gap.low) < 1e-9:
-            notes.wrong(RESULTS, f"{grid.name}: {named(cell)}: tied with the best is {tied}, its scores give {wanted}")
+    top = max(scored.cells[cell].value for cell in cells)
+    troubles: list[list[str]] = []
+    for best in (cell for cell in cells if scored.cells[cell].value > top - EQUAL):
+        troubles.append(_untied(scored, best, cells))
+        if not troubles[-1]:
+            break
+    for trouble in min(troubles, key=len):
+        notes.wrong(RESULTS, f"{grid.name}: {trouble}")
     notes.counts["paired difference"] += len(cells)
 
 
-# ---------------------------------------------------------------- the nested best and the baselines
+def _untied(scored: Scored, best: Cell, cells: Mapping[Cell, bool]) -> list[str]:
+    """The cells whose tie with this one is not what their scores give."""
+    found = []
+    for cell, tied in cells.items():
+        gap = folds.difference(scored.folds, scored.cells[best], scored.cells[cell], scored.result.grid.level)
+        wanted = cell == best or math.isnan(gap.low) or gap.low <= 0
+        if wanted != tied and not abs(gap.low) < 1e-9:
+            found.append(f"{named(cell)}: tied with the best is {tied}, its scores give {wanted}")
+    return found
 
 
-def _compare_nested(result: GridResult, held: HeldOut, folds: tuple[Rows, ...], notes: Notes) -> Scorer | None:
-    grid, selection = result.grid, result.selection
-    if selection is None:
-        return None
-    nested = numbers.score(folds, held.nested)
-    _agree(f"{grid.name}: nested best", selection.estimate, numbers.bounds(folds, nested, grid.level), notes)
-    notes.counts["estimate"] += 1
-    for k, (winner, rows) in enumerate(zip(selection.winners, folds, strict=False)):
-        name = f"{grid.name}: winner of fold {winner.fold}"
-        if not same(winner.value, nested.folds[k]):
-            notes.wrong(RESULTS, f"{name}: value is {winner.value!r}, its scores give {nested.folds[k]!r}")
-        if winner.layer not in grid.layers or winner.position not in grid.positions:
-            notes.wrong(RESULTS, f"{name}: {named((winner.layer, winner.position))} is no cell of the grid")
-            continue
-        own = held.cells[grid.layers.index(winner.layer), grid.positions.index(winner.position)][rows.index]
-        if not all(same(float(a), float(b)) for a, b in zip(own, held.nested[rows.index], strict=True)):
-            notes.wrong(RESULTS, f"{name}: the nested scores are not those of {named((winner.layer, winner.position))}")
-    return nested
-
-
-def _compare_baselines(
-    result: GridResult, held: HeldOut, folds: tuple[Rows, ...], nested: Scorer | None, notes: Notes
-) -> None:
-    grid = result.grid
-    for baseline in result.baselines:
-        name = f"{grid.name}: baseline {baseline.name}"
-        scores = held.baselines.get(baseline.name)
-        if baseline.estimate is None:
-            continue
-        if scores is None or any(map(math.isnan, scores.tolist())):
-            notes.wrong(RESULTS, f"{name}: has a value, but no held-out scores")
-            continue
-        scorer = numbers.score(folds, scores)
-        _agree(name, baseline.estimate, numbers.bounds(folds, scorer, grid.level), notes)
-        notes.counts["estimate"] += 1
-        if baseline.difference is not None and nested is not None:
-            gap = numbers.difference(folds, nested, scorer, grid.level)
-            _agree(f"{name}: difference", baseline.difference, gap, notes)
-            notes.counts["paired difference"] += 1
-
-
-def _agree(name: str, stored: Estimate, found: Bounded, notes: Notes) -> None:
-    for column, a, b in (
-        ("value", stored.value, found.value),
-        ("low", stored.low, found.low),
-        ("high", stored.high, found.high),
-    ):
-        if not same(a, b):
-            notes.wrong(RESULTS, f"{name}: {column} is {a!r}, its scores give {b!r}")
-
-
-def _compare_settings(result: GridResult, held: HeldOut, notes: Notes) -> None:
+def _compare_settings(scored: Scored, notes: Notes) -> None:
     """The counts that the methods print."""
-    wanted = {
-        "rows": len(held.labels),
-        "folds": len({int(f) for f in held.folds}),
-        "n_groups": len(set(held.groups)),
-        "cells_tested": int(result.grid.has_value.sum()),
-    }
+    grid, held = scored.result.grid, scored.held
+    wanted: dict[str, Any] = {"cells_tested": int(grid.has_value.sum()), "repeats": held.repeats, "level": grid.level}
+    if len(scored.folds.rows) > 1:  # of a fixed split, rows were also trained and selected on
+        wanted |= {"rows": scored.rows, "n_groups": len(set(held.groups))}
+        wanted["folds"] = len(scored.folds.rows) // held.repeats
+    permutation = scored.result.permutation
+    if permutation is not None:
+        wanted |= {"permutations": len(permutation.maxima), "relabelled": permutation.statistic}
     for key, value in wanted.items():
-        stored = result.grid.settings.get(key, value)
+        stored = grid.settings.get(key, value)
         if stored != value:
-            notes.wrong(
-                RESULTS, f"{result.grid.name}: the setting {key} is {stored!r}, the held-out scores give {value!r}"
-            )
+            notes.wrong(RESULTS, f"{grid.name}: the setting {key} is {stored!r}, the held-out scores give {value!r}")

@@ -10,8 +10,8 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import Fact, GridPoint, GridResult, HeldOut, Measured, Results
+from layergrid.verify import folds
 from layergrid.verify import measured as described
-from layergrid.verify import numbers
 from layergrid.verify.numbers import Bounded, same
 from layergrid.verify.problems import Notes
 
@@ -57,9 +57,11 @@ def _recomputed(fact: Fact, result: GridResult) -> Bounded | None:
 
 
 def _from_scores(fact: Fact, result: GridResult, held: HeldOut) -> Bounded:
-    folds = numbers.split(held.labels, held.groups, held.folds)
-    one, other = (numbers.score(folds, _rows(result, held.cells, cell)) for cell in fact.cells)
-    return numbers.difference(folds, one, other, result.grid.level)
+    grid = result.grid
+    split = folds.split(held, grid.metric)
+    at = [(grid.layers.index(layer), grid.positions.index(position)) for layer, position in fact.cells]
+    one, other = (folds.score(split, folds.cell(held, *index)) for index in at)
+    return folds.difference(split, one, other, grid.level)
 
 
 def _rows(result: GridResult, cells: Any, cell: tuple[int, str]) -> Any:

@@ -1,0 +1,197 @@
+"""What scores are judged by, from definitions, row by row and pair by pair; it shares no code with the engine.
+
+Slow and plain on purpose. A metric has a value and a component for each row, from which a variance over groups follows.
+AUROC: DeLong, DeLong & Clarke-Pearson 1988 for the placements, Obuchowski 1997 for rows of one group. All others: the
+influence of each row on the value, that is, how the value changes with the weight of the row (Hampel 1974).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from layergrid.artifacts import Floats
+from layergrid.verify.numbers import NAN, Array
+
+BLOCK = 1 << 22  # pairs that are compared at once
+END = 1e-12  # a correlation that comes so near to 1 is 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one fold: where they stand, what is true of each, and its group."""
+
+    index: npt.NDArray[np.intp]
+    target: Array  # 1 or 0 for two classes, codes of several, or numbers
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one fold is judged, and on which scale intervals are symmetric."""
+
+    judge: Callable[[Rows, Array], tuple[float, Array]]  # value and components [n] of scores [n] or [C, n]
+    variance: Callable[[Rows, Array], float]
+    scale: str = "logit"
+    low: float = 0.0
+    high: float = 1.0
+    trials: Callable[[Rows], int] | None = None  # groups that bound the variance of a share
+
+
+def shares(values: Floats, others: Floats) -> Array:
+    """For each value the share of the others that lie below it; one that is equal counts as half."""
+    found = np.empty(len(values))
+    step = max(1, BLOCK // max(1, len(others)))
+    for start in range(0, len(values), step):
+        part = values[start : start + step, None]
+        found[start : start + step] = ((part > others) + 0.5 * (part == others)).mean(axis=1)
+    return found
+
+
+def sums(values: Iterable[float], groups: Iterable[str]) -> dict[str, float]:
+    """The sum of the values of each group."""
+    found: dict[str, float] = {}
+    for value, group in zip(values, groups, strict=True):
+        found[group] = found.get(group, 0.0) + float(value)
+    return found
+
+
+def _of(rows: Rows, side: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(g for g, s in zip(rows.groups, side, strict=True) if s)
+
+
+def _larger(count: int) -> float:
+    """What makes the variance of so many groups unbiased."""
+    return count / (count - 1)
+
+
+# ---------------------------------------------------------------- two classes
+
+
+def _placed(positive: npt.NDArray[np.bool_], scores: Floats) -> tuple[float, Array]:
+    """AUROC and placements: of each row the share of the other class that stands on the right side of it."""
+    if positive.all() or not positive.any():
+        return NAN, np.full(len(scores), NAN)
+    found = np.empty(len(scores))
+    found[positive] = shares(scores[positive], scores[~positive])
+    found[~positive] = shares(-scores[~positive], -scores[positive])
+    return float(found[positive].mean()), found
+
+
+def _auroc(rows: Rows, scores: Array) -> tuple[float, Array]:
+    return _placed(rows.target == 1, scores)
+
+
+def _auroc_variance(rows: Rows, placements: Array) -> float:
+    """Sums of centred placements by group, within the classes and between them."""
+    positive = rows.target == 1
+    centred = placements.copy()
+    for side in (positive, ~positive):
+        centred[side] = (centred[side] - centred[side].mean()) / side.sum()
+    return _by_class(rows, positive.astype(np.float64), centred)
+
+
+def _by_class(rows: Rows, classes: Array, parts: Array) -> float:
+    """The variance of a sum of parts [n], the rows of a group kept together and each class corrected for itself."""
+    own = {c: sums(parts[classes == c], _of(rows, classes == c)) for c in sorted(set(classes.tolist()))}
+    if min(len(one) for one in own.values()) < 2:
+        return NAN
+    within = sum(_larger(len(one)) * sum(s * s for s in one.values()) for one in own.values())
+    between = sum(
+        s * other.get(group, 0.0) for c, one in own.items() for d, other in own.items() if c != d
+        for group, s in one.items()
+    )  # fmt: skip
+    return max(0.0, within + _larger(len(set(rows.groups))) * between)
+
+
+def _smaller(rows: Rows, positive: npt.NDArray[np.bool_]) -> int:
+    return min(len(set(_of(rows, side))) for side in (positive, ~positive))
+
+
+# ---------------------------------------------------------------- several classes
+
+
+def _macro(rows: Rows, scores: Array) -> tuple[float, Array]:
+    """The mean over classes of the AUROC of each against the rest, and the mean of their influences."""
+    values, influence = [], np.zeros(len(rows.index))
+    for code, own in enumerate(scores):
+        mine = rows.target == code
+        value, placements = _placed(mine, own)
+        values.append(value)
+        weight = np.where(mine, mine.mean(), 1 - mine.mean())
+        influence += (placements - value) / weight
+    return sum(values) / len(values), influence / len(values)
+
+
+def _macro_variance(rows: Rows, influence: Array) -> float:
+    return _by_class(rows, rows.target, influence / len(influence))
+
+
+def _accuracy(rows: Rows, scores: Array) -> tuple[float, Array]:
+    """The share of rows whose class has the highest score, or whose single score lies on its side of zero."""
+    chosen = np.argmax(scores, axis=0) if scores.ndim == 2 else scores > 0
+    right = (chosen == rows.target).astype(np.float64)
+    return float(right.mean()), right - right.mean()
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def _explained(rows: Rows, scores: Array) -> tuple[float, Array]:
+    """R2 against the mean of the fold, and its influences: a ratio of two means, differentiated."""
+    missed, off = (rows.target - scores) ** 2, (rows.target - rows.target.mean()) ** 2
+    if len(set(rows.target.tolist())) < 2:
+        return NAN, np.full(len(missed), NAN)
+    left = float(missed.mean() / off.mean())
+    return 1 - left, (left * (off - off.mean()) - (missed - missed.mean())) / off.mean()
+
+
+def _ranked(rows: Rows, scores: Array) -> tuple[float, Array]:
+    """Spearman's coefficient and its influences; a row moves the ranks of all others with it (Croux & Dehon 2010)."""
+    x, y = rows.target, scores
+    if min(len(set(x.tolist())), len(set(y.tolist()))) < 2:
+        return NAN, np.full(len(x), NAN)
+    f, g = shares(x, x) - 0.5, shares(y, y) - 0.5
+    (joint, of_joint), (one, of_one), (other, of_other) = (
+        _product(x, f, y, g), _product(x, f, x, f), _product(y, g, y, g),
+    )  # fmt: skip
+    value = joint / math.sqrt(one * other)
+    value = math.copysign(1.0, value) if abs(value) > 1 - END else value
+    return value, of_joint / math.sqrt(one * other) - value / 2 * (of_one / one + of_other / other)
+
+
+def _product(x: Array, f: Array, y: Array, g: Array) -> tuple[float, Array]:
+    """The mean of f(x) g(y), both distribution functions less a half, and the influence of each row on it."""
+    mean = float((f * g).mean())
+    return mean, f * g + _above(x, g) + _above(y, f) - 3 * mean
+
+
+def _above(values: Array, weights: Array) -> Array:
+    """For each row the mean weight of the rows above it; a row that is equal counts as half."""
+    found = np.empty(len(values))
+    step = max(1, BLOCK // len(values))
+    for start in range(0, len(values), step):
+        part = values[start : start + step, None]
+        found[start : start + step] = ((values > part) + 0.5 * (values == part)) @ weights / len(values)
+    return found
+
+
+def _plain_variance(rows: Rows, influence: Array) -> float:
+    """The variance of a mean of influences, summed by group."""
+    by_group = sums((influence - influence.mean()) / len(influence), rows.groups)
+    return _larger(len(by_group)) * sum(s * s for s in by_group.values()) if len(by_group) > 1 else NAN
+
+
+METRICS: Mapping[str, Metric] = {
+    "auroc": Metric(_auroc, _auroc_variance, trials=lambda rows: _smaller(rows, rows.target == 1)),
+    "macro_auroc": Metric(
+        _macro, _macro_variance, trials=lambda rows: min(_smaller(rows, rows.target == c) for c in set(rows.target))
+    ),
+    "accuracy": Metric(_accuracy, _plain_variance, trials=lambda rows: len(set(rows.groups))),
+    "r2": Metric(_explained, _plain_variance, "identity", -math.inf),
+    "rank_correlation": Metric(_ranked, _plain_variance, "fisher", -1.0),
+}
