@@ -24,7 +24,7 @@ from layergrid.models.designs import Design
 
 __all__ = [
     "DEVICES", "DTYPES", "NO_TRUST", "VERSION", "Design", "Loaded", "ModelSpec", "Trust", "accepts", "blocks",
-    "check", "fingerprint", "load", "outline", "wrap",
+    "check", "fingerprint", "load", "outline", "untrained", "wrap",
 ]  # fmt: skip
 
 VERSION = 1  # part of every key that depends on a loaded model: raise it when loading changes what a model computes
@@ -125,6 +125,25 @@ def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = Fa
         model = loading.model(folder, config, choice, placing)
     revision = place.commit or addresses.identity(place)
     return wrap(model, tokenizer, name=name, address=spec.address, revision=revision, design=choice.design)
+
+
+def untrained(loaded: Loaded, seed: int) -> Loaded:
+    """A model of the same class and configuration on the same device, its weights drawn anew as its authors draw them.
+
+    The weights depend on the seed alone. Raises BuildError where they are quantized or spread over devices.
+    """
+    import torch
+
+    if loading.bits(loaded.model.config) or getattr(loaded.model, "hf_device_map", None):
+        raise BuildError(
+            f"model {loaded.card.name}: an untrained copy of quantized or spread weights cannot be made; leave the "
+            "baseline 'untrained' out"
+        )
+    with torch.random.fork_rng(devices=[]), loading.quiet():
+        torch.manual_seed(seed)
+        model = type(loaded.model)._from_config(loaded.model.config, dtype=loaded.model.dtype)
+    model.eval().requires_grad_(False).to(loaded.device)
+    return replace(loaded, model=model)
 
 
 def blocks(loaded: Loaded) -> list[Any]:

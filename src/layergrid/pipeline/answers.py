@@ -106,6 +106,11 @@ class Answers(ABC):
         """How prompts became a dialogue; empty where they did not."""
         return ""
 
+    @property
+    def untrained(self) -> Mapping[str, Activations]:
+        """The activations that grids compare with, of the same model before any training; by site."""
+        return {}
+
     def attention(self, name: str, need: AttentionNeed) -> AttentionRows | None:  # noqa: ARG002 - most have none
         """The attention rows that a grid asks for."""
         return None
@@ -144,11 +149,16 @@ class Answers(ABC):
                 site: of_layers(one, kind, self.card) for site, one in (self.activations if needs.sites else {}).items()
                 if site in needs.sites
             }  # fmt: skip
+            before = {
+                site: of_layers(one, kind, self.card)
+                for site, one in (self.untrained if needs.untrained else {}).items()
+                if site in needs.sites
+            }  # fmt: skip
             with self.study.reporter.stage(name, f"{kind.kind} grid") as advance:
                 inputs = Inputs(
                     name=name, model=self.model, examples=self.examples, sequences=self.sequences, labels=self.labels,
                     positions=chosen, activations=states, seed=self.study.spec.seed, progress=advance, attention=rows,
-                    readout=self.readout if needs.readout else None, root=self.study.spec.root,
+                    readout=self.readout if needs.readout else None, root=self.study.spec.root, untrained=before,
                     all_positions=self.positions,
                 )  # fmt: skip
                 archive.write_grid(kind.compute(inputs), folder)

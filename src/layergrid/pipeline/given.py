@@ -26,7 +26,7 @@ class FromActivations(Answers):
         self.manifest = study.spec.root / self.wanted.given
         for name, grid in self.grids.items():
             needs = grid.needs()
-            if needs.attention is not None or needs.readout:
+            if needs.attention is not None or needs.readout or needs.untrained:
                 raise BadInput(
                     f"grids.{name}: model {model!r} is known by its activations alone ({self.wanted.given}); "
                     "this kind of grid needs the model itself"

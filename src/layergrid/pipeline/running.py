@@ -192,6 +192,25 @@ class FromModel(Answers):
 
         return load_activations(self.study.keep(self.activations_key, make))
 
+    @cached_property
+    def untrained(self) -> Mapping[str, Activations]:
+        """Captured from the same sequences by a model of the same shape with random weights."""
+        asking = [grid.needs() for grid in self.grids.values() if grid.needs().untrained]
+        sites, layers = sorted({site for one in asking for site in one.sites}), [one.layers for one in asking]
+        seed = self.study.spec.seed
+
+        def make(folder: Path) -> None:
+            sequences, where = self.sequences, self.positions
+            loaded = models.untrained(self.study.load_model(self.model), seed)
+            with self.study.reporter.stage("capture untrained", f"{', '.join(sites)}") as advance:
+                found = capture.capture(loaded, sequences, where, folder, sites=sites, layers=layers, progress=advance)
+            save_activations(found, folder)
+
+        chosen = sorted({json.dumps(_plain(choice)) for choice in layers})
+        parts = {"positions": self.positions_key, "sites": sites, "layers": chosen, "seed": seed}
+        key = Key.of("untrained", capture.VERSION, parts, LIBRARIES)
+        return load_activations(self.study.keep(key, make, "untrained"))
+
     def attention(self, name: str, need: AttentionNeed) -> AttentionRows:
         """Read in a pass of its own, so that a change of one grid leaves the others."""
         layers = self.grids[name].needs().layers
