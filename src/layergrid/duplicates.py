@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 ALIKE = (4, 5)  # shared weight over the weight of either: near-duplicates from this fraction on
+HEAD = (1, 2)  # the words of a text that are looked up: the heaviest, down to where this part of its weight is left
 TEMPLATE = (9, 10)  # a word, or its k-th occurrence, that this share of the texts has is the template's
 UNIT = 4096  # steps of a weight of one
 AT_ONCE = 4_000_000  # pairs of a chunk of rows with all others, at most
-BATCH = 100_000  # pairs compared in one product of sparse matrices
+BATCH = 5_000_000  # words of the pairs that are compared in one product of sparse matrices, at most
 
 # Scripts without blanks between words are taken letter by letter.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -36,6 +37,7 @@ class Bags(NamedTuple):
     """The words of n texts with their weights."""
 
     weights: csr_array  # int64 [n, d]: weight of each word in the texts that have it; columns from heavy to light
+    present: csr_array  # int64 [n, d]: ones in the same places
     letters: Bools  # bool [d]: words, as against numbers and signs
 
 
@@ -94,7 +96,11 @@ def _bags(texts: Sequence[str]) -> Bags:
     columns = np.array([j for row in rows for j in row], dtype=np.int64)
     heavy = np.array([weight[word] for word in order], dtype=np.int64)
     matrix = csr_array((heavy[columns], columns, starts), shape=(n, len(order)), dtype=np.int64)
-    return Bags(matrix, np.array([word[0].isalpha() for word, _ in order], dtype=np.bool_))
+    return Bags(matrix, _ones(matrix), np.array([word[0].isalpha() for word, _ in order], dtype=np.bool_))
+
+
+def _ones(weights: csr_array) -> csr_array:
+    return weights.astype(np.bool_).astype(np.int64)
 
 
 # ---------------------------------------------------------------- pairs and clusters
@@ -107,14 +113,17 @@ def _clusters(bags: Bags) -> Ints:
 
     n = bags.weights.shape[0]
     total = np.asarray(bags.weights.sum(axis=1)).ravel()
-    heads = _heads(bags.weights, total)
+    heads, end, rest = _heads(bags.weights, total)
+    present = _ones(heads)
     labels: Ints = np.arange(n)
     step = max(1, AT_ONCE // n)
     for start in range(0, n, step):
-        met = (heads[start : start + step] @ heads[start:].T).tocoo()
+        met = (heads[start : start + step] @ present[start:].T).tocoo()
         first, second = met.row + start, met.col + start
-        light, heavy = np.minimum(total[first], total[second]), np.maximum(total[first], total[second])
-        open_ = (first < second) & (labels[first] != labels[second]) & (light * ALIKE[1] >= heavy * ALIKE[0])
+        shorter = np.where(end[first] < end[second], first, second)
+        most = met.data + rest[shorter]  # what the two can share: in both heads, and after the head that ends first
+        open_ = (first < second) & (labels[first] != labels[second])
+        open_ &= most * sum(ALIKE) >= (total[first] + total[second]) * ALIKE[0]
         first, second = first[open_], second[open_]
         kept = _alike(bags, total, first, second)
         joined = csr_array((np.ones(kept.sum(), dtype=np.int8), (labels[first[kept]], labels[second[kept]])), (n, n))
@@ -122,29 +131,31 @@ def _clusters(bags: Bags) -> Ints:
     return labels.astype(np.int64)
 
 
-def _heads(weights: csr_array, total: Ints) -> csr_array:
-    """The heaviest words of each text: texts that are alike share one of them.
+def _heads(weights: csr_array, total: Ints) -> tuple[csr_array, Ints, Ints]:
+    """The heaviest words of each text, the column of the last of them, and the weight of the others.
 
-    What follows the first shared word, that word included, weighs at least ALIKE of either text; words that stand where
-    less is left need not be looked up.
+    Texts that are alike share a word of their heads: the first word that they share and what follows it weigh at least
+    ALIKE of either text, and a head is longer than that needs, so that few pairs are left to be compared in full.
     """
     from scipy.sparse import csr_array
 
     before = np.cumsum(weights.data) - weights.data
     row = np.repeat(np.arange(len(total)), np.diff(weights.indptr))
     left = total[row] - (before - before[weights.indptr[row]])
-    head = left * ALIKE[1] >= total[row] * ALIKE[0]
-    ones = np.ones(int(head.sum()), dtype=np.int32)
-    return csr_array((ones, (row[head], weights.indices[head])), shape=weights.shape)
+    head = left * HEAD[1] >= total[row] * HEAD[0]
+    heads = csr_array((weights.data[head], (row[head], weights.indices[head])), shape=weights.shape)
+    end = np.full(len(total), -1)
+    end[row[head]] = weights.indices[head]  # columns ascend in a row, so the last one stays
+    return heads, end, total - np.asarray(heads.sum(axis=1)).ravel()
 
 
 def _alike(bags: Bags, total: Ints, first: Ints, second: Ints) -> Bools:
     """Which pairs of rows are near-duplicates, bool [pairs]."""
     found = np.zeros(len(first), dtype=np.bool_)
-    present = bags.weights.astype(np.bool_).astype(np.int64)
-    for start in range(0, len(first), BATCH):
-        part = slice(start, start + BATCH)
-        common = bags.weights[first[part]].multiply(present[second[part]]).tocsr()
+    step = max(1, BATCH // int(np.diff(bags.present.indptr).max(initial=1)))
+    for start in range(0, len(first), step):
+        part = slice(start, start + step)
+        common = bags.weights[first[part]].multiply(bags.present[second[part]]).tocsr()
         shared = np.asarray(common.sum(axis=1)).ravel()
         either = total[first[part]] + total[second[part]] - shared
         in_words = common @ bags.letters.astype(np.int64)

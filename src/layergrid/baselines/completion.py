@@ -1,21 +1,18 @@
-"""What simpler predictors see: answer length, token log-probabilities, declared columns; they know no hidden state.
+"""What an answer shows without its hidden states: its length, whether it was cut, its tokens' log-probabilities.
 
-The sign of a built-in baseline is fixed in advance, never read off the data: a longer answer, or one that the model
-gave less probability, counts as more likely wrong.
+The sign of a built-in baseline is fixed in advance, never read off the data: a longer answer, one that was cut, or one
+that the model gave less probability, counts as more likely wrong.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from layergrid.artifacts import Examples, Floats, Ints, Labels, Scalar, Sequences
-from layergrid.kinds import BadInput
+from layergrid.artifacts import Floats, Ints, Labels, Sequences
 from layergrid.stats import Array
-from layergrid.text import listed, nearest
 
 NAN = float("nan")
 
@@ -27,6 +24,7 @@ class BuiltIn:
     label: str  # a readable phrase
     sign: str  # what was assumed in advance
     wrongness: Callable[[Sequences, Labels, int], float]  # of one example: higher means more likely wrong
+    same: Callable[[float], str] = lambda _: "the value is the same in all examples"  # what that one value says
 
 
 def _answer_length(sequences: Sequences, _: Labels, i: int) -> float:
@@ -41,6 +39,10 @@ def _min(values: Floats) -> float:
     return float(np.min(values)) if len(values) else NAN
 
 
+def _max(values: Floats) -> float:
+    return float(np.max(values)) if len(values) else NAN
+
+
 def exact_answer_logprobs(sequences: Sequences, labels: Labels, i: int) -> Floats:
     """Log-probabilities of the completion's tokens that cover a character of the exact answer; empty without one."""
     start, stop = (int(v) for v in labels.spans[i])
@@ -53,28 +55,30 @@ def exact_answer_logprobs(sequences: Sequences, labels: Labels, i: int) -> Float
     return found
 
 
+def _of_logprobs(label: str, summary: Callable[[Floats], float], exact: bool) -> BuiltIn:
+    """A summary of log-probabilities, of the exact answer or of all that the model wrote; less counts as wrong."""
+
+    def wrongness(sequences: Sequences, labels: Labels, i: int) -> float:
+        return -summary(exact_answer_logprobs(sequences, labels, i) if exact else sequences.logprobs[i])
+
+    what = "exact answer" if exact else "answer"
+    return BuiltIn(f"{label} log-probability of the {what}", "lower log-probability counts as wrong", wrongness)
+
+
 BUILT_IN: Mapping[str, BuiltIn] = {
     "answer_length": BuiltIn("length of the answer in tokens", "longer answers count as wrong", _answer_length),
-    "logprob_mean": BuiltIn(
-        "mean log-probability of the answer",
-        "lower log-probability counts as wrong",
-        lambda sequences, _, i: -_mean(sequences.logprobs[i]),
+    "truncation": BuiltIn(
+        "cut at the limit of new tokens",
+        "answers that were cut count as wrong",
+        lambda sequences, _, i: float(not sequences.stopped[i]),
+        lambda cut: "every answer was cut" if cut else "no answer was cut",
     ),
-    "logprob_min": BuiltIn(
-        "minimum log-probability of the answer",
-        "lower log-probability counts as wrong",
-        lambda sequences, _, i: -_min(sequences.logprobs[i]),
-    ),
-    "exact_logprob_mean": BuiltIn(
-        "mean log-probability of the exact answer",
-        "lower log-probability counts as wrong",
-        lambda sequences, labels, i: -_mean(exact_answer_logprobs(sequences, labels, i)),
-    ),
-    "exact_logprob_min": BuiltIn(
-        "minimum log-probability of the exact answer",
-        "lower log-probability counts as wrong",
-        lambda sequences, labels, i: -_min(exact_answer_logprobs(sequences, labels, i)),
-    ),
+    "logprob_mean": _of_logprobs("mean", _mean, False),
+    "logprob_min": _of_logprobs("minimum", _min, False),
+    "logprob_max": _of_logprobs("maximum", _max, False),
+    "exact_logprob_mean": _of_logprobs("mean", _mean, True),
+    "exact_logprob_min": _of_logprobs("minimum", _min, True),
+    "exact_logprob_max": _of_logprobs("maximum", _max, True),
 }
 
 
@@ -83,54 +87,42 @@ def built_in_scores(name: str, sequences: Sequences, labels: Labels, rows: Ints)
     return np.array([BUILT_IN[name].wrongness(sequences, labels, int(i)) for i in rows], dtype=np.float64)
 
 
-def why_no_scores(scores: Array) -> str:
-    """Why scores cannot be compared; empty where they can."""
+def why_no_scores(scores: Array, name: str = "") -> str:
+    """Why the scores of the built-in baseline `name` cannot be compared; empty where they can."""
     missing = int(np.count_nonzero(~np.isfinite(scores)))
     if missing:
         return f"{missing} of {len(scores)} examples have no value"
     if len(scores) and np.ptp(scores) == 0:
-        return "the value is the same in all examples"
+        return BUILT_IN[name].same(float(scores[0])) if name in BUILT_IN else "the value is the same in all examples"
     return ""
 
 
-# ---------------------------------------------------------------- columns
+# ---------------------------------------------------------------- log-probabilities as features
+
+SUMMARIES = (_min, _mean, _max)
 
 
-def check_columns(columns: Sequence[str], examples: Examples, where: str) -> None:
-    """Raises BadInput, naming the nearest column, where the data set lacks one of `columns`."""
-    for column in columns:
-        if column not in examples.columns:
-            near = nearest(column, examples.columns)
-            hint = f"; did you mean {near!r}?" if near else "."
-            raise BadInput(
-                f"{where}: the data set {examples.name!r} has no column {column!r}{hint} "
-                f"It has {listed(repr(c) for c in examples.columns) or 'no columns'}."
-            )
+def logprob_features(sequences: Sequences, labels: Labels, rows: Ints) -> tuple[Floats | None, str]:
+    """Features float64 [n, d] of the answers' log-probabilities at `rows`, for a fit; or None and why not.
 
-
-def column_features(columns: Sequence[str], examples: Examples, rows: Ints) -> tuple[Array | None, str]:
-    """Features [n, d] of `columns` at `rows`, or None and why not: numbers as they are, text as one column a value.
-
-    Truth values count as numbers. A value that is absent, not finite, or a column that mixes text and numbers is a
-    reason to give no number rather than a guess.
+    Minimum, mean and maximum over the whole answer and, where some example has one, over the exact answer. Examples
+    without an exact answer keep their rows: they take the mean of the others, and one more column tells them apart.
     """
-    blocks = []
-    for column in columns:
-        values = [examples.columns[column][int(i)] for i in rows]
-        missing = sum(_is_missing(v) for v in values)
-        if missing:
-            return None, f"column {column!r} has no value in {missing} of {len(values)} examples"
-        texts = sum(isinstance(v, str) for v in values)
-        if texts not in (0, len(values)):
-            return None, f"column {column!r} mixes text and numbers"
-        blocks.append(_one_hot(values) if texts else np.array([[float(v or 0)] for v in values]))
+    whole = [sequences.logprobs[int(i)] for i in rows]
+    empty = sum(len(values) == 0 for values in whole)
+    if empty:
+        return None, f"{empty} of {len(rows)} examples have no log-probabilities"
+    unknown = sum(not np.isfinite(values).all() for values in whole)
+    if unknown:
+        return None, f"{unknown} of {len(rows)} examples have log-probabilities that are not finite"
+    blocks = [_summaries(whole)]
+    exact = _summaries([exact_answer_logprobs(sequences, labels, int(i)) for i in rows])
+    found = np.isfinite(exact[:, 0])
+    if found.any():
+        blocks.append(np.where(found[:, None], exact, exact[found].mean(axis=0)))
+        blocks += [] if found.all() else [found[:, None].astype(np.float64)]
     return np.concatenate(blocks, axis=1), ""
 
 
-def _is_missing(value: Scalar) -> bool:
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _one_hot(values: Sequence[Scalar]) -> Array:
-    kinds = sorted({str(v) for v in values})
-    return np.array([[float(v == kind) for kind in kinds] for v in values])
+def _summaries(rows: Iterable[Floats]) -> Array:
+    return np.array([[summary(values) for summary in SUMMARIES] for values in rows], dtype=np.float64).reshape(-1, 3)
