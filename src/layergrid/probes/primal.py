@@ -1,0 +1,121 @@
+"""Probes of cells with many rows: Newton's method on the weights, no matrix of rows by rows, one copy of the features.
+
+All training sets, penalties or labellings of a call share each pass over the features. It knows rows and targets,
+never folds or grids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from layergrid.artifacts import Bools, Floats, Ints
+from layergrid.probes.descent import Basis, Descent, Fitted, Logistic, Loss, Squared, basis
+from layergrid.probes.products import Products, together
+from layergrid.probes.scaling import Scaling
+from layergrid.probes.solving import Array, Direction, Solution, Task
+
+_BLOCK = 512  # rows read at a time
+_ENTRIES = 2**21  # entries of a row-long vector of all fits that advance together
+
+
+class PrimalSolver:
+    """The probes of features [n, d], float16 to float64, an array or memory map; kept as float32, scaled and centred.
+
+    Raises ValueError where features are not finite or all constant.
+    """
+
+    def __init__(self, features: npt.NDArray[Any]):
+        self._scaling = Scaling.of(features)
+        if not np.isfinite(self._scaling.mean).all():
+            raise ValueError("features must be finite")
+        if not self._scaling.inverse.any():
+            raise ValueError("all features are constant")
+        self._z = self._scaling.standard(features, np.float32)
+        self._basis: Basis = basis(self._z)
+        self._products = Products(self._z, self._basis.directions)
+
+    def paths(self, tasks: Sequence[Task], penalties: Sequence[float]) -> list[Solution]:
+        """Logistic probes of every task at every penalty; ValueError where a class is absent."""
+        losses = [_logistic(task.train, task.y) for task in tasks]
+        found = []
+        for task, fits in zip(tasks, self._solve(losses, penalties), strict=True):
+            scores = np.stack([fit.margins[task.test] for fit in fits]).astype(np.float32)
+            converged = np.array([fit.converged for fit in fits])
+            found.append(Solution(scores, converged, np.array([fit.steps for fit in fits], dtype=np.int64)))
+        return found
+
+    def relabelled(self, train: Ints, test: Ints, y: Bools, penalty: float) -> tuple[Floats, Bools]:
+        """Logistic probes of many labellings `y` [B, n] at once: scores float32 [B, t], converged [B]."""
+        scores = np.empty((len(y), len(test)), dtype=np.float32)
+        converged = np.empty(len(y), dtype=bool)
+        for b, fits in enumerate(self._solve([_logistic(train, labels) for labels in y], [penalty])):
+            scores[b], converged[b] = fits[0].margins[test], fits[0].converged
+        return scores, converged
+
+    def hat(self, train: Ints, test: Ints, penalty: float) -> Floats:
+        """The matrix float32 [t, m] that makes ridge predictions of the test rows from any training targets [m]."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        own, others = self._z[train], self._z[test]
+        m, mean = len(train), own.mean(axis=0)
+        own -= mean
+        others -= mean
+        wide = own.shape[1] > m
+        gram = _gram(own.T if wide else own)
+        gram.flat[:: len(gram) + 1] += m * penalty
+        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        if wide:
+            solved = cho_solve(factor, (own @ others.T).astype(np.float64), overwrite_b=True, check_finite=False)
+            found: Floats = solved.T.astype(np.float32)
+        else:
+            solved = cho_solve(factor, others.T.astype(np.float64), overwrite_b=True, check_finite=False)
+            found = solved.T.astype(np.float32) @ own.T
+        found += np.float32(1 / m) - found.mean(axis=1, keepdims=True)
+        return np.asarray(found, dtype=np.float32)
+
+    def direction(self, train: Ints, y: Floats, penalty: float, probe: str) -> Direction:
+        """One `probe` (logistic, ridge, mean_difference) of targets `y` [n], in units of the features as given."""
+        if probe == "logistic":
+            fit = next(self._solve([_logistic(train, np.asarray(y) > 0)], [penalty]))[0]
+            return self._as_given(fit.weights, fit.intercept, fit.converged)
+        if probe == "ridge":
+            targets = np.asarray(y, dtype=np.float64)
+            spread = float(targets[train].std()) or 1.0  # the stopping rule is for margins of order 1
+            fit = next(self._solve([Squared(train, targets / spread)], [penalty]))[0]
+            return self._as_given(fit.weights * spread, fit.intercept * spread, fit.converged)
+        if probe == "mean_difference":
+            positive = np.asarray(y)[train] > 0
+            high, low = (self._z[train[rows]].mean(axis=0, dtype=np.float64) for rows in (positive, ~positive))
+            weights = high - low
+            return self._as_given(weights, -float(weights @ (high + low)) / 2, True)
+        raise ValueError(f"no probe is called {probe!r}; there are logistic, ridge and mean_difference")
+
+    def _solve(self, losses: Sequence[Loss], penalties: Sequence[float]) -> Iterator[list[Fitted]]:
+        n, d = self._z.shape
+        size = int(np.clip(_ENTRIES // n, 8, 64))
+        for first in range(0, len(losses), size):
+            fits = [Descent(loss, self._basis, d).path(penalties, n) for loss in losses[first : first + size]]
+            yield from together(self._products, fits)
+
+    def _as_given(self, weights: Array, intercept: float, converged: bool) -> Direction:
+        given, shift = self._scaling.outward(weights)
+        return Direction(given, intercept + shift, converged)
+
+
+def _logistic(train: Ints, y: Bools) -> Logistic:
+    if y[train].all() or not y[train].any():
+        raise ValueError("a probe needs training rows of both classes")
+    return Logistic(train, np.where(y, 1.0, -1.0))
+
+
+def _gram(z: Floats) -> Array:
+    """Z'z in float64, the products of each block of rows in float32."""
+    found = np.zeros((z.shape[1], z.shape[1]))
+    for first in range(0, len(z), _BLOCK):
+        block = z[first : first + _BLOCK]
+        found += block.T @ block
+    return found
