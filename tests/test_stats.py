@@ -168,10 +168,12 @@ def test_the_interval_is_the_logit_of_the_value_with_the_inflated_fold_variance(
     split, scores = folded(1)
     scored = evaluate(split, scores)
     mean = np.mean([delong(split.labels[split.folds == k], scores[split.folds == k]) for k in range(5)])
-    error = np.sqrt(mean * (1 / 5 + 1 / 4)) / (scored.value * (1 - scored.value))
+    spread = scored.value * (1 - scored.value)
     logit = np.log(scored.value / (1 - scored.value))
     found = mean_interval(split, scored, 0.95)
-    bounds = 1 / (1 + np.exp(-(logit + np.array([-1, 1]) * 1.959963984540054 * error)))
+    reach = 1.959963984540054 * np.sqrt(mean * (1 / 5 + 2 * np.sqrt(spread) / 4)) / spread
+    bounds = 1 / (1 + np.exp(-(logit + np.array([-1, 1]) * reach)))
+    error = np.sqrt(mean * (1 / 5 + 1 / 4)) / spread  # the test keeps the whole term for shared training rows
     assert (found.low, found.high) == pytest.approx(tuple(bounds), abs=1e-12)
     assert found.p == pytest.approx(NormalDist().cdf(-logit / error), rel=1e-12)
     assert not found.boundary
@@ -252,6 +254,13 @@ def test_groups_make_the_interval_wider_when_their_rows_agree() -> None:
     wide = mean_interval(pairs, evaluate(pairs, doubled), 0.95)
     narrow = mean_interval(rows, evaluate(rows, doubled), 0.95)
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
+def test_the_term_for_shared_training_rows_fades_from_all_at_chance_to_half() -> None:
+    split, _ = folded(8)
+    assert split.inflation_at(0.5) == split.inflation == 1 / 5 + 1 / 4
+    assert split.inflation_at(0.8) == pytest.approx(1 / 5 + 0.8 / 4)
+    assert split.inflation_at(0.99) == split.inflation_at(0.01) == 1 / 5 + 1 / 8
 
 
 # ---------------------------------------------------------------- Holm

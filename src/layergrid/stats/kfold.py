@@ -3,12 +3,15 @@
 The target of every k-fold estimate is the mean population value of the K fitted scorers, K / r in each of r repeats.
 Its value is the mean of the folds' values, because the scores of different folds are not on one scale. Its variance is
 
-    mean over folds of their clustered variances  x  (1 / k + 1 / (k - 1)),    k = K / r,
+    mean over folds of their clustered variances  x  (1 / k + w / (k - 1)),    k = K / r,
 
 where the first term is that of k independent folds and the second stands for the training rows that the folds share
-(Nadeau & Bengio 2003, with n_test / n_train = 1 / (k - 1)). Repeats average the split's noise away but bring no new
-rows, so that they do not divide the variance. One fold is a fixed split, whose variance is its own. For the AUROC:
-DeLong, DeLong & Clarke-Pearson 1988 in the fast form of Sun & Xu 2014; rows of one group: Obuchowski 1997.
+(Nadeau & Bengio 2003, with n_test / n_train = 1 / (k - 1)), with w = 1 but for the interval of one AUROC.
+
+What correlates the folds is that a pair of rows in different folds counts in both, once as a training row and once as a
+held-out one. Scorers that know nothing owe all their variance to such pairs; those that know the direction owe it to
+single rows, which count once. So w = max(1/2, 2 sqrt(A (1 - A))) for an AUROC of A: 1 at chance, and at least 1/2
+because scorers of many features owe much to pairs at any AUROC. With w = 1, 95 % intervals near 0.95 cover 99.4 %.
 """
 
 from __future__ import annotations
@@ -46,14 +49,19 @@ class Split:
 
     @property
     def inflation(self) -> float:
-        """What the mean fold variance is multiplied by: 1 / k + 1 / (k - 1) for k folds a repeat, 1 for one fold.
+        """What the mean fold variance is multiplied by: 1 / k + 1 / (k - 1) for k folds a repeat, 1 for one fold."""
+        return self.inflation_at(None)
+
+    def inflation_at(self, value: float | None) -> float:
+        """The inflation for a scorer that reaches `value`, its second term times the share w (see the module).
 
         Raises ValueError where the folds cannot be shared out among the repeats.
         """
         k, rest = divmod(self.k, self.repeats)
         if rest:
             raise ValueError(f"{self.k} folds are not {self.repeats} repeats of the same number of folds")
-        return 1 / k + 1 / (k - 1) if k > 1 else 1.0
+        share = 1.0 if value is None else self.metric.overlap(value)
+        return 1 / k + share / (k - 1) if k > 1 else 1.0
 
     @cached_property
     def trials(self) -> float:
@@ -116,9 +124,10 @@ def evaluate(split: Split, scores: Floats) -> Scored:
 def mean_interval(split: Split, scored: Scored, level: float, chance: float | None = None) -> Interval:
     """The k-fold interval of a mean, with normal quantiles on the metric's scale: logit, identity or Fisher's z.
 
-    The p-value is that of the same statistic, one-sided against `chance` (default: the metric's; an accuracy has none
-    of its own). Where a fold of a share stands at 0 or 1 the bound is one-sided (`boundary_interval`). Bounds are NaN
-    where nothing varies: scores that are constant in every fold, or a fold at an end of the range of another metric.
+    The p-value is one-sided against `chance` (default: the metric's; an accuracy has none of its own), by the distance
+    on that scale over the standard error with the whole inflation, which is due where nothing is known. Where a fold of
+    a share stands at 0 or 1 the bound is one-sided (`boundary_interval`). Bounds are NaN where nothing varies: scores
+    that are constant in every fold, or a fold at an end of the range of another metric.
     """
     value, metric = scored.value, split.metric
     level_of_chance = metric.chance if chance is None else chance
@@ -131,7 +140,7 @@ def mean_interval(split: Split, scored: Scored, level: float, chance: float | No
         return Interval(value, NAN, NAN)
     error = float(np.sqrt(variance)) / metric.spread(value)
     middle = metric.forward(value)
-    reach = quantile(level) * error
+    reach = quantile(level) * error * float(np.sqrt(split.inflation_at(value) / split.inflation))
     p = NAN if level_of_chance is None else NormalDist().cdf((metric.forward(level_of_chance) - middle) / error)
     return Interval(value, metric.backward(middle - reach), metric.backward(middle + reach), p)
 

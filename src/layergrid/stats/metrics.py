@@ -56,6 +56,15 @@ class Metric:
             return value * (1 - value)
         return 1 - value**2 if self.scale == "fisher" else 1.0
 
+    def overlap(self, value: float) -> float:
+        """The share of the term for shared training rows that is due in the interval of a k-fold mean (see kfold).
+
+        max(1/2, 2 sqrt(A (1 - A))) for an AUROC A, 1 for other metrics.
+        """
+        if self.scale == "logit" and self.chance == 0.5:
+            return max(0.5, 2 * float(np.sqrt(value * (1 - value))))
+        return 1.0
+
 
 # ---------------------------------------------------------------- AUROC
 

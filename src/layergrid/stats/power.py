@@ -27,7 +27,7 @@ def detectable(split: Split, threshold: float, power: float = 0.8, spread: float
     """The smallest true AUROC whose estimate exceeds chance by `threshold` null standard deviations with this `power`.
 
     `threshold` is the critical value of the corrected test (`many.critical`). With v(A) the mean over folds of Hanley
-    and McNeil's variance times the inflation, n1 and n0 counting groups of each class in a fold, it solves
+    and McNeil's variance times `Split.inflation_at`, n1 and n0 counting groups of each class in a fold, it solves
 
         A - 1/2 = threshold s + z_power sqrt(v(A)),    s = `spread`, or sqrt(v(1/2)) where none is given.
 
@@ -41,7 +41,7 @@ def detectable(split: Split, threshold: float, power: float = 0.8, spread: float
         return NAN
 
     def error(value: float) -> float:
-        return float(np.sqrt(np.mean([hanley_mcneil(value, *pair) for pair in counts]) * split.inflation))
+        return float(np.sqrt(np.mean([hanley_mcneil(value, *pair) for pair in counts]) * split.inflation_at(value)))
 
     reach, z = threshold * (error(0.5) if spread is None else spread), NormalDist().inv_cdf(power)
 
