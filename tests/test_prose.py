@@ -258,7 +258,8 @@ def test_of_several_grids_each_sentence_that_weighs_says_which_it_speaks_of(coun
     last = summary.abstract[-1:] if count > 3 else ()
     by_key = {section.key: section for section in summary.sections}
     weighed = [s for key in prose.WEIGHED for p in by_key[key].paragraphs for s in p]
-    for sentence in (*summary.abstract[: len(summary.abstract) - len(last)], *weighed):
+    alone = [s for s in summary.abstract[: len(summary.abstract) - len(last)] if "difference." not in " ".join(s.facts)]
+    for sentence in (*alone, *weighed):
         (name,) = set(of_grid.findall(sentence.text))
         assert {f.split(".")[0] for f in sentence.facts} <= {name}, sentence.text
     for key in ("overview", "components", "analysis", "anomaly", "methods"):
@@ -270,7 +271,7 @@ def test_of_several_grids_each_sentence_that_weighs_says_which_it_speaks_of(coun
 
 
 def test_the_abstract_of_several_grids_speaks_of_three_and_says_how_many_more():
-    said = [s.text for s in summarised(several(*NAMES)).abstract]
+    said = [s.text for s in summarised(several(*NAMES)).abstract if "difference." not in " ".join(s.facts)]
     assert [sum(f"grid {name}" in text.lower() for text in said) for name in NAMES[:3]] == [2, 2, 1]
     assert said[-1] == "Two more grids, flat and before, are described in the sections that follow."
     assert summarised(several(*NAMES[:4])).abstract[-1].text.startswith("One more grid, flat, is described")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Floats, Grid, GridResult, Results
+from layergrid.artifacts import Bools, Floats, Grid, GridResult, Results
 from layergrid.charts import names
 from layergrid.kinds import BadInput
 from layergrid.theme import Theme, faces
@@ -263,12 +263,13 @@ def frame(
     return Frame(grid, layers_from, layer_order, tick, plot, label, transpose, in_bands)
 
 
-def peak(grid: Grid) -> tuple[int, int] | None:
-    """Indices of the cell of most claim: the highest, or the lowest where less is more; None where none has a value."""
-    if not grid.has_value.any():
+def peak(grid: Grid, among: Bools | None = None) -> tuple[int, int] | None:
+    """Indices of the cell of most claim `among` [L, P] some: the highest, or the lowest where less is more, or None."""
+    among = grid.has_value if among is None else among & grid.has_value
+    if not among.any():
         return None
     sign = 1.0 if grid.quantity.higher_is == "more" else -1.0
-    values = np.where(grid.has_value, sign * grid.value, -np.inf)
+    values = np.where(among, sign * grid.value, -np.inf)
     i, j = np.unravel_index(int(np.argmax(values)), values.shape)
     return int(i), int(j)
 

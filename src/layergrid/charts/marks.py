@@ -51,9 +51,10 @@ def status_words(status: str, reason: str) -> str:
 
 
 def inside_noise(grid: Grid) -> Bools:
-    """Bool [L, P]: tested cells that cannot be told from chance after correction."""
+    """Bool [L, P]: tested cells that are not above chance after correction."""
     with np.errstate(invalid="ignore"):
-        return grid.has_value & (grid.p_adjusted >= 1 - grid.level - 1e-12)
+        low = grid.value <= (grid.quantity.chance or 0.0)
+        return grid.has_value & np.isfinite(grid.p_adjusted) & ((grid.p_adjusted >= 1 - grid.level - 1e-12) | low)
 
 
 def notes(grid: Grid, scale: Scale) -> list[Note]:
@@ -127,8 +128,12 @@ def _in_bands(runs: list[tuple[int, int]], per: int) -> list[tuple[int, int, int
 
 
 def diamond(grid: Grid, sizes: Frame, theme: Theme, scale: Scale) -> list[dict[str, Any]]:
-    """A small diamond at the cell of most claim, light on a strong colour and dark on a pale one."""
-    best = shared.peak(grid)
+    """A small diamond at the cell of most claim, light on a strong colour and dark on a pale one.
+
+    Of a tested grid a cell above chance; without one there is no diamond.
+    """
+    tested = grid.has_value & np.isfinite(grid.p_adjusted)
+    best = shared.peak(grid, tested & ~inside_noise(grid) if tested.any() else grid.has_value)
     if best is None:
         return []
     ink = theme.colour("pale") if luminance(scale.stop(float(grid.value[best]))) < 0.42 else theme.colour("box")

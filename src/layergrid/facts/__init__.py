@@ -13,13 +13,35 @@ from typing import Any
 
 from layergrid import text
 from layergrid.artifacts import Fact, Results, Sentence, Summary
-from layergrid.facts import best, changes, contrasts, depth, heads, methods, places, references, shape, sources, tokens
+from layergrid.facts import (
+    added,
+    alone,
+    best,
+    between,
+    changes,
+    choices,
+    classes,
+    contrasts,
+    control,
+    depth,
+    heads,
+    methods,
+    permuted,
+    places,
+    references,
+    shape,
+    sources,
+    tokens,
+)
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
-RULES = (shape, best, places, changes, depth, contrasts, references, heads, tokens, methods)
-RESERVED = frozenset({"data", "model", "expectation"})
+RULES = (
+    shape, permuted, best, added, places, alone, control, changes, depth, contrasts, references, heads, classes, tokens,
+    choices, methods,
+)  # fmt: skip
+RESERVED = frozenset({"data", "model", "expectation", "difference"})
 
 
 def prefixes(results: Results) -> tuple[str, ...]:
@@ -45,12 +67,15 @@ def derive(results: Results) -> tuple[Fact, ...]:
     sides = Ledger()
     sources.derive(results, sides)
     found = dict(sides.facts)
-    for view, prefix in zip(views(results), prefixes(results), strict=True):
+    seen, names = views(results), prefixes(results)
+    for view, prefix in zip(seen, names, strict=True):
         ledger = Ledger(view.grid.name, prefix)
         for rules in RULES:
             rules.derive(view, ledger)
         found |= ledger.facts
-    return tuple(found.values())
+    pairs = Ledger()
+    between.derive(seen, names, pairs)
+    return tuple((found | pairs.facts).values())
 
 
 def sentences(summary: Summary) -> Iterator[tuple[str, Sentence]]:

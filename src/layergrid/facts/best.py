@@ -21,8 +21,12 @@ def derive(view: View, ledger: Ledger) -> None:
     selection = view.result.selection
     if selection is not None and math.isfinite(selection.estimate.value):
         _nested(view, selection, ledger)
-    if view.peaks:
+    if view.constant:
+        _constant(view, ledger)
+    if view.peaks and not view.silent:
         _highest(view, ledger)
+        if view.named and int(view.ok.sum()) > 1:
+            _tied(view, ledger)
     if view.described and view.named:
         _lowest(view, ledger)
     _baselines(view, ledger)
@@ -37,7 +41,7 @@ def _nested(view: View, selection: Selection, ledger: Ledger) -> None:
     chance = view.grid.quantity.chance
     if chance is not None:
         relation = against_zero(e.low - chance, e.high - chance)
-        shown = text.trimmed(chance)
+        shown = text.trimmed(chance, 3)
         forms = {"text": f"{relation} chance ({shown})", "short": f"{relation} chance"} if relation else {}
         if relation:
             forms["clause"] = f"{'and ' if relation == 'cannot be told from' else ''}{forms['text']}"
@@ -83,8 +87,7 @@ def _highest(view: View, ledger: Ledger) -> None:
     i, j = view.peaks[0]
     e = cell(view, (i, j))
     where = _where(view, view.peaks)
-    the = f"the {view.extreme} cell" if len(view.peaks) == 1 else f"the {view.extreme} cells"
-    the = "the only cell" if view.ok.sum() == 1 else the
+    the = "the only cell" if view.ok.sum() == 1 else _best(view)
     claim = view.grid.quantity.claim
     forms = cell_forms(view, e) | {
         "where": where,
@@ -95,27 +98,25 @@ def _highest(view: View, ledger: Ledger) -> None:
         "lone": "the only cell" if view.ok.sum() == 1 else "",
         "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
-        "not": "not above chance" if view.tested and not (view.named or view.constant) else "",
         "single": view.extreme if view.named else "",
         "least": "least is most" if view.sign < 0 else "",
         "beside": _beside(view, (i, j)),
         "holds": _holds(view, (i, j)),
-        "superlative": f"most {claim}" if view.named and claim else "",
+        "superlative": f"most {claim}" if view.named and claim and not view.veiled else "",
     }
     ledger.add("highest", "highest", forms, cells=view.points(view.peaks), value=e.value, low=e.low, high=e.high, n=e.n)
-    if view.constant:
-        value = text.number(e.value, view.digits)
-        every = "both" if view.ok.sum() == 2 else f"all {text.words(int(view.ok.sum()))}"
-        clause = f"{every} cells hold the same value, {value}, and none is singled out"
-        ledger.add(
-            "constant",
-            "constant grid",
-            {"text": clause, "Text": text.capital(clause)},
-            value=e.value,
-            n=int(view.ok.sum()),
-        )
-    elif view.named and int(view.ok.sum()) > 1:
-        _tied(view, ledger)
+
+
+def _best(view: View) -> str:
+    """The highest cell or cells with their article."""
+    return f"the {view.called(range(len(view.grid.positions)), len(view.peaks) > 1)}"
+
+
+def _constant(view: View, ledger: Ledger) -> None:
+    e, n = cell(view, view.peaks[0]), int(view.ok.sum())
+    every = "both" if n == 2 else f"all {text.words(n)}"
+    clause = f"{every} cells hold the same value, {text.number(e.value, view.digits)}, and none is singled out"
+    ledger.add("constant", "constant grid", {"text": clause, "Text": text.capital(clause)}, value=e.value, n=n)
 
 
 def _where(view: View, cells: Sequence[Index]) -> str:
@@ -177,18 +178,16 @@ def _tied(view: View, ledger: Ledger) -> None:
     """Cells that a paired interval cannot tell from the highest, which does not count itself."""
     if not view.paired:
         return
-    mask = view.grid.tied_with_best & view.ok
+    mask = view.ties
     first = view.peaks[0]
-    best = f"the {view.extreme} {'cell' if len(view.peaks) == 1 else 'cells'}"
+    best = _best(view)
     if view.grid.status[first] == CellStatus.BOUNDARY.value:
         return  # no paired interval exists there, so that nothing could be told from it
     others = [(int(i), int(j)) for i, j in np.argwhere(mask) if (int(i), int(j)) not in view.peaks]
     total = int(view.ok.sum()) - len(view.peaks)
-    columns = sorted({j for _, j in others})
+    clear = [c for c in others if not view.noise[c]]  # those inside the noise are counted, and not named
+    columns = sorted({j for _, j in clear})
     noun = "cell" if len(others) == 1 else "cells"
-    where = {j: text.layers([view.grid.layers[i] for i, c in others if c == j]) for j in columns}
-    named = [f"{view.shown(j)} ({where[j]})" for j in columns]
-    spread = text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} {view.noun}s"
     full = ""
     if not others:
         clause = f"every other cell can be told from {best}"
@@ -196,7 +195,11 @@ def _tied(view: View, ledger: Ledger) -> None:
         clause = f"no other cell can be told from {best}"
     else:
         clause = f"{text.words(len(others))} other {noun} cannot be told from {best}"
+        spread = _spread(view, clear)
         full = f"{text.words(len(others))} other {noun}, at {spread}, cannot be told from {best}"
+        if len(clear) < len(others):
+            full = f"{clause}, {text.words(len(clear)) if clear else 'none'} of them above chance"
+            full += f", at {spread}" if clear else ""
     if others:
         ledger.add(
             "tied.count",
@@ -205,7 +208,7 @@ def _tied(view: View, ledger: Ledger) -> None:
             cells=view.points(others),
             value=len(others),
         )
-    only = columns == [first[1]]
+    only = columns == [first[1]] and len(clear) == len(others)
     run = text.layers([view.grid.layers[i] for i, _ in [*others, first]]) if only else ""
     forms = {
         "text": clause,
@@ -221,6 +224,14 @@ def _tied(view: View, ledger: Ledger) -> None:
     ledger.add(
         "tied", "ties", forms, cells=points, value=len(others), n=total, relation=forms["relation"], of=["highest"]
     )
+
+
+def _spread(view: View, cells: Sequence[Index]) -> str:
+    """Where cells stand: positions with their layers, or how many positions."""
+    columns = sorted({j for _, j in cells})
+    where = {j: text.layers([view.grid.layers[i] for i, c in cells if c == j]) for j in columns}
+    named = [f"{view.shown(j)} ({where[j]})" for j in columns]
+    return text.listed(named) if len(columns) <= 4 else f"{text.words(len(columns))} {view.noun}s"
 
 
 def cell_forms(view: View, e: Estimate) -> dict[str, str]:
@@ -261,6 +272,7 @@ def _baselines(view: View, ledger: Ledger) -> None:
     forms["alone"] = f"{'does' if one else 'do'} not account for it by {'itself' if one else 'themselves'}"
     forms |= {"verb": "reaches" if len(best) == 1 else "reach", "The": text.capital(forms["the"])}
     forms |= estimate_forms(best[0].estimate, view.digits) if best[0].estimate else {}
+    forms["states"] = "states" if best[0].sees == "states" else ""
     e = best[0].estimate
     low, high = (e.low, e.high) if e else (None, None)
     ledger.add(

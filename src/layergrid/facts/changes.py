@@ -201,9 +201,11 @@ def _departures(view: View, ledger: Ledger) -> None:
     ledger.add("departure.rule", "anomaly rule", forms, value=DEPARTURE, high=threshold, n=judged)
     with np.errstate(invalid="ignore"):
         apart = (np.abs(distance) >= threshold) & ~((grid.low <= near) & (near <= grid.high))
-    hits = [(int(i), int(j)) for j, i in np.argwhere(apart.T)]
+    found = [(int(i), int(j)) for j, i in np.argwhere(apart.T)]
+    hits = [c for c in found if not view.noise[c]]
     hits.sort(key=lambda c: -abs(distance[c]))
     which = text.counted(len(hits), "cell") if hits else "no cell"
+    which += " above chance" if len(found) > len(hits) else ""  # one inside the noise is no departure
     clause = f"{which} {'meets' if len(hits) <= 1 else 'meet'} this rule"
     forms = {"text": clause, "Text": text.capital(clause)}
     of = ["departure.rule"]

@@ -79,28 +79,22 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
     index = view.peak(columns)
     if index is None or not view.named:
         return None
-    if view.tested and not view.above[:, columns].any():
-        return None
     if view.grid.contrast and view.bounded[index] and not view.grid.low[index] > 0:
         return None
-    same = [c for c in _cells(view, columns) if view.ok[c] and view.grid.value[c] == view.grid.value[index]]
+    same = [c for c in _cells(view, columns) if view.speaking[c] and view.grid.value[c] == view.grid.value[index]]
     if len(same) == int(view.ok[:, columns].sum()) > 1:
         return None
     e = cell(view, index)
     position = view.shown(index[1])
     rows = [view.grid.layers[i] for i, j in same if j == index[1]]
     layers, several = text.layers(rows), len(rows) > 1
-    the = (
-        "the only cell"
-        if int(view.ok[:, columns].sum()) == 1
-        else f"the {view.extreme} {'cells' if several else 'cell'}"
-    )
+    the = "the only cell" if int(view.ok[:, columns].sum()) == 1 else f"the {view.called(columns, several)}"
     forms = cell_forms(view, e) | {
         "position": position,
         "layers": layers,
         "where": f"{position} in {layers}",
         "the": the,
-        "Several": f"The {view.extreme} cells",
+        "Several": f"The {view.called(columns, True)}",
         "The": text.capital(the),
         "stands": "stand" if several else "stands",
         "that": "those" if several else "that",
@@ -129,6 +123,10 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
         rows = [i0, *(i for i, _ in _cannot_tell(view, peak, [(i, j) for i in beside]))]
     else:
         rows = [i0, *(i for i in beside if abs(grid.value[peak] - grid.value[i, j]) <= _near(view) + 1e-9)]
+    noisy = [i for i in rows if view.noise[i, j]]
+    if noisy:
+        _band_above(view, peak, [i for i in rows if i not in noisy], paired, key, ledger)
+        return
     layers = text.layers([grid.layers[i] for i in rows])
     top = sum(bool(grid.value[i, j] == grid.value[peak]) for i in rows)  # equal ones, which are the highest together
     others, it = len(rows) - top, "it" if top == 1 else "them"
@@ -144,6 +142,26 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
         clause = f"{layers} stand {near}" if others else f"no other layer stands {near}"
     forms = {"text": clause, "layers": layers}
     points = view.points([(i, j) for i in sorted(rows)])
+    ledger.add(f"{key}.band", "band", forms, cells=points, value=others, relation=relation, of=[f"{key}.peak"])
+
+
+def _band_above(view: View, peak: Index, rows: Sequence[int], paired: bool, key: str, ledger: Ledger) -> None:
+    """The band where layers inside the noise stand as near to the peak: of those above chance alone."""
+    clear = [i for i in view.column(peak[1]) if not view.noise[i, peak[1]]]
+    layers, others = text.layers([view.grid.layers[i] for i in rows]), len(rows) - 1
+    near = "cannot be told from it" if paired else f"stand within {text.trimmed(_near(view))} of it"
+    far = "can be told from it" if paired else f"stands farther than {text.trimmed(_near(view))} from it"
+    if len(clear) == 1:
+        clause = "no other layer is above chance"
+    elif not others:
+        clause = f"every other layer above chance {far}"
+    elif others == len(clear) - 1:
+        clause = f"{layers}, all that are above chance, {near}"
+    else:
+        clause = f"of the layers above chance, {layers.partition(' ')[2]} {near}"
+    relation = ("cannot be told from" if others else "can be told from") if paired else "within"
+    points = view.points([(i, peak[1]) for i in sorted(rows)])
+    forms = {"text": clause, "layers": layers}
     ledger.add(f"{key}.band", "band", forms, cells=points, value=others, relation=relation, of=[f"{key}.peak"])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import CellStatus, DataCard, Quantity
+from layergrid.facts import permuted
 from layergrid.facts.ledger import Ledger
 from layergrid.facts.sources import by_label
 from layergrid.facts.view import View
@@ -70,7 +71,7 @@ def _quantity(quantity: Quantity, contrast: bool, ledger: Ledger) -> None:
         caution=quantity.caution.rstrip("."),
     )
     if quantity.chance is not None:
-        shown = text.trimmed(quantity.chance)
+        shown = text.trimmed(quantity.chance, 3)
         forms = {"text": shown + unit, "named": f"chance ({shown}{unit})", "clause": f"chance is {shown}{unit}"}
         if contrast:
             forms |= {"named": f"no difference ({shown})", "clause": f"{shown} means no difference"}
@@ -314,22 +315,7 @@ def range_forms(low: float, high: float, digits: int, n: int) -> dict[str, str]:
 def _above(view: View, ledger: Ledger) -> None:
     if not view.tested:
         return
-    correction = str(view.grid.settings.get("correction", ""))
-    corrected = f"after {correction} correction" if correction else "after correction"
-    tests = int(view.grid.settings.get("cells_tested", np.isfinite(view.grid.p_adjusted).sum()))
-    whole = tests == int(view.ok.sum())
-    over = corrected if whole else f"{corrected} over {text.plural(tests, 'cell')}"
-    ledger.add(
-        "correction",
-        "setting",
-        {
-            "text": corrected,
-            "over": over,
-            "name": correction,
-            "tests": f"{text.plural(tests, 'one-sided test')} against chance",
-        },
-        value=tests,
-    )
+    permuted.write_correction(view, ledger)
     write_share(view, ledger, "above", [(i, j) for i in range(view.ok.shape[0]) for j in range(view.ok.shape[1])])
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from layergrid import stats, text
-from layergrid.artifacts import Bools, DataCard, Facet, Grid, GridPoint, GridResult
+from layergrid.artifacts import Bools, DataCard, Facet, Floats, Grid, GridPoint, GridResult
 from layergrid.facts import groups as grouping
 from layergrid.facts.groups import Group as Group
 from layergrid.facts.pairs import Pairs
@@ -92,6 +92,50 @@ class View:
         values = self.grid.value[self.ok]
         return values.size > 1 and float(values.min()) == float(values.max())
 
+    @cached_property
+    def speaking(self) -> Bools:
+        """Cells that may be called high, bool [L, P]: where any is above chance those that are, else all with a value.
+
+        A cell inside the noise is neither a peak nor the end of a band.
+        """
+        return self.above if self.tested and self.above.any() else self.ok
+
+    @cached_property
+    def noise(self) -> Bools:
+        """Cells of a tested grid that are not above chance after correction, bool [L, P]."""
+        return np.asarray(self.ok & ~self.above & self.tested)
+
+    def called(self, columns: Sequence[int], several: bool = False) -> str:
+        """What the highest of some cells is called: of those above chance, where one inside the noise reads so."""
+        inside = self.sign * self.grid.value[:, columns]
+        loud, quiet = (
+            float(np.where(mask[:, columns], inside, -np.inf).max(initial=-np.inf))
+            for mask in (self.speaking, self.ok & ~self.speaking)
+        )
+        noun = "cells" if several else "cell"
+        return f"{self.extreme} {noun} above chance" if -np.inf < loud <= quiet else f"{self.extreme} {noun}"
+
+    @cached_property
+    def veiled(self) -> bool:
+        """Whether a cell inside the noise reads as high as the highest cell that is above chance."""
+        return self.called(range(len(self.grid.positions))) != f"{self.extreme} cell"
+
+    @cached_property
+    def silent(self) -> bool:
+        """Whether cells were tested and none is above chance."""
+        return self.tested and not bool(self.above.any())
+
+    @cached_property
+    def ties(self) -> Bools:
+        """Cells that a paired interval cannot tell from the highest that may be called so, itself included."""
+        if not self.veiled:
+            return np.asarray(self.grid.tied_with_best & self.ok)
+        found = np.zeros_like(self.ok)
+        for i, j in np.argwhere(self.ok):
+            gap = self.difference(self.peaks[0], (int(i), int(j)))
+            found[i, j] = gap is None or not (gap.low > 0 or gap.high < 0)
+        return found
+
     @property
     def sign(self) -> int:
         """1 where a higher value is more of what is measured, -1 where it is less (a rank)."""
@@ -109,19 +153,22 @@ class View:
 
     @cached_property
     def peaks(self) -> tuple[Index, ...]:
-        """All cells that hold exactly the highest value (the lowest, where less is more)."""
-        return self._extremes(self.sign)
+        """All cells that hold exactly the highest value (the lowest, where less is more) and are not inside the noise.
+
+        Where no cell is above chance the highest of all, of which nothing may be said (`named`).
+        """
+        return self._extremes(self.sign, self.speaking)
 
     @cached_property
     def valleys(self) -> tuple[Index, ...]:
         """All cells at the other end."""
-        return self._extremes(-self.sign)
+        return self._extremes(-self.sign, self.ok)
 
-    def _extremes(self, sign: int) -> tuple[Index, ...]:
-        if not self.ok.any():
+    def _extremes(self, sign: int, mask: Bools) -> tuple[Index, ...]:
+        if not mask.any():
             return ()
-        top = (sign * self.grid.value[self.ok]).max()
-        return tuple((int(i), int(j)) for i, j in np.argwhere(self.ok & (sign * self.grid.value == top)))
+        top = (sign * self.grid.value[mask]).max()
+        return tuple((int(i), int(j)) for i, j in np.argwhere(mask & (sign * self.grid.value == top)))
 
     @cached_property
     def named(self) -> bool:
@@ -129,7 +176,7 @@ class View:
 
         Of differences whose intervals are known, only where the interval of the highest lies above zero.
         """
-        if not self.peaks or self.constant or (self.tested and not self.above.any()):
+        if not self.peaks or self.constant or self.silent:
             return False
         first = self.peaks[0]
         if not self.grid.contrast or not self.bounded[first]:
@@ -167,25 +214,42 @@ class View:
         return [int(i) for i in np.flatnonzero(self.ok[:, j])]
 
     def peak(self, columns: Sequence[int]) -> Index | None:
-        """The highest cell of some positions (the first of equals), or None where they hold no value."""
-        values = np.where(self.ok[:, columns], self.sign * self.grid.value[:, columns], -np.inf)
-        if not self.ok[:, columns].any():
+        """The highest cell of some positions (the first of equals), or None where none of theirs may be called so."""
+        values = np.where(self.speaking[:, columns], self.sign * self.grid.value[:, columns], -np.inf)
+        if not self.speaking[:, columns].any():
             return None
         i, j = np.unravel_index(int(np.argmax(values)), values.shape)
         return int(i), int(columns[int(j)])
 
     @cached_property
     def split(self) -> stats.Split | None:
-        """The held-out rows, where scores were kept."""
-        held = self.result.held_out
-        if held is None or len(held.labels) == 0 or self.grid.metric != "auroc":
+        """The held-out rows, where scores of a known metric were kept."""
+        held, metric = self.result.held_out, stats.METRICS.get(self.grid.metric)
+        if held is None or not held.example_ids or metric is None:
             return None
         groups = np.unique(np.array(held.groups, dtype=object), return_inverse=True)[1]
-        return stats.Split(held.labels, groups, held.folds)
+        target: stats.Target = held.labels if held.target is None else held.target
+        if held.classes:
+            target = target.astype(np.int64)
+        return stats.Split(target, groups, held.folds, metric, held.repeats)
 
     @cached_property
     def _scored(self) -> dict[Index, stats.Scored]:
         return {}
+
+    def scores(self, index: Index) -> Floats | None:
+        """Held-out scores of a cell [n], or [C, n] of C classes; None where none were kept."""
+        held = self.result.held_out
+        if held is None:
+            return None
+        return np.stack([held.by_class[c][index] for c in held.classes]) if held.by_class else held.cells[index]
+
+    def gap(self, a: Floats, b: Floats) -> stats.Interval | None:
+        """Paired difference of two held-out scorers, `a` minus `b`; None where the rows or a score are lacking."""
+        if self.split is None or np.isnan(a).any() or np.isnan(b).any():
+            return None
+        one, other = (stats.evaluate(self.split, scores) for scores in (a, b))
+        return stats.difference_interval(self.split, one, other, self.grid.level)
 
     def reference(self, facet: Facet) -> str:
         """A reference as a sentence calls it, with its article."""
@@ -211,11 +275,14 @@ class View:
         if self.pairs is not None:
             self.compare([(a, b)])
             return self._compared[a, b]
-        if self.split is None or self.result.held_out is None:
+        if self.split is None:
             return None
         for index in (a, b):
+            scores = self.scores(index)
+            if scores is None or np.isnan(scores).any():
+                return None
             if index not in self._scored:
-                self._scored[index] = stats.evaluate(self.split, self.result.held_out.cells[index])
+                self._scored[index] = stats.evaluate(self.split, scores)
         return stats.difference_interval(self.split, self._scored[a], self._scored[b], self.grid.level)
 
     @cached_property

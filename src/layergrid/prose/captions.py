@@ -7,9 +7,11 @@ from layergrid.artifacts import DataCard, Paragraph, Results, Sentence
 from layergrid.facts.sources import data_key
 from layergrid.facts.view import View
 from layergrid.prose import described
+from layergrid.prose.beside import additions
 from layergrid.prose.sections import trends
 from layergrid.prose.voice import Voice, chained, joined
 
+POSITION = "nested position"  # the rule of facts on one position alone
 BLANK, BREAK = text.token(" "), text.token("\n")
 
 
@@ -66,6 +68,8 @@ def of_grid(voice: Voice, view: View) -> dict[str, Paragraph]:
         f"{name}.tied": _tied(voice),
         f"{name}.baselines": _baselines(voice),
         f"{name}.winners": _winners(voice),
+        f"{name}.alone": _alone(voice),
+        f"{name}.control": _control(voice),
     }
     return {key: paragraph for key, paragraph in found.items() if paragraph}
 
@@ -106,7 +110,10 @@ def _heads(voice: Voice) -> Paragraph:
 
 
 def _classes(voice: Voice) -> Paragraph:
-    """Of the small maps of a contrast's classes."""
+    """Of the small maps of a contrast's classes, or of each class against the rest."""
+    if voice.has("classes"):
+        line = f"AUROC of single classes against the rest by layer and {_axis(voice)}{voice.whose}: {{classes}}"
+        return (voice.say(f"{line}."),)
     if not voice.has("contrast", "one"):
         return ()
     line = f"{{quantity|Bare}} by layer and {_axis(voice)}{voice.whose}: {{contrast|one}} and {{contrast|other}}"
@@ -186,4 +193,23 @@ def _baselines(voice: Voice) -> Paragraph:
     if not (voice.has("best_baseline") and voice.has("nested")):
         return ()
     line = "Baselines on the rows and folds of the grid, and the nested estimate minus each of them, paired"
-    return (voice.say(f"{line}, with {{level|intervals}}."), voice.say("The nested estimate is {nested}."))
+    said = [voice.say(f"{line}, with {{level|intervals}}."), voice.say("The nested estimate is {nested}.")]
+    line = "Where the probe is added, it and {a|label} are fitted together."
+    return (*said, *(voice.say(line, a=key) for key in additions(voice)))
+
+
+def _alone(voice: Voice) -> Paragraph:
+    if not any(fact.rule == POSITION and voice.owns(fact) for fact in voice.facts.values()):
+        return ()
+    said = [voice.say("{quantity|Name} of each position alone, with {choice|own}, with {level|intervals}.")]
+    if voice.has("positions.best", "position"):
+        line = "Differences are those from {positions.best|position}, paired; {positions.best|optimistic}"
+        said.append(voice.say(f"{line}, so that they are optimistic."))
+    return tuple(said)
+
+
+def _control(voice: Voice) -> Paragraph:
+    if not voice.has("control"):
+        return ()
+    line = "Tokens at each position, and the selectivity of its {control|cell}: the task less {control}"
+    return (voice.say(f"{line}, with {{level|intervals}}."),)

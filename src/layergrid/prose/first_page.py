@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from layergrid.artifacts import Cite, Grid, KeyFigure, Paragraph, Results, Sentence
 from layergrid.facts.groups import Group
 from layergrid.facts.sources import data_key, model_key
+from layergrid.prose.beside import absent, with_addition
 from layergrid.prose.voice import Voice, chained, joined
 
-CHOSEN = "when layer, position and penalty are chosen inside the training folds and scored on the fold left out"
+CHOSEN = " {choice|when}"  # a piece of a template: how the nested best is chosen
 
 
 def finding(results: Results, voices: Sequence[Voice], whole: Voice) -> Sentence:
@@ -45,7 +46,7 @@ def abstract(voice: Voice, grid: Grid, groups: Sequence[Group]) -> Paragraph:
         return (without_values(voice), voice.say(f"Nothing can be said of {{quantity|subject}}{data}."))
     if voice.has("constant"):
         return kept([nested(voice, grid), gain(voice), voice.say("{constant|Text}."), extent(voice, ())])
-    return kept([nested(voice, grid), gain(voice), where(voice), extent(voice, groups)])
+    return (*kept([nested(voice, grid), gain(voice), where(voice), extent(voice, groups)]), *absent(voice))
 
 
 def kept(sentences: Sequence[Sentence | None]) -> Paragraph:
@@ -64,7 +65,7 @@ def without_values(voice: Voice) -> Sentence:
     return joined([*voice.say("{empty|Text}: ").parts, *why, "."])
 
 
-def nested(voice: Voice, grid: Grid, chosen: str = f" {CHOSEN}") -> Sentence | None:
+def nested(voice: Voice, grid: Grid, chosen: str = CHOSEN) -> Sentence | None:
     """The headline: the nested best against chance, or what there is without one; `chosen` says how it is chosen."""
     if not voice.has("nested"):
         return _unselected(voice)
@@ -105,7 +106,11 @@ def _unselected(voice: Voice) -> Sentence | None:
 
 
 def gain(voice: Voice) -> Sentence | None:
-    """The nested best beside the best baseline."""
+    """The nested best beside the best baseline, and what the probe adds to simpler predictors."""
+    return with_addition(voice, _gain(voice))
+
+
+def _gain(voice: Voice) -> Sentence | None:
     if not voice.has("best_baseline") or not voice.has("nested"):
         return None
     relation = voice.relation("gain")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from layergrid.artifacts import Grid, Paragraph
+from layergrid.artifacts import Grid, Paragraph, Sentence
+from layergrid.prose.beside import additions
 from layergrid.prose.voice import Voice
 
 PAIRED = "paired cells"  # the rule of facts that compare two cells
@@ -59,19 +60,27 @@ def _rows(voice: Voice) -> Paragraph:
     if voice.has("groups", "column"):
         end = "stay together in each split" if voice.has("folds") else "count as a group in each interval"
         said.append(voice.say(f"Rows that share a value of {{groups|column}} {end} ({{groups|count}})."))
+    if voice.has("near_duplicates"):
+        said.append(voice.say("{near_duplicates|Text}."))
     return tuple(said)
 
 
 def _fits(voice: Voice) -> Paragraph:
-    said = []
-    if voice.has("folds"):
+    said = [voice.say(f"{{{key}|Text}}.") for key in ("target", "probe") if voice.has(key, "Text")]
+    if voice.has("validation"):
+        said.extend(_validated(voice))
+    elif voice.has("folds"):
         line = "Rows are split into {folds}, by classes and groups"
         if voice.has("nested"):
             inner = "{inner_folds} of each training part" if voice.has("inner_folds") else "the training part"
             penalties = " ({penalties})" if voice.has("penalties") else ""
-            line += f"; layer, position and penalty{penalties} are chosen on {inner}"
+            line += f"; {{choice|what}}{penalties} are chosen on {inner}"
             line += ", and the chosen cell is scored on the fold left out"
         said.append(voice.say(f"{line}."))
+        if voice.has("repeats", "Clause"):
+            said.append(voice.say("{repeats|Clause}."))
+        if voice.has("positions.best", "position"):
+            said.append(voice.say("The nested value of a position is that of this position alone, with {choice|own}."))
     for key, head in (("scaling", "Scaling"), ("solver", "Solver"), ("tolerance", "Tolerance")):
         if voice.has(f"method.{key}"):
             end = "; {unconverged}" if key == "tolerance" and voice.has("unconverged") else ""
@@ -79,15 +88,28 @@ def _fits(voice: Voice) -> Paragraph:
     return tuple(said)
 
 
+def _validated(voice: Voice) -> list[Sentence]:
+    """A split that is no set of folds: training, choosing and test rows, or the published recipe with its faults."""
+    penalties = " ({penalties})" if voice.has("penalties") else ""
+    said = [voice.say("{validation|Text}.")]
+    if voice.has("validation", "chosen") and voice.has("nested"):
+        said.append(voice.say(f"{{choice|What}}{penalties} are chosen on {{validation|chosen}}."))
+    elif penalties:
+        said.append(voice.say("Fitted are {penalties}."))
+    if voice.has("validation", "Faults"):
+        said.append(voice.say("{validation|Faults}."))
+    return said
+
+
 def _values(voice: Voice, grid: Grid) -> Paragraph:
-    said = []
+    said = [voice.say("{metric|Text}.")] if voice.has("metric", "Text") else []
     if voice.has("method.interval") and voice.has("level", "intervals"):
         if voice.has("statistic"):
             said.append(voice.say("Cells are {statistic|cells}."))
         said.append(voice.say("Values and {level|intervals}: {m}.", m="method.interval"))
     if voice.has("beyond_range"):
         said.append(voice.say("{beyond_range|Text}."))
-    if voice.has("method.test"):
+    if voice.has("method.test") and not voice.has("permutation"):
         said.append(voice.say("Test: {m}.", m="method.test"))
     if grid.quantity.positive and not grid.contrast:
         said.append(voice.say("{quantity|Positive} are the positive class."))
@@ -98,7 +120,10 @@ def _many(voice: Voice) -> Paragraph:
     said = []
     if voice.has("correction", "tests"):
         by = ", corrected by the method of {correction|name}" if voice.has("correction", "name") else ", corrected"
+        if voice.has("permutation", "by"):
+            by = ", corrected together {permutation|by}: {permutation}"
         said.append(voice.say(f"The grid makes {{correction|tests}}{by}."))
+    said.extend(_permuted(voice))
     if voice.has("tied"):
         said.append(voice.say("A cell {tie.rule|word} another where {tie.rule}."))
     if any(fact.rule == PAIRED and fact.id.startswith(voice.identifier("")) for fact in voice.facts.values()):
@@ -112,7 +137,29 @@ def _many(voice: Voice) -> Paragraph:
     if voice.has("best_baseline"):
         signs = "; signs are fixed in advance ({signs})" if voice.has("signs") else ""
         said.append(voice.say(f"Baselines are scored on the rows and folds of the grid{signs}."))
+    for key in additions(voice):
+        line = "What the probe adds to {a|label} is told by a predictor fitted to {a|label} and the probe together"
+        line += ", against a predictor fitted to {a|label} alone, on the folds of the grid."
+        said.append(voice.say(line, a=key))
+    if voice.has("control"):
+        line = "A control task gives {control}; selectivity is the value of the task less that of the control task"
+        said.append(voice.say(f"{line}, and is told where tokens recur."))
     return tuple(said)
+
+
+def _permuted(voice: Voice) -> list[Sentence]:
+    """The permutation test, the rows that it cannot move, and what it would find."""
+    said = []
+    if voice.has("permutation"):
+        said.append(voice.say("{permutation|Statistic}; {permutation|p}."))
+    if voice.has("permutation", "Other"):
+        penalty = " ({permutation|ridge})" if voice.has("permutation", "ridge") else ""
+        said.append(voice.say(f"{{permutation|Other}}{penalty}."))
+    if voice.has("permutation.fixed", "Text"):
+        said.append(voice.say("{permutation.fixed|Text}."))
+    if voice.has("detectable", "Clause"):
+        said.append(voice.say("{detectable|Clause}; {detectable|how}."))
+    return said
 
 
 def provenance(whole: Voice) -> Paragraph:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from layergrid import text
 from layergrid.artifacts import Fact, Grid, Paragraph, Sentence
 from layergrid.facts.view import View
+from layergrid.prose.alone import groups_apart
+from layergrid.prose.beside import absent, additions, concluded, interpreted
 from layergrid.prose.first_page import extent, without_values
 from layergrid.prose.voice import Voice, chained, joined
 
@@ -22,7 +24,8 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         return [(voice.within("{constant|Text}.", "{constant}."),)]
     ranked = [*_headline(voice)]
     if not voice.has("tied", "all"):
-        ranked += [*gaps(voice, view), *change(voice)]
+        apart = groups_apart(voice, view) if voice.has("positions.best", "position") else gaps(voice, view)
+        ranked += [*apart, *change(voice)]
     ranked.sort(key=lambda pair: -pair[0])
     lines = [line for _, line in ranked]
     lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
@@ -125,6 +128,7 @@ def interpretation(voice: Voice, view: View) -> list[Paragraph]:
     beside = _beside(voice)
     if beside is not None:
         said.append(beside)
+    said.extend(interpreted(voice))
     if voice.has("question_only", "clause"):
         line = "{q|Label}, made of the question alone, {q|clause}: what is read out may be how hard a question is."
         if view.card is not None and not view.card.written:
@@ -150,20 +154,27 @@ def _unsupported(voice: Voice) -> Paragraph:
         return (voice.say(f"{line}; this speaks of the split or the labels and not of the model."),)
     if voice.has("nested", "range"):
         line = f"{voice.Grid} does not show that {{quantity|subject}} are absent from {{grid|site}}"
-        return (voice.say(f"{line}: values in the interval {{nested|range}} remain compatible with these rows."),)
+        line += ": values in the interval {nested|range} remain compatible with these rows."
+        return (voice.say(line), *absent(voice))
     return (voice.say(f"The values{voice.of} describe these rows and are not an estimate for others."),)
 
 
 def _beside(voice: Voice) -> Sentence | None:
     """What the best baseline lets one say of the nested best."""
     relation = voice.relation("gain")
+    tested = bool(additions(voice))
     name = "{best_baseline|the}, {best_baseline|label},"
+    if voice.has("best_baseline", "states") and relation != "above":
+        return None  # what it means that other states do as well is said of them
     if relation == "above":
         head = "{best_baseline|The}, {best_baseline|label}, {best_baseline|alone}"
         return voice.say(f"{head}: {{nested|the}} stands {{gain|relation}} {{best_baseline|it}}.")
     if relation == "below":
         head = "{best_baseline|The}, {best_baseline|label}, {best_baseline|orders} the rows {gain|converse}"
-        return voice.say(f"{head}; whether the activations add to {{best_baseline|it}} is not tested here.")
+        open_ = "" if tested else "; whether the activations add to {best_baseline|it} is not tested here"
+        return voice.say(f"{head}{open_}.")
+    if relation and tested:
+        return None  # that is told of the addition
     if relation:
         head = f"Whether the activations add anything to {name} is left open"
         below = ", and stands {over_all.below}" if voice.has("over_all.below") else ""
@@ -191,7 +202,8 @@ def anomaly(voice: Voice) -> list[Paragraph]:
 
 def conclusion(voice: Voice, view: View) -> list[Paragraph]:
     """The result once more beside its baseline, then what it does not show."""
-    return [p for p in (_result(voice), _limits(voice, view.grid)) if p]
+    found = (*_result(voice), *concluded(voice), *absent(voice)) if voice.has("nested") else _result(voice)
+    return [p for p in (found, _limits(voice, view.grid)) if p]
 
 
 def _result(voice: Voice) -> Paragraph:
@@ -238,8 +250,11 @@ def _limits(voice: Voice, grid: Grid) -> Paragraph:
         said.append(
             voice.say(f"{voice.Grid} is correlational: what is {{quantity|claim}} need not be used by the model.")
         )
-    if voice.has("folds"):
-        seed = " ({seed})" if voice.has("seed") else ""
+    seed = " ({seed})" if voice.has("seed") else ""
+    rest = next((key for key in ("validation", "repeats") if voice.has(key, "rest")), "")
+    if rest:
+        said.append(voice.say(f"The numbers{voice.of} rest on {{{rest}|rest}}{seed}."))
+    elif voice.has("folds"):
         said.append(voice.say(f"The numbers{voice.of} rest on a single assignment of rows to {{folds}}{seed}."))
     if voice.number("dropped") > 0 and voice.has("rows"):
         shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from layergrid import text
 from layergrid.artifacts import Cite, Grid, Paragraph, Sentence
 from layergrid.facts.view import Group, View
-from layergrid.prose import described
+from layergrid.prose import alone, described
+from layergrid.prose.beside import detectable
 from layergrid.prose.first_page import without_values
 from layergrid.prose.voice import Voice, chained, joined
 
@@ -79,14 +80,15 @@ def _bests(voice: Voice) -> Paragraph:
     if voice.has("nested"):
         link = " " if voice.relation("nested.chance") == "cannot be told from" else ", "
         against = f"{link}{{nested.chance|clause}}" if voice.has("nested.chance", "clause") else ""
-        chosen = "layer, position and penalty are chosen inside the training folds, and the choice is scored outside"
-        said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}: {chosen}."))
+        said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}: {{choice|how}}."))
     if voice.has("highest", "single") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
         why = "; it was chosen on the rows that score it, so that its value is optimistic"
         why = why if voice.has("nested") and not voice.has("highest", "lone") else ""
         why += "; {highest|beside}" if voice.has("highest", "beside") else ""
         said.append(voice.say(f"{line}{why}."))
+    if voice.has("classes.spread"):
+        said.append(voice.say("{classes.spread|Text} there."))
     if voice.has("best_baseline"):
         said.append(voice.say("{best_baseline|Named}, {best_baseline|label}, {best_baseline|verb} {best_baseline}."))
     return tuple(said)
@@ -169,11 +171,15 @@ def analysis(voice: Voice, grid: Grid, view: View) -> list[Paragraph]:
     loud = [g for g in view.groups if voice.has(f"group.{g.key}.peak") and not voice.has("tied", "all")]
     loud.sort(key=lambda g: -view.sign * voice.number(f"group.{g.key}.peak"))
     quiet = [g for g in view.groups if g not in loud and voice.has(f"group.{g.key}.range")]
-    paragraphs = [_loud(voice, grid, g) for g in loud] + [_quiet(voice, g) for g in quiet]
+    silences = [_quiet(voice, g) for g in quiet]
+    weighed = detectable(voice)
+    if silences and weighed is not None:
+        silences[-1] = (*silences[-1], weighed)
+    paragraphs = [_loud(voice, grid, g) for g in loud] + silences
     if voice.has("tied", "all"):
         paragraphs.insert(0, (voice.say("{tied|Full}."),))
     whole = [*described.along(voice, view)] if view.described else []
-    return [p for p in (*paragraphs, *whole, trends(voice)) if p]
+    return [p for p in (*paragraphs, *whole, alone.control(voice, view), trends(voice)) if p]
 
 
 def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
@@ -184,7 +190,12 @@ def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
     ranked = voice.get(f"{key}.ranked")
     if ranked is not None:
         others = [_key(position) for _, position in ranked.cells]
-    said.extend(_followers(voice, key, [k for k in others if k != top]))
+    beside = [k for k in others if k != top]
+    loud = [grid.positions[j] for j in group.columns if voice.has(f"{_key(grid.positions[j])}.peak")]
+    if alone.compared(voice, loud):
+        said.extend([*alone.followers(voice, loud), *_silent(voice, beside)])
+    else:
+        said.extend(_followers(voice, key, beside))
     if ranked is not None:
         said.append(voice.say("{r|Rest}.", r=f"{key}.ranked"))
     if voice.has(f"{key}.above", "Text") and len(grid.layers) * len(group.columns) > 1:
@@ -237,11 +248,17 @@ def _followers(voice: Voice, group: str, others: Sequence[str]) -> list[Sentence
             said.append(joined([f"Then {'comes' if len(keys) == 1 else 'come'} ", *items, *close]))
     if apart:
         said.append(_apart(voice, group, apart))
-    silent = [k for k in others if voice.has(f"{k}.above") and not voice.number(f"{k}.above")]
-    if silent:
-        names = chained(voice.say("{a|at}", a=f"{k}.above") for k in silent)
-        said.append(joined(["At ", *names, *voice.say(" {a|zero} {correction}.", a=f"{silent[0]}.above").parts]))
+    said.extend(_silent(voice, others))
     return said
+
+
+def _silent(voice: Voice, others: Sequence[str]) -> list[Sentence]:
+    """Positions of a group that have no cell above chance."""
+    silent = [k for k in others if voice.has(f"{k}.above") and not voice.number(f"{k}.above")]
+    if not silent:
+        return []
+    names = chained(voice.say("{a|at}", a=f"{k}.above") for k in silent)
+    return [joined(["At ", *names, *voice.say(" {a|zero} {correction}.", a=f"{silent[0]}.above").parts])]
 
 
 def _apart(voice: Voice, group: str, keys: Sequence[str]) -> Sentence:

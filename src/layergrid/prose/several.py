@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layergrid.artifacts import KeyFigure, Paragraph, Sentence
+from layergrid.facts.between import GRIDS
 from layergrid.facts.sources import IN_ABSTRACT
 from layergrid.facts.view import View
 from layergrid.prose import described
+from layergrid.prose.beside import absent, with_addition
 from layergrid.prose.first_page import CHOSEN, extent, figure_best, kept, nested, without_values
 from layergrid.prose.voice import Voice
 
+IN_DIFFERENCES = 3  # pairs of grids that an abstract compares
 IN_FIGURES = 4  # grids that have a key figure, where there are several
 
 
@@ -22,17 +25,31 @@ def abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Par
         if voice.has("range") and view.described:
             found = (voice.say("{quantity|sentence}."), *described.found(voice, view)[:1])
         elif voice.has("range"):
-            found = kept([nested(voice, view.grid, chosen="" if explained else f" {CHOSEN}"), _gain_of(voice)])
-            explained = explained or any(CHOSEN in sentence.text for sentence in found)
+            found = kept([nested(voice, view.grid, chosen="" if explained else CHOSEN), _gain_of(voice)])
+            explained = explained or any(voice.say("{choice|when}").text in sentence.text for sentence in found)
+            found = (*found, *absent(voice)[: int(voice.has("nested"))])
         else:
             found = (without_values(voice),)
         if not found:
             flat = voice.has("constant")
             found = kept([voice.within("{constant|Text}.", "{constant}.") if flat else extent(voice, ())])
         said.extend(voice.named(sentence) for sentence in found)
+    said.extend(differences(whole))
     if whole.has("grids.more", "Text"):
         said.append(whole.say("{grids.more|Text} in the sections that follow."))
     return tuple(said)
+
+
+def differences(whole: Voice) -> list[Sentence]:
+    """The nested bests of grids on the same rows and folds beside each other."""
+    found: list[Sentence] = []
+    for key, fact in whole.facts.items():
+        if fact.rule == GRIDS and len(found) < IN_DIFFERENCES:
+            verb = "stands {d|relation}" if fact.relation != "cannot be told from" else "{d|relation}"
+            end = "; {d|difference}" if "difference" in fact.forms else ""
+            line = f"On {{d|same}} {{d|best}} of the grid {{d|a}} {verb} that of the grid {{d|b}}{end}."
+            found.append(whole.say(line, d=f"/{key}"))
+    return found
 
 
 def _gain_of(voice: Voice) -> Sentence | None:
@@ -41,7 +58,8 @@ def _gain_of(voice: Voice) -> Sentence | None:
     if not relation or not voice.has("best_baseline") or not voice.has("nested"):
         return None
     verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
-    return voice.say(f"{{nested|The}}{voice.of} {verb} {{best_baseline|the}}, {{best_baseline|label}}.")
+    line = f"{{nested|The}}{voice.of} {verb} {{best_baseline|the}}, {{best_baseline|label}}."
+    return with_addition(voice, voice.say(line))
 
 
 def key_figures(voices: Sequence[Voice], seen: Sequence[View]) -> tuple[KeyFigure, ...]:

@@ -47,6 +47,10 @@ class Voice:
         """The id of a key; one that starts with "/" stands outside of the grid."""
         return key[1:] if key.startswith("/") else f"{self.prefix}.{key}" if self.prefix else key
 
+    def owns(self, fact: Fact) -> bool:
+        """Whether a fact is one of the grid's."""
+        return fact.id.startswith(f"{self.prefix}." if self.prefix else "")
+
     def get(self, key: str) -> Fact | None:
         """The fact of a key, or None."""
         return self.facts.get(self.identifier(key))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import DataCard, Grid, GridResult, PositionStatus, Results
+from layergrid.artifacts import DataCard, Estimate, Grid, GridResult, PositionStatus, Results
+from layergrid.facts import alone, control
 from layergrid.facts.view import View
 
 GRADED = ("wrong answers", "right answers")  # the classes of graded answers
@@ -34,7 +35,7 @@ def of(results: Results) -> tuple[Sheet, ...]:
     found: list[Sheet | None] = []
     many = len(results.grids) > 1
     for one in results.grids:
-        found += [_baselines(one, many), _tied(one, many), _winners(one, many)]
+        found += [_baselines(one, many), _tied(one, many), _alone(one, many), _control(one, many), _winners(one, many)]
     found += [*_balance(results), *_statuses(results), _expectations(results)]
     kept = [sheet for sheet in found if sheet is not None and sheet.rows]
     return tuple(replace(sheet, number=number) for number, sheet in enumerate(kept, 1))
@@ -61,23 +62,75 @@ def _baselines(one: GridResult, many: bool) -> Sheet | None:
     """The nested best beside what simpler predictors reach on the same rows and folds."""
     if not one.baselines and one.selection is None:
         return None
-    rows, percent = [], text.percent(one.grid.level)
+    rows: list[tuple[str, ...]] = []
     if one.selection is not None:
         e = one.selection.estimate
-        rows.append(("nested best of the grid", _estimate(e.value, e.low, e.high), "", text.count(e.n)))
+        rows.append(("nested best of the grid", _shown(e), "", text.count(e.n), ""))
     for b in one.baselines:
         if b.estimate is None:
-            rows.append((b.label, f"none: {b.reason}" if b.reason else "none", "", ""))
+            rows.append((b.label, f"none: {b.reason}" if b.reason else "none", "", "", ""))
             continue
-        gap = _estimate(b.difference.value, b.difference.low, b.difference.high, True) if b.difference else ""
-        rows.append(
-            (b.label, _estimate(b.estimate.value, b.estimate.low, b.estimate.high), gap, text.count(b.estimate.n))
-        )
-    name = one.grid.quantity.name
+        rows.append((b.label, _shown(b.estimate), _shown(b.difference, True), text.count(b.estimate.n), ""))
+    rows.extend(
+        (f"{a.label}, fitted", _shown(a.alone), "", text.count(a.alone.n), _shown(a.difference, True))
+        for a in one.additions
+    )
+    columns = ("Predictor", _head(one), "Nested best minus it", "Rows", "Added by the probe")
+    kept = 5 if one.additions else 4
     return Sheet(
-        f"{one.grid.name}.baselines", f"Nested best and baselines{_of(one, many)}",
-        ("Predictor", f"{name} [{percent} interval]", "Nested best minus it", "Rows"), tuple(rows),
-        (False, True, True, True), strong=0 if one.selection is not None else -1,
+        f"{one.grid.name}.baselines", f"Nested best and baselines{_of(one, many)}", columns[:kept],
+        tuple(row[:kept] for row in rows), (False, True, True, True, True)[:kept],
+        strong=0 if one.selection is not None else -1,
+    )  # fmt: skip
+
+
+def _shown(e: Estimate | None, sign: bool = False) -> str:
+    """An estimate with its interval; nothing where there is none."""
+    return "" if e is None else _estimate(e.value, e.low, e.high, sign)
+
+
+def _head(one: GridResult) -> str:
+    return f"{one.grid.quantity.name} [{text.percent(one.grid.level)} interval]"
+
+
+def _alone(one: GridResult, many: bool) -> Sheet | None:
+    """A row a position: its nested value, its layer chosen inside the folds, and how far it is from the best one."""
+    view = View(one)
+    found, top = alone.estimates(view), alone.best(view)
+    order = sorted(found, key=lambda j: -view.sign * found[j].value)[:MOST]
+    rows: list[tuple[str, ...]] = []
+    for j in order:
+        gap = alone.difference(view, j, top) if top is not None and j != top else None
+        rows.append((_called(one.grid, j), _shown(found[j]), _shown(gap, True)))
+    columns = ("Position", _head(one), "" if top is None else f"Less {_called(one.grid, top)}")
+    kept = 2 if top is None else 3
+    return Sheet(
+        f"{one.grid.name}.alone", f"Nested {one.grid.quantity.name} of each position{_of(one, many)}", columns[:kept],
+        tuple(row[:kept] for row in rows), (False, True, True)[:kept], strong=0 if top is not None else -1,
+        note=f"The first {MOST} of {len(found)} positions." if len(found) > MOST else "",
+    )  # fmt: skip
+
+
+def _control(one: GridResult, many: bool) -> Sheet | None:
+    """A row a position: how its tokens recur and, where they do, how selective the probe is at its highest cell."""
+    if one.control is None:
+        return None
+    view, task = View(one), one.control
+    rows: list[tuple[str, ...]] = []
+    for j in view.spoken[:MOST]:
+        index = control.judged(view, j) if control.recurs(task, j) else None
+        e = None if index is None else control.selectivity(view, task, index)
+        values = ("", "", "")
+        if index is not None and e is not None:
+            there = (float(one.grid.value[index]), float(task.value[index]))
+            values = (text.number(there[0]), text.number(there[1]), _shown(e, True))
+        shared = text.percent(task.shared[j]) if np.isfinite(task.shared[j]) else ""
+        rows.append((_called(one.grid, j), text.count(task.types[j]), shared, *values))
+    return Sheet(
+        f"{one.grid.name}.control", f"Control task at each position{_of(one, many)}",
+        ("Position", "Distinct tokens", "Seen in training", "Task", "Control", "Selectivity"), tuple(rows),
+        (False, True, True, True, True, True),
+        note="Empty where no token recurs, a single one stands in all rows, or no cell is above chance.",
     )  # fmt: skip
 
 
@@ -88,8 +141,9 @@ def _tied(one: GridResult, many: bool) -> Sheet | None:
         return None
     grid, rows, digits = one.grid, [], view.digits
     sign = 1 if grid.quantity.higher_is == "more" else -1
+    quiet = int((view.ties & view.noise).sum())  # counted below the table: none of them is called highest
     for j in range(len(grid.positions)):
-        tied = [i for i in range(len(grid.layers)) if grid.tied_with_best[i, j] and grid.has_value[i, j]]
+        tied = [i for i in range(len(grid.layers)) if view.ties[i, j] and not view.noise[i, j]]
         if tied:
             best = max(tied, key=lambda i: sign * grid.value[i, j])
             words = text.layers([grid.layers[i] for i in tied]).partition(" ")[2]
@@ -105,7 +159,11 @@ def _tied(one: GridResult, many: bool) -> Sheet | None:
         f"{grid.name}.tied", f"Cells that cannot be told from the best{_of(one, many)}",
         ("Position", "Layers", "Cells", "Highest at" if sign > 0 else "Lowest at", f"{grid.quantity.name} there"),
         tuple(row for _, row in rows[:MOST]), (False, False, True, True, True),
-        note=f"The first {MOST} of {len(rows)} positions." if len(rows) > MOST else "",
+        note=" ".join([
+            *([f"The first {MOST} of {len(rows)} positions."] if len(rows) > MOST else []),
+            *([f"{text.capital(text.counted(quiet, 'more cell'))} that {'is' if quiet == 1 else 'are'} not above "
+               "chance cannot be told from it either."] if quiet else []),
+        ]),
     )  # fmt: skip
 
 
