@@ -72,7 +72,7 @@ def sequences(rng: np.random.Generator, n: int, wrong: np.ndarray) -> Sequences:
         flags = np.zeros(tokens, dtype=bool)
         flags[-1] = True
         special.append(flags)
-        logprobs.append((-rng.exponential(0.2, size=tokens - 3) - 0.2 * wrong[i]).astype(np.float32))
+        logprobs.append((-rng.exponential(0.2, size=tokens - 3) * (1 + wrong[i])).astype(np.float32))
     return Sequences(
         tuple(f"q{i:04d}" for i in range(n)),
         tuple(ids),

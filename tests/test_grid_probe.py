@@ -11,11 +11,11 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-import layergrid.grids.probe as module
 from layergrid.artifacts import GridResult
 from layergrid.grids.probe import ProbeGrid
 from layergrid.kinds import BadInput, GridKind, Inputs, known
 from layergrid.probes import fit_path
+from layergrid.probing import fitting
 from probe_inputs import POSITIONS, make, permuted, with_status, with_values, with_wrong
 
 FEW = {"penalties": (0.01, 0.1)}  # two penalties keep tests short
@@ -290,7 +290,7 @@ def test_constant_activations_are_a_status_and_no_one_half() -> None:
 
 
 def test_a_cell_that_cannot_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Plan", functools.partial(module.Plan, max_steps=1))
+    monkeypatch.setattr(fitting, "Plan", functools.partial(fitting.Plan, max_steps=1))
     result = compute(make(n=100), penalties=(1e-4,))
     status, reason = status_of(result)[1, "exact_answer_last"]
     assert status == "not_converged"
@@ -419,7 +419,7 @@ def test_the_settings_are_json_and_complete(planted: GridResult) -> None:
         "solver", "tolerance", "scaling", "interval",
     }  # fmt: skip
     assert expected <= set(settings)
-    assert (settings["folds"], settings["inner_folds"], settings["correction"]) == (5, 4, "Holm")
+    assert (settings["folds"], settings["inner_folds"], settings["correction"]) == (5, 4, "max-statistic permutation")
 
 
 def test_the_column_that_groups_rows_is_named() -> None:

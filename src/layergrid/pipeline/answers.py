@@ -16,6 +16,7 @@ from layergrid.artifacts import (
     AttentionRows,
     DataCard,
     Examples,
+    GradedAnswer,
     GridResult,
     Illustration,
     Labels,
@@ -24,7 +25,7 @@ from layergrid.artifacts import (
     Sequences,
     Table,
 )
-from layergrid.cards import data_card, illustration, status_table
+from layergrid.cards import data_card, graded_answers, illustration, status_table
 from layergrid.graders import label_all, no_labels
 from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Outline, Readout, chosen_layers
 from layergrid.spec import ModelSpec
@@ -132,6 +133,13 @@ class Answers(ABC):
             return None
         gold = self.data.grade.gold if self.data.grade is not None else ""
         return illustration(self.examples, self.sequences, self.labels, self.positions, gold, example)
+
+    def graded(self) -> tuple[GradedAnswer, ...]:
+        """A few answers for readers who check the grading; none where nothing was graded."""
+        if self.data.grade is None:
+            return ()
+        gold, seed = self.data.grade.gold, self.study.spec.seed
+        return graded_answers(self.examples, self.sequences, self.labels, gold, model=self.model, seed=seed)
 
     def statuses(self) -> Table:
         """How often each position has each status."""

@@ -145,6 +145,7 @@ class Study:
             spec_digest=self.spec.digest,
             expectations=expectations.judge(self.spec.expect, grids),
             versions=library_versions(bool(many)),
+            graded=tuple(one for a in many for one in a.graded()),
         )
 
 

@@ -13,7 +13,16 @@ from layergrid.probes import CellFit, Plan
 from layergrid.probing import control, fitting, judging
 from layergrid.probing.asked import Asked
 from layergrid.probing.judging import Nested, at_positions, beside_nested, difference, nested_best
-from layergrid.probing.predictors import FITTED, LAYER_0, LOGPROBS, UNTRAINED, Predictor, added, without_states
+from layergrid.probing.predictors import (
+    FITTED,
+    LAYER_0,
+    LOGPROBS,
+    UNTRAINED,
+    Predictor,
+    logprobs,
+    speaks_of_answers,
+    without_states,
+)
 from layergrid.probing.rows import Rows
 from layergrid.selection import CellValues, as_estimate, evaluate_cells
 from layergrid.stats import Split, evaluate, mean_interval
@@ -51,7 +60,12 @@ def result(
         *without_states(asked.baselines, asked.predicts, inputs, rows, plan),
         *_by_states(asked, inputs, rows, plan, fits, grid, scores),
     ]
-    additions, more = _additions(asked, inputs, rows, plan, fits, nested)
+    additions: tuple[Addition, ...] = ()
+    more: dict[str, Floats] = {}
+    if LOGPROBS in asked.baselines and speaks_of_answers(asked.predicts, inputs):
+        alone, together = logprobs(inputs, rows, plan, fits, nested.winners)
+        predictors.append(alone)
+        additions, more = _addition(split, alone, together, asked.level)
     baselines = tuple(
         beside_nested(one.name, one.label, one.scores, split, nested.scores, grid.level, one.sees) for one in predictors
     )
@@ -112,7 +126,7 @@ def _group_names(inputs: Inputs, rows: Rows) -> list[str]:
 def _chosen(scores: Floats) -> Floats:
     """The class of the highest score, float32 [cells, m]; NaN where there is none."""
     lost = np.isnan(scores).any(axis=1)
-    found = np.nan_to_num(scores).argmax(axis=1).astype(np.float32)
+    found: Floats = np.nan_to_num(scores).argmax(axis=1).astype(np.float32)
     found[lost] = np.nan
     return found
 
@@ -168,22 +182,17 @@ def _predictor(name: str, nested: Nested) -> Predictor:
 # ---------------------------------------------------------------- what the probe adds, and its directions
 
 
-def _additions(
-    asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, fits: list[CellFit], nested: Nested
+def _addition(
+    split: Split, alone: Predictor, together: Floats | None, level: float
 ) -> tuple[tuple[Addition, ...], dict[str, Floats]]:
-    graded = asked.predicts in ("error", "correct") and inputs.sequences.written
-    if LOGPROBS not in asked.baselines or not graded or nested.selection is None or plan.parity:
+    """Both together against the log-probabilities alone; nothing where either has no scores."""
+    if isinstance(alone.scores, str) or together is None:
         return (), {}
-    found = added(inputs, rows, plan, fits, nested.winners)
-    if isinstance(found, str):
-        return (), {}
-    split = _split(rows)
-    alone, together = (_estimate(split, one, asked.level) for one in found)
-    gap = difference(split, found[1], found[0], asked.level)
+    gap = difference(split, together, alone.scores, level)
     if gap is None:
         return (), {}
-    names = (LOGPROBS, f"{LOGPROBS}+probe")
-    return (Addition(LOGPROBS, "the log-probabilities", alone, together, gap),), dict(zip(names, found, strict=True))
+    one, both = (_estimate(split, scores, level) for scores in (alone.scores, together))
+    return (Addition(LOGPROBS, "the log-probabilities", one, both, gap),), {f"{LOGPROBS}+probe": together}
 
 
 def _estimate(split: Split, scores: Floats, level: float) -> Estimate:

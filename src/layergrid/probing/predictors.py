@@ -9,9 +9,10 @@ import numpy as np
 
 from layergrid.artifacts import Floats, Ints
 from layergrid.baselines import BUILT_IN, built_in_scores, column_features, why_no_scores
+from layergrid.baselines.completion import logprob_features
+from layergrid.baselines.question import question_features
 from layergrid.kinds import Inputs
-from layergrid.probes import CellFit, Plan, fit_cell
-from layergrid.probes.cells import TRAIN
+from layergrid.probes import SELECT, CellFit, Plan, fit_cell
 from layergrid.probes.newton import NewtonSolver
 from layergrid.probes.solving import Task
 from layergrid.probing.rows import Rows
@@ -23,7 +24,8 @@ FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it 
     LAYER_0: ("layer 0, the embedding", "states"),
     UNTRAINED: ("the same model, untrained", "states"),
 }
-STACKED_PENALTY = 1e-3  # of the few features of `added`
+STACKED_PENALTY = 1e-3  # of the few features of `logprobs`
+NO_ROWS = "the published recipe keeps no rows on which a penalty could be chosen"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def without_states(
 
     Built-in baselines speak of answers and of their being wrong; they are left out where labels come from a column.
     """
-    graded = predict in ("error", "correct") and inputs.sequences.written
+    graded = speaks_of_answers(predict, inputs)
     found = []
     for entry in entries:
         if isinstance(entry, dict):
@@ -52,10 +54,12 @@ def without_states(
             found.append(_built_in(entry, predict, inputs, rows))
         elif entry == QUESTION and any(inputs.sequences.texts):
             found.append(_fitted(QUESTION, _question(inputs, rows), plan))
-        elif entry == LOGPROBS and graded:
-            features, reason = _logprobs(inputs, rows)
-            found.append(_fitted(LOGPROBS, reason if features is None else features, plan))
     return found
+
+
+def speaks_of_answers(predict: str, inputs: Inputs) -> bool:
+    """Whether labels are those of graded answers that the model wrote."""
+    return predict in ("error", "correct") and inputs.sequences.written
 
 
 def _built_in(name: str, predict: str, inputs: Inputs, rows: Rows) -> Predictor:
@@ -71,16 +75,8 @@ def _columns(name: str, columns: tuple[str, ...], inputs: Inputs, rows: Rows, pl
 
 
 def _question(inputs: Inputs, rows: Rows) -> Floats:
-    from layergrid.baselines.question import question_features
-
     s = inputs.sequences
     return question_features([s.texts[i][: int(s.prompt_chars[i])] for i in rows.index])[0]
-
-
-def _logprobs(inputs: Inputs, rows: Rows) -> tuple[Floats | None, str]:
-    from layergrid.baselines.completion import logprob_features
-
-    return logprob_features(inputs.sequences, inputs.labels, rows.index)
 
 
 def _fitted(name: str, features: Floats | str, plan: Plan) -> Predictor:
@@ -88,49 +84,60 @@ def _fitted(name: str, features: Floats | str, plan: Plan) -> Predictor:
     label, sees = FITTED[name]
     if isinstance(features, str):
         return Predictor(name, label, sees, features)
-    fit = fit_cell(features, replace(plan, relabelling=None, controls=(), parity=False))
+    if plan.parity:
+        return Predictor(name, label, sees, NO_ROWS)
+    fit = fit_cell(features, replace(plan, relabelling=None, controls=(), directions=False))
     scores = fit.scores if plan.classes else fit.scores[0]
     return Predictor(name, label, sees, fit.reason or scores.astype(np.float64))
 
 
-# ---------------------------------------------------------------- what the probe adds
+# ---------------------------------------------------------------- log-probabilities, and what the probe adds to them
 
 
-def added(
+def logprobs(
     inputs: Inputs, rows: Rows, plan: Plan, fits: Sequence[CellFit], winners: Ints
-) -> tuple[Floats, Floats] | str:
-    """Scores float64 [m] of the log-probabilities alone, and of them with the nested probe's score beside them.
+) -> tuple[Predictor, Floats | None]:
+    """The log-probabilities alone, and scores float64 [m] of them with the nested probe's score beside them.
 
     Both are logistic probes on standardised features. The probe's score of a training row comes from a probe of the
     cell and penalty that the fold chose, trained without that row's fold; of a held-out row from the fold's own probe
-    (stacking, Wolpert 1992). A reason where there is nothing to fit.
+    (stacking, Wolpert 1992). None for both where no cell was chosen (`winners` is empty) or a fit does not converge.
     """
-    features, reason = _logprobs(inputs, rows)
+    features, reason = logprob_features(inputs.sequences, inputs.labels, rows.index)
     if features is None:
-        return reason
+        return Predictor(LOGPROBS, *FITTED[LOGPROBS], reason), None
+    if plan.parity:
+        return Predictor(LOGPROBS, *FITTED[LOGPROBS], NO_ROWS), None
     alone, together = (np.full(len(plan.judged), np.nan) for _ in range(2))
     for k in range(plan.rounds):
-        folds, fit = plan.folds[k // plan.k], fits[winners[k]]
-        out = np.flatnonzero(folds == k % plan.k)
-        train = np.flatnonzero(~np.isnan(fit.within[k]) & (folds != TRAIN))
-        offset = 0 if plan.fixed else (k // plan.k) * len(folds)
-        at = np.arange(len(out)) if plan.fixed else offset + out
-        beside = fit.within[k].astype(np.float64)
-        beside[out] = fit.scores[0, at]
-        for found, columns in ((alone, features), (together, np.column_stack((features, beside)))):
-            scores = _stacked(columns, train, out, plan)
-            if scores is None:
-                return "a fit of the log-probabilities did not converge"
-            found[at] = scores
-    return alone, together
+        train, out, at = _parts(plan, k)
+        alone[at] = _stacked(features, train, out, plan)
+        if len(winners):
+            fit = fits[winners[k]]
+            beside = fit.within[k].astype(np.float64)
+            beside[out] = fit.scores[0, at]
+            together[at] = _stacked(np.column_stack((features, beside)), train, out, plan)
+    if np.isnan(alone).any():
+        return Predictor(LOGPROBS, *FITTED[LOGPROBS], "a fit of the log-probabilities did not converge"), None
+    return Predictor(LOGPROBS, *FITTED[LOGPROBS], alone), None if np.isnan(together).any() else together
 
 
-def _stacked(features: Floats, train: Ints, out: Ints, plan: Plan) -> Floats | None:
-    """Log-odds of the rows held out by one small probe; None where it does not converge."""
+def _parts(plan: Plan, k: int) -> tuple[Ints, Ints, Ints]:
+    """The rows that round k fits on and those that it holds out, and where these stand among the judged rows."""
+    repeat, fold = divmod(k, plan.k)
+    folds = plan.folds[repeat]
+    out = np.flatnonzero(folds == fold)
+    if plan.fixed:  # the probe has seen the training rows
+        return np.flatnonzero(folds == SELECT), out, np.arange(len(out))
+    return np.flatnonzero(folds != fold), out, repeat * len(folds) + out
+
+
+def _stacked(features: Floats, train: Ints, out: Ints, plan: Plan) -> Floats:
+    """Log-odds of the rows held out by one small probe; NaN where it does not converge or lacks a class."""
     rows = np.concatenate((train, out))
     y = np.asarray(plan.target[rows], dtype=bool)
     task = Task(np.arange(len(train)), np.arange(len(train), len(rows)), y)
-    if y[task.train].all() or not y[task.train].any():
-        return None
+    if not len(train) or y[task.train].all() or not y[task.train].any():
+        return np.full(len(out), np.nan)
     (found,) = NewtonSolver(features[rows]).paths([task], [STACKED_PENALTY])
-    return found.scores[0].astype(np.float64) if found.converged[0] else None
+    return np.where(found.converged[0], found.scores[0].astype(np.float64), np.nan)
