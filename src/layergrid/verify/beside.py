@@ -82,7 +82,7 @@ def _check_control(grid: Grid, control: Control, notes: Notes) -> None:
             notes.wrong(RESULTS, f"{name}: the value {task!r} is out of range")
         if math.isnan(lower) != math.isnan(upper) or lower > selectivity or selectivity > upper:
             notes.wrong(RESULTS, f"{name}: the interval from {lower!r} to {upper!r} does not hold {selectivity!r}")
-        notes.counts["selectivity"] += not math.isnan(selectivity)
+        notes.counts["control value"] += not math.isnan(selectivity)
     if control.draws < 1 or min(control.types, default=0) < 0:
         notes.wrong(RESULTS, f"{grid.name}: control task: counts of draws and of types cannot be negative")
     for position, share in zip(grid.positions, control.shared, strict=True):

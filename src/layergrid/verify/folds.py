@@ -1,14 +1,15 @@
 """Values over folds with intervals and paired differences, by definition; it shares no code with the engine.
 
 The variance of a mean over folds is the mean variance of the folds times 1/k + 1/(k - 1), with k folds a repeat; of one
-fold in all it is its own. Intervals are symmetric on the scale of the metric; where a fold stands at an end of the
+fold in all it is its own. In the interval of one AUROC the second term counts in part: by twice the root of A (1 - A),
+and by a half at least. Intervals are symmetric on the scale of the metric; where a fold stands at an end of the
 range of a share, the bound is Clopper's & Pearson's of 1934.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -26,11 +27,10 @@ class Folds:
     metric: Metric
     repeats: int = 1
 
-    @property
-    def inflation(self) -> float:
-        """What the mean variance of the folds is multiplied by."""
+    def inflation(self, part: float = 1.0) -> float:
+        """What the mean variance of the folds is multiplied by; `part` of the term for shared training rows counts."""
         k = len(self.rows) // self.repeats
-        return 1.0 if k < 2 else 1 / k + 1 / (k - 1)
+        return 1.0 if k < 2 else 1 / k + part / (k - 1)
 
     def mean(self, values: list[float]) -> float:
         """The mean over folds."""
@@ -60,6 +60,13 @@ def split(held: HeldOut, metric: str) -> Folds:
     return Folds(tuple(found), METRICS[metric], held.repeats)
 
 
+def one_class(held: HeldOut, name: str) -> Folds:
+    """The same rows with one class against the rest."""
+    target = np.asarray(held.target if held.target is not None else held.labels)
+    mine = target == held.classes.index(name)
+    return split(replace(held, labels=mine, target=None), "auroc")
+
+
 def cell(held: HeldOut, i: int, j: int) -> Array:
     """The held-out scores of one cell: [n], or [C, n] of several classes."""
     if held.by_class:
@@ -85,7 +92,7 @@ def variance(folds: Folds, components: tuple[Array, ...]) -> float:
     if any(np.isnan(own).any() for own in components):
         return NAN
     parts = [folds.metric.variance(rows, own) for rows, own in zip(folds.rows, components, strict=True)]
-    return folds.mean(parts) * folds.inflation
+    return folds.mean(parts) * folds.inflation()
 
 
 def at_end(folds: Folds, scorer: Scorer) -> bool:
@@ -102,7 +109,9 @@ def bounds(folds: Folds, scorer: Scorer, level: float, chance: float | None = No
     if not spread > 0:
         return Bounded(a, NAN, NAN)
     middle, error = _to(metric, a), math.sqrt(spread) * _slope(metric, a)
-    reach = NormalDist().inv_cdf(0.5 + level / 2) * error
+    part = max(0.5, 2 * math.sqrt(a * (1 - a))) if metric.placed else 1.0
+    shorter = math.sqrt(folds.inflation(part) / folds.inflation())
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * error * shorter
     p = NAN if chance is None else NormalDist().cdf((_to(metric, chance) - middle) / error)
     return Bounded(a, _back(metric, middle - reach), _back(metric, middle + reach), p)
 
@@ -130,7 +139,7 @@ def _at_end(folds: Folds, a: float, level: float, chance: float | None) -> Bound
     """A one-sided bound, as for a share of as many trials as the folds hold groups (of their smaller class)."""
     if folds.metric.trials is None:
         return Bounded(a, NAN, NAN)
-    trials = folds.mean([float(folds.metric.trials(rows)) for rows in folds.rows]) / folds.inflation
+    trials = folds.mean([float(folds.metric.trials(rows)) for rows in folds.rows]) / folds.inflation()
     wins = a * trials
     p = NAN if chance is None else beta(chance, wins, trials - wins + 1) if wins > 0 else 1.0
     if a >= 0.5:

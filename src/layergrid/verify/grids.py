@@ -77,6 +77,7 @@ def _check_held_out(result: GridResult, held: HeldOut, notes: Notes) -> None:
     split = folds.split(held, result.grid.metric)
     scored = Scored(result, held, split, _cells(result.grid, held, split))
     _compare_cells(scored, notes)
+    _compare_classes(scored, notes)
     _compare_ties(scored, notes)
     nested.check(result, held, split, notes)
     _compare_settings(scored, notes)
@@ -161,12 +162,36 @@ def _adjusted(result: GridResult, valued: Mapping[Cell, Bounded], notes: Notes) 
     correction = grid.settings.get("correction", "Holm")
     if correction == PERMUTED:
         if result.permutation is None:
-            notes.wrong(RESULTS, f"{grid.name}: its p-values come from relabellings, of which none are there")
+            if not np.isnan(grid.p_adjusted).all():
+                notes.wrong(RESULTS, f"{grid.name}: its p-values come from relabellings, of which none are there")
             return none
         return none | {cell: p for cell, p in beside.p_values(grid, result.permutation).items() if cell in valued}
     if correction == "Holm" and not np.isnan(grid.p_adjusted).all():
         return dict(zip(valued, numbers.holm([b.p for b in valued.values()]), strict=True))
     return none
+
+
+def _compare_classes(scored: Scored, notes: Notes) -> None:
+    """The map of each class: how well it is told from all others."""
+    grid, held = scored.result.grid, scored.held
+    where = archive.grid_file(grid.name, "parquet")
+    for facet in grid.facets:
+        if facet.role != "class" or facet.name not in held.by_class:
+            notes.wrong(RESULTS, f"{grid.name}: {facet.label} has a map, but no held-out scores")
+            continue
+        split = folds.one_class(held, facet.name)
+        for i, layer in enumerate(grid.layers):
+            for j, position in enumerate(grid.positions):
+                scores, b = held.by_class[facet.name][i, j], Bounded(math.nan, math.nan, math.nan)
+                if not np.isnan(scores).any():
+                    b = folds.bounds(split, folds.score(split, scores), grid.level)
+                value = math.nan if math.isnan(b.low) else b.value
+                for column, right in (("value", value), ("low", b.low), ("high", b.high)):
+                    stored = getattr(facet, column)[i, j].item()
+                    if not same(stored, right):
+                        cell = f"{facet.label}, {named((layer, position))}"
+                        notes.wrong(where, f"{cell}: {column} is {stored!r}, its scores give {right!r}")
+                notes.counts["facet cell"] += 1
 
 
 def _compare_ties(scored: Scored, notes: Notes) -> None:
@@ -208,14 +233,41 @@ def _untied(scored: Scored, best: Cell, cells: Mapping[Cell, bool]) -> list[str]
 def _compare_settings(scored: Scored, notes: Notes) -> None:
     """The counts that the methods print."""
     grid, held = scored.result.grid, scored.held
-    wanted: dict[str, Any] = {"cells_tested": int(grid.has_value.sum()), "repeats": held.repeats, "level": grid.level}
-    if len(scored.folds.rows) > 1:  # of a fixed split, rows were also trained and selected on
-        wanted |= {"rows": scored.rows, "n_groups": len(set(held.groups))}
-        wanted["folds"] = len(scored.folds.rows) // held.repeats
+    wanted: dict[str, Any] = {
+        "rows": scored.rows,
+        "folds": len(scored.folds.rows) // held.repeats,
+        "repeats": held.repeats,
+        "n_groups": len(set(held.groups)),
+        "cells_tested": int(np.isfinite(grid.p_adjusted).sum()),
+        "level": grid.level,
+    }
     permutation = scored.result.permutation
     if permutation is not None:
         wanted |= {"permutations": len(permutation.maxima), "relabelled": permutation.statistic}
+    if len(scored.folds.rows) > 1:  # of a fixed split, rows that are not scored count too
+        wanted |= _of_all_rows(scored)
     for key, value in wanted.items():
         stored = grid.settings.get(key, value)
-        if stored != value:
+        if stored != value and not (isinstance(value, float) and same(stored, value)):
             notes.wrong(RESULTS, f"{grid.name}: the setting {key} is {stored!r}, the held-out scores give {value!r}")
+    metric, quantity = scored.folds.metric, grid.quantity
+    low = metric.low if quantity.low is None and math.isinf(metric.low) else quantity.low
+    if low != metric.low or quantity.high != metric.high:
+        notes.wrong(RESULTS, f"{grid.name}: the range is {quantity.low!r} to {quantity.high!r}, not that of its metric")
+    chance = metric.chance
+    chance = grid.settings.get("majority", grid.quantity.chance) if chance is None else chance
+    if not same(grid.quantity.chance, chance):
+        notes.wrong(RESULTS, f"{grid.name}: chance is {grid.quantity.chance!r}, not {chance!r}")
+
+
+def _of_all_rows(scored: Scored) -> dict[str, Any]:
+    """What follows where every compared row is scored: the share of the largest class, and the rows in all."""
+    settings, held = scored.result.grid.settings, scored.held
+    found: dict[str, Any] = {"inner_folds": len(scored.folds.rows) // held.repeats - 1}
+    if held.classes and held.target is not None:
+        codes = held.target.tolist()
+        found["majority"] = max(codes.count(code) for code in set(codes)) / len(codes)
+    dropped = [settings.get(key) for key in ("dropped_correct", "dropped_wrong")]
+    if all(isinstance(one, int) for one in dropped):
+        found["rows_in_all"] = scored.rows + sum(one for one in dropped if isinstance(one, int))
+    return found

@@ -40,6 +40,8 @@ class Metric:
     low: float = 0.0
     high: float = 1.0
     trials: Callable[[Rows], int] | None = None  # groups that bound the variance of a share
+    placed: bool = False  # an AUROC, or a mean of them
+    chance: float | None = None  # the value without information; None: the share of the largest class
 
 
 def shares(values: Floats, others: Floats) -> Array:
@@ -187,11 +189,17 @@ def _plain_variance(rows: Rows, influence: Array) -> float:
 
 
 METRICS: Mapping[str, Metric] = {
-    "auroc": Metric(_auroc, _auroc_variance, trials=lambda rows: _smaller(rows, rows.target == 1)),
+    "auroc": Metric(
+        _auroc, _auroc_variance, trials=lambda rows: _smaller(rows, rows.target == 1), placed=True, chance=0.5
+    ),
     "macro_auroc": Metric(
-        _macro, _macro_variance, trials=lambda rows: min(_smaller(rows, rows.target == c) for c in set(rows.target))
+        _macro,
+        _macro_variance,
+        trials=lambda rows: min(_smaller(rows, rows.target == c) for c in set(rows.target)),
+        placed=True,
+        chance=0.5,
     ),
     "accuracy": Metric(_accuracy, _plain_variance, trials=lambda rows: len(set(rows.groups))),
-    "r2": Metric(_explained, _plain_variance, "identity", -math.inf),
-    "rank_correlation": Metric(_ranked, _plain_variance, "fisher", -1.0),
+    "r2": Metric(_explained, _plain_variance, "identity", -math.inf, chance=0.0),
+    "rank_correlation": Metric(_ranked, _plain_variance, "fisher", -1.0, chance=0.0),
 }

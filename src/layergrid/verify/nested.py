@@ -30,7 +30,7 @@ def _compare_nested(result: GridResult, held: HeldOut, split: Folds, notes: Note
     nested = _scorer(f"{grid.name}: nested best", grid, held, held.nested, split, notes)
     if nested is None:
         return None
-    _agree(f"{grid.name}: nested best", selection.estimate, _bounds(grid, split, nested), _rows(held), notes)
+    _agree(f"{grid.name}: nested best", selection.estimate, _bounds(grid, split, nested), grid, held, notes)
     notes.counts["estimate"] += 1
     if [winner.fold for winner in selection.winners] != list(range(len(split.rows))):
         notes.wrong(RESULTS, f"{grid.name}: has not one winner for each fold")
@@ -62,10 +62,6 @@ def _bounds(grid: Grid, split: Folds, scorer: Scorer) -> Bounded:
     return folds.bounds(split, scorer, grid.level, grid.quantity.chance)
 
 
-def _rows(held: HeldOut) -> int:
-    return len(held.folds) // held.repeats
-
-
 def _equal(a: Floats, b: Floats) -> bool:
     """Whether two arrays of scores are the same but for rounding."""
     x, y = (np.asarray(one, dtype=np.float64) for one in (a, b))
@@ -81,11 +77,11 @@ def _compare_baselines(result: GridResult, held: HeldOut, split: Folds, nested: 
         scorer = _scorer(name, grid, held, held.baselines.get(baseline.name), split, notes)
         if scorer is None:
             continue
-        _agree(name, baseline.estimate, _bounds(grid, split, scorer), _rows(held), notes)
+        _agree(name, baseline.estimate, _bounds(grid, split, scorer), grid, held, notes)
         notes.counts["estimate"] += 1
         if baseline.difference is not None and nested is not None:
             gap = folds.difference(split, nested, scorer, grid.level)
-            _agree(f"{name}: difference", baseline.difference, gap, _rows(held), notes)
+            _agree(f"{name}: difference", baseline.difference, gap, grid, held, notes)
             notes.counts["paired difference"] += 1
 
 
@@ -105,7 +101,7 @@ def _compare_positions(result: GridResult, held: HeldOut, split: Folds, notes: N
         scorer = _scorer(name, grid, held, scores, split, notes)
         if scorer is None or scores is None:
             continue
-        _agree(name, estimate, _bounds(grid, split, scorer), _rows(held), notes)
+        _agree(name, estimate, _bounds(grid, split, scorer), grid, held, notes)
         notes.counts["estimate"] += 1
         for k, rows in enumerate(split.rows):
             own = scores[..., rows.index]
@@ -122,20 +118,21 @@ def _compare_addition(grid: Grid, addition: Addition, held: HeldOut, split: Fold
     )
     if alone is None or together is None:
         return
-    _agree(f"{name}: alone", addition.alone, _bounds(grid, split, alone), _rows(held), notes)
-    _agree(f"{name}: together", addition.together, _bounds(grid, split, together), _rows(held), notes)
+    _agree(f"{name}: alone", addition.alone, _bounds(grid, split, alone), grid, held, notes)
+    _agree(f"{name}: together", addition.together, _bounds(grid, split, together), grid, held, notes)
     gap = folds.difference(split, together, alone, grid.level)
-    _agree(f"{name}: difference", addition.difference, gap, _rows(held), notes)
+    _agree(f"{name}: difference", addition.difference, gap, grid, held, notes)
     notes.counts["estimate"] += 2
     notes.counts["paired difference"] += 1
 
 
-def _agree(name: str, stored: Estimate, found: Bounded, n: int, notes: Notes) -> None:
+def _agree(name: str, stored: Estimate, found: Bounded, grid: Grid, held: HeldOut, notes: Notes) -> None:
     for column, a, b in (
         ("value", stored.value, found.value),
         ("low", stored.low, found.low),
         ("high", stored.high, found.high),
-        ("n", stored.n, n),
+        ("n", stored.n, len(held.folds) // held.repeats),
+        ("level", stored.level, grid.level),
     ):
         if not same(a, b):
             notes.wrong(RESULTS, f"{name}: {column} is {a!r}, its scores give {b!r}")
