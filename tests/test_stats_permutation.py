@@ -13,6 +13,12 @@ from scipy import stats as scipy_stats
 
 from layergrid.stats import (
     ACCURACY,
+    AUROC,
+    MACRO_AUROC,
+    METRICS,
+    R2,
+    RANK_CORRELATION,
+    Metric,
     Split,
     auroc,
     aurocs,
@@ -20,6 +26,7 @@ from layergrid.stats import (
     detectable,
     evaluate,
     hanley_mcneil,
+    many_values,
     max_statistic,
     relabellings,
     standardised,
@@ -71,6 +78,32 @@ def test_the_block_in_which_rows_are_sorted_changes_nothing(monkeypatch: pytest.
     whole = aurocs(labels, scores)
     monkeypatch.setattr(batch, "_BLOCK", 70)
     assert aurocs(labels, scores).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_many_values_are_the_values_of_each_row(metric: Metric) -> None:
+    rng = np.random.default_rng(3)
+    scores = np.round(rng.normal(size=(3, 20, 30)), 1).astype(np.float32)
+    targets = rng.permuted(np.tile(np.arange(30) % 3, (20, 1)), axis=1)
+    if metric is not MACRO_AUROC and metric is not ACCURACY:
+        scores = scores[0]
+        targets = targets == 0 if metric is AUROC else targets * 0.7
+    if metric in (R2, RANK_CORRELATION):
+        targets[1] = 0.7  # does not vary
+    found = many_values(metric, targets, scores)
+    np.testing.assert_allclose(
+        found, [metric.value(y, scores[..., b, :]) for b, y in enumerate(targets)], rtol=1e-6, atol=1e-9
+    )
+    scores[..., 4, 2] = np.nan
+    turned = many_values(metric, targets, scores)
+    assert np.isnan(turned[4])
+    assert turned[5] == found[5]
+
+
+def test_many_accuracies_of_two_classes_are_judged_at_0() -> None:
+    scores = np.array([[0.1, -0.1, 0.0, 2.0], [1.0, 1.0, 1.0, 1.0]])
+    targets = np.array([[True, False, True, False], [True, True, False, False]])
+    assert many_values(ACCURACY, targets, scores).tolist() == [0.5, 0.5]
 
 
 @pytest.mark.benchmark

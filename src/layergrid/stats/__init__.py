@@ -1,7 +1,7 @@
 """Statistics of held-out scores and of grouped rows; they know no model, no grid and no probe.
 
 ranks     AUROC of one set of rows
-batch     AUROCs of many rows of scores at once
+batch     metrics of many rows of scores at once
 metrics   AUROC, macro AUROC, accuracy, R2 and rank correlation, with the variance of each
 kfold     their means over folds, with intervals and paired differences
 relabel   whose labels each row takes under the null
@@ -11,7 +11,7 @@ grouped   means and medians over grouped rows, without folds
 """
 
 from layergrid.stats.base import NAN, Array
-from layergrid.stats.batch import aurocs
+from layergrid.stats.batch import aurocs, many_values
 from layergrid.stats.grouped import RESAMPLES, Estimates, grouped_gap, grouped_mean, grouped_median, student
 from layergrid.stats.kfold import (
     Interval,
@@ -60,6 +60,7 @@ __all__ = [
     "grouped_median",
     "hanley_mcneil",
     "holm",
+    "many_values",
     "max_statistic",
     "mean_interval",
     "midranks",

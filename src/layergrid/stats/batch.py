@@ -1,4 +1,4 @@
-"""AUROCs of many rows of scores at once; it knows no fold and no relabelling."""
+"""Metrics of many rows of scores at once; it knows no fold and no relabelling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from layergrid.artifacts import Bools, Floats, Ints
 from layergrid.stats.base import NAN, Array
+from layergrid.stats.metrics import ACCURACY, AUROC, MACRO_AUROC, R2, Metric, Target
 
 _BLOCK = 1 << 20  # scores that are sorted at once, so that memory stays bounded
 
@@ -58,3 +59,37 @@ def _negatives_below(sides: Ints, positive: Ints) -> Ints:
     """
     places = sides @ np.arange(sides.shape[1])
     return np.asarray(places - positive * (positive - 1) // 2)
+
+
+def many_values(metric: Metric, targets: Target, scores: Floats) -> Array:
+    """A metric of B scorers at once: `targets` [B, t] against scores [B, t], or [C, B, t] of C classes.
+
+    The same numbers as `metric.value` of each, to rounding; of scores read as float32 for AUROCs. NaN where a score is
+    NaN, and where a coefficient of numbers has no value.
+    """
+    if metric is AUROC:
+        return aurocs(targets, scores)
+    if metric is MACRO_AUROC:
+        return np.asarray(np.mean([aurocs(targets == c, own) for c, own in enumerate(scores)], axis=0))
+    if metric is ACCURACY:
+        classes = scores.ndim == 3
+        hits = (scores.argmax(axis=0) if classes else scores > 0) == targets
+        bad = np.isnan(scores).any(axis=(0, 2) if classes else 1)
+        return np.where(bad, NAN, hits.mean(axis=1))
+    return _r2s(targets, scores) if metric is R2 else _rank_correlations(targets, scores)
+
+
+def _r2s(targets: Target, scores: Floats) -> Array:
+    y = np.asarray(targets, dtype=np.float64)
+    total = ((y - y.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    total[~(np.ptp(y, axis=1) > 0)] = NAN
+    return np.asarray(1 - ((y - scores) ** 2).sum(axis=1) / total)
+
+
+def _rank_correlations(targets: Target, scores: Floats) -> Array:
+    from scipy.stats import rankdata
+
+    x, y = (rankdata(v, axis=1) - (v.shape[1] + 1) / 2 for v in (np.asarray(targets), scores))
+    spread = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    spread[~(spread > 0)] = NAN
+    return np.asarray(np.clip((x * y).sum(axis=1) / spread, -1.0, 1.0))
