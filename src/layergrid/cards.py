@@ -1,12 +1,15 @@
-"""Counts of a graded data set by label, statuses of positions, and one example to show; it judges nothing."""
+"""Counts of a graded data set by label, statuses of positions, and examples to show; it judges nothing."""
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 
 from layergrid.artifacts import (
     DataCard,
     Examples,
+    GradedAnswer,
     Illustration,
     Labels,
     Positions,
@@ -109,6 +112,57 @@ def _exact_tokens(sequences: Sequences, labels: Labels, i: int) -> tuple[int, in
     offsets = sequences.offsets[i]
     holding = np.flatnonzero((offsets[:, 0] < stop) & (offsets[:, 1] > start) & ~sequences.special[i])
     return (int(holding[0]), int(holding[-1]) + 1) if len(holding) else None
+
+
+def graded_answers(
+    examples: Examples,
+    sequences: Sequences,
+    labels: Labels,
+    gold_column: str,
+    *,
+    model: str,
+    seed: int,
+    count: int = 12,
+) -> tuple[GradedAnswer, ...]:
+    """A random sample of graded answers: half wrong and half right where there are enough of each, wrong ones first.
+
+    An answer's place in the draw is the digest of the seed and its prompt, so that row order and names change nothing
+    (answers to equal prompts are told apart by what was written, then by name). Empty where nothing was graded.
+    """
+    if not (labels.rule and sequences.written and labels.known):
+        return ()
+    order = sorted(range(len(examples.ids)), key=lambda i: _drawn(sequences, i, seed))
+    wrong = [i for i in order if not labels.correct[i]]
+    right = [i for i in order if labels.correct[i]]
+    of_right = min(len(right), max(count // 2, count - len(wrong)))
+    chosen = wrong[: count - of_right] + right[:of_right]
+    return tuple(_graded(examples, sequences, labels, gold_column, model, i) for i in chosen)
+
+
+def _drawn(sequences: Sequences, i: int, seed: int) -> tuple[bytes, str, str]:
+    """What decides the place of an answer in the draw."""
+    prompt = sequences.texts[i][: int(sequences.prompt_chars[i])]
+    content = f"layergrid graded {seed}:{prompt}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).digest(), sequences.completion(i), sequences.example_ids[i]
+
+
+def _graded(
+    examples: Examples, sequences: Sequences, labels: Labels, gold_column: str, model: str, i: int
+) -> GradedAnswer:
+    prompt = int(sequences.prompt_chars[i])
+    start, stop = (int(x) for x in labels.spans[i])
+    return GradedAnswer(
+        dataset=examples.name,
+        model=model,
+        example_id=examples.ids[i],
+        question=sequences.texts[i][:prompt],
+        completion=sequences.completion(i),
+        span=(start - prompt, stop - prompt) if start >= prompt else None,
+        gold=str(examples.columns[gold_column][i]) if gold_column else "",
+        correct=bool(labels.correct[i]),
+        stopped=bool(sequences.stopped[i]),
+        reason=labels.reasons[i],
+    )
 
 
 def without_values(results: Results) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from layergrid import text
 from layergrid.artifacts import DataCard, Fact, ModelCard, Paragraph, Results, Section, Summary
-from layergrid.render import sheets
+from layergrid.render import answers, sheets
 from layergrid.render.figures import Block
 from layergrid.theme import Theme
 
@@ -58,6 +58,11 @@ class Content:
     def sheets(self) -> tuple[sheets.Sheet, ...]:
         """All tables, numbered."""
         return sheets.of(self.results)
+
+    @cached_property
+    def graded(self) -> tuple[answers.Drawn, ...]:
+        """Answers drawn at random, for readers who want to check the grading."""
+        return answers.of(self.results)
 
     def caption(self, key: str) -> Paragraph:
         """The words below a table, from the summary."""
