@@ -6,7 +6,7 @@ Its value is the mean of the folds' values, because the scores of different fold
     mean over folds of their clustered variances  x  (1 / k + w / (k - 1)),    k = K / r,
 
 where the first term is that of k independent folds and the second stands for the training rows that the folds share
-(Nadeau & Bengio 2003, with n_test / n_train = 1 / (k - 1)), with w = 1 but for the interval of one AUROC.
+(Nadeau & Bengio 2003, with n_test / n_train = 1 / (k - 1)), with w = 1 but for intervals of (macro) AUROCs.
 
 What correlates the folds is that a pair of rows in different folds counts in both, once as a training row and once as a
 held-out one. Scorers that know nothing owe all their variance to such pairs; those that know the direction owe it to
