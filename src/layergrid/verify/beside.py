@@ -94,12 +94,10 @@ def _check_control(grid: Grid, control: Control, notes: Notes) -> None:
 
 
 def _check_directions(grid: Grid, directions: Directions, notes: Notes) -> None:
-    """A direction is there in whole or not at all, and not where a cell has no value."""
+    """A direction is there in whole or not at all."""
     whole = np.isfinite(directions.weights).all(axis=2) & np.isfinite(directions.intercepts)
     none = np.isnan(directions.weights).all(axis=2) & np.isnan(directions.intercepts)
-    for (cell, one), (_, other), (_, value) in zip(
-        _each(grid, whole), _each(grid, none), _each(grid, grid.has_value), strict=True
-    ):
-        if not (one or other) or (one and not value):
-            notes.wrong(RESULTS, f"{grid.name}: the direction of {named(cell)} is not one, or is of no value")
-        notes.counts["direction"] += bool(one)
+    for (cell, there), (_, lacking) in zip(_each(grid, whole), _each(grid, none), strict=True):
+        if not (there or lacking):
+            notes.wrong(RESULTS, f"{grid.name}: the direction of {named(cell)} is not one")
+        notes.counts["direction"] += bool(there)
