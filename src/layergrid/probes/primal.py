@@ -13,22 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from layergrid.artifacts import Bools, Floats, Ints
-from layergrid.probes.descent import Basis, Descent, Fitted, Logistic, Loss, Squared, basis
-from layergrid.probes.products import Products, together
+from layergrid.probes.descent import GAP, MAX_STEPS, Basis, Descent, Fitted, Logistic, Loss, Squared, basis
+from layergrid.probes.products import Products, Real, together
 from layergrid.probes.scaling import Scaling
 from layergrid.probes.solving import Array, Direction, Solution, Task
 
-_BLOCK = 512  # rows read at a time
+_BLOCK = 512  # rows multiplied at a time
+_NARROW = 1024  # width up to which products of features are summed in float64
 _ENTRIES = 2**21  # entries of a row-long vector of all fits that advance together
 
 
 class PrimalSolver:
     """The probes of features [n, d], float16 to float64, an array or memory map; kept as float32, scaled and centred.
 
+    A fit has converged where its objective is above the least by no more than `gap` of itself, by the gradient.
     Raises ValueError where features are not finite or all constant.
     """
 
-    def __init__(self, features: npt.NDArray[Any]):
+    def __init__(self, features: npt.NDArray[Any], max_steps: int = MAX_STEPS, gap: float = GAP):
         self._scaling = Scaling.of(features)
         if not np.isfinite(self._scaling.mean).all():
             raise ValueError("features must be finite")
@@ -36,6 +38,7 @@ class PrimalSolver:
             raise ValueError("all features are constant")
         self._z = self._scaling.standard(features, np.float32)
         self._basis: Basis = basis(self._z)
+        self._max_steps, self._gap = max_steps, gap
         self._products = Products(self._z, self._basis.directions)
 
     def paths(self, tasks: Sequence[Task], penalties: Sequence[float]) -> list[Solution]:
@@ -68,12 +71,12 @@ class PrimalSolver:
         gram = _gram(own.T if wide else own)
         gram.flat[:: len(gram) + 1] += m * penalty
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        if wide:
-            solved = cho_solve(factor, (own @ others.T).astype(np.float64), overwrite_b=True, check_finite=False)
-            found: Floats = solved.T.astype(np.float32)
-        else:
-            solved = cho_solve(factor, others.T.astype(np.float64), overwrite_b=True, check_finite=False)
-            found = solved.T.astype(np.float32) @ own.T
+        real = gram.dtype
+        side = own.astype(real) @ others.T.astype(real) if wide else others.T.astype(real)
+        solved = cho_solve(factor, side, overwrite_b=True, check_finite=False)
+        found: Floats = solved.T.astype(np.float32)
+        if not wide:
+            found = found @ own.T
         found += np.float32(1 / m) - found.mean(axis=1, keepdims=True)
         return np.asarray(found, dtype=np.float32)
 
@@ -98,8 +101,9 @@ class PrimalSolver:
         n, d = self._z.shape
         size = int(np.clip(_ENTRIES // n, 8, 64))
         for first in range(0, len(losses), size):
-            fits = [Descent(loss, self._basis, d).path(penalties, n) for loss in losses[first : first + size]]
-            yield from together(self._products, fits)
+            part = losses[first : first + size]
+            descents = [Descent(loss, self._basis, d, gap=self._gap, max_steps=self._max_steps) for loss in part]
+            yield from together(self._products, [each.path(penalties, n) for each in descents])
 
     def _as_given(self, weights: Array, intercept: float, converged: bool) -> Direction:
         given, shift = self._scaling.outward(weights)
@@ -112,10 +116,14 @@ def _logistic(train: Ints, y: Bools) -> Logistic:
     return Logistic(train, np.where(y, 1.0, -1.0))
 
 
-def _gram(z: Floats) -> Array:
-    """Z'z in float64, the products of each block of rows in float32."""
-    found = np.zeros((z.shape[1], z.shape[1]))
+def _gram(z: Floats) -> Real:
+    """The lower triangle of z'z: float64 where it is cheap, since a weak penalty asks for it, else float32."""
+    from scipy.linalg import blas
+
+    real = np.float64 if z.shape[1] <= _NARROW else np.float32
+    product = blas.dsyrk if real is np.float64 else blas.ssyrk
+    found = np.zeros((z.shape[1], z.shape[1]), dtype=real, order="F")
     for first in range(0, len(z), _BLOCK):
-        block = z[first : first + _BLOCK]
-        found += block.T @ block
-    return found
+        block = z[first : first + _BLOCK].T.astype(real, copy=False)
+        found = product(1.0, block, beta=1.0, c=found, lower=1, overwrite_c=1)
+    return np.asarray(found)
