@@ -1,9 +1,10 @@
-"""Simulations with a known truth: family-wise error, coverage, nested selection; they take about ten minutes.
+"""Simulations with a known truth: family-wise error, coverage, nested selection; some twenty minutes of one core.
 
-Probes are kernel ridge with a free intercept, refitted for every fold and every relabelling. One inverse of the
-bordered Gram matrix of all rows serves every fold: the predictions of left-out rows o by a fit on the others are
--B_oo^-1 B_or y_r, where B is the block of the inverse that belongs to rows (the identity behind PRESS).
-Relabellings number 199 here, not 999: the test is exact for any number, and 199 leave the level .05 attainable.
+Probes are kernel ridge with a free intercept, at the penalty of the permutation test of grids, refitted for every fold
+and every relabelling. One inverse of the bordered Gram matrix of all rows serves every fold: the predictions of the
+rows o that a fit leaves out are -B_oo^-1 B_or y_r, where B is the block of the inverse that belongs to rows (the
+identity behind PRESS). Relabellings number 199 here, not 999: the test is exact for any number, and 199 leave the level
+.05 attainable.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from scipy.linalg import get_lapack_funcs
 from scipy.special import ndtr
 from threadpoolctl import threadpool_limits
 
-from layergrid.probes import assign_folds
+from layergrid.probes import assign_folds, ridge_penalty
+from layergrid.probes.preparing import prepare
 from layergrid.selection import choose, compose
 from layergrid.stats import (
     Split,
@@ -109,6 +111,15 @@ def test_the_shortcut_predicts_what_ridge_probes_fitted_on_the_other_rows_predic
     np.testing.assert_allclose(weights(blocks, filled, x), probe.coef_, atol=1e-10)
 
 
+@pytest.mark.parametrize("d", [30, 90], ids=["fewer features than rows", "more"])
+def test_the_shortcut_has_the_hat_matrix_of_the_probes_that_grids_use(d: int) -> None:
+    rng = np.random.default_rng(1)
+    x, out = rng.normal(size=(60, d)), np.arange(2, 60, 5)
+    x, rest = x / x.std(axis=0), np.setdiff1d(np.arange(60), out)
+    found = prepare(x).hat(rest, out, ridge_penalty(d) / len(rest))
+    np.testing.assert_allclose(found, hats(inverses(x @ x.T, ridge_penalty(d)), out), atol=1e-5)
+
+
 # ---------------------------------------------------------------- family-wise error
 
 
@@ -135,7 +146,7 @@ def adjusted(grams: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: in
     """The smallest adjusted p-value over the cells, and the highest AUROC."""
     folds = assign_folds(labels, groups, K, seed)
     drawn = np.concatenate((np.arange(N)[None], relabellings(labels, groups, folds, RELABELLINGS, seed)))
-    blocks = inverses(grams, float(d))
+    blocks = inverses(grams, ridge_penalty(d))
     values = np.zeros((CELLS, RELABELLINGS + 1))
     for k in range(K):
         out = np.flatnonzero(folds == k)
@@ -192,7 +203,7 @@ def covered_runs(seed: int, d: int, shift: float, runs: int) -> np.ndarray:
         shared = rng.standard_normal((2, N, d), dtype=np.float32)
         x = np.stack((shared[0], np.float32(np.sqrt(0.5)) * (shared[0] + shared[1])))
         x[..., 0] += np.float32(shift) * labels
-        blocks = inverses(x @ x.transpose(0, 2, 1), float(d))
+        blocks = inverses(x @ x.transpose(0, 2, 1), ridge_penalty(d))
         scores, truth = np.empty((2, N), dtype=np.float32), np.zeros((2, K))
         for k in range(K):
             out = np.flatnonzero(folds == k)
@@ -236,7 +247,7 @@ def nested_run(seed: int, d: int, shift: float) -> tuple[float, float, float]:
     split = Split(labels, np.arange(N), folds)
     x = rng.standard_normal((CELLS, N, d), dtype=np.float32)
     x[..., 0] += np.float32(shift) * labels
-    blocks = inverses(x @ x.transpose(0, 2, 1), float(d))
+    blocks = inverses(x @ x.transpose(0, 2, 1), ridge_penalty(d))
     scores, inner, truth = np.empty((CELLS, N), dtype=np.float32), np.zeros((CELLS, K)), np.empty((CELLS, K))
     for k in range(K):
         out = np.flatnonzero(folds == k)
