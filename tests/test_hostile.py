@@ -41,7 +41,20 @@ grids:
     kind: probe
     folds: 3
     penalties: [0.1]
-    baselines: [answer_length, "</table><img src=x onerror=alert(9)>": ["<u>size</u>"]]
+    repeats: 2
+    permutations: 99
+    control: 2
+    directions: true
+    near_duplicates: report
+    baselines: [answer_length, logprobs, "</table><img src=x onerror=alert(9)>": ["<u>size</u>"]]
+  kinds:
+    kind: probe
+    predict: {column: "<u>kind</u>"}
+    folds: 3
+    penalties: [0.1]
+    permutations: 99
+    near_duplicates: ignore
+    baselines: [question]
   sizes: {kind: activation, contrast: error}
   looks: {kind: attention, from: -1, text: true, heads: each}
   given:
@@ -50,6 +63,7 @@ grids:
     columns: {value: "<img src=x onerror=alert(13)>"}
     quantity: {name: "<img src=x onerror=alert(14)> {{ 7*7 }} \u202e"}
 """
+KINDS = ("<img src=x onerror=alert(17)>", "</script>{{ 7*7 }}", "\u202e|*_`#[]\0")  # classes that a probe tells apart
 TABLE = [  # positions and a reason that nobody should run
     ("layer", "position", TAG.format(13), "status", "reason"),
     (0, TAG.format(15), 0.5, "", ""),
@@ -91,6 +105,7 @@ def study(tmp_path_factory):
             "name": f"{TAG.format(10)}\ud800\u202e{i}",
             "<i>topic</i>": f"</b>{TAG.format(11)}{i // 2}",
             "<u>size</u>": i % 7,
+            "<u>kind</u>": KINDS[i // 2 % 3],
         }
         row.update(more)
     with (home / "<img src=x onerror=alert(12)>.csv").open("w", encoding="utf-8", newline="") as stream:
@@ -133,7 +148,7 @@ def test_no_text_has_become_an_element_of_the_page(study, page):
 
 def test_the_page_shows_all_text_as_it_is_or_as_its_escapes(page):
     shown = page.value("document.body.textContent")
-    for number in (1, 2, 3, 8, 9, 14, 15):
+    for number in (1, 2, 3, 8, 9, 14, 15, 17):
         assert f"onerror=alert({number})" in shown, number
     for piece in (*SHOWN, "<script>alert(4)</script>", "{% include '/etc/passwd' %}", "\\ud800"):
         assert piece in shown, piece
@@ -160,6 +175,11 @@ def test_the_tables_hold_hostile_names_without_loss(study):
     given = next(one.grid for one in found.grids if one.grid.name == "given")
     assert given.positions == (TABLE[1][1], TABLE[2][1])
     assert given.reason[1, 0] == TAG.format(16)
+    kinds = next(one for one in found.grids if one.grid.name == "kinds")
+    assert set(kinds.held_out.classes) == set(kinds.held_out.by_class) == set(KINDS)
+    assert {facet.name for facet in kinds.grid.facets} == set(KINDS)
+    assert found.graded
+    assert all(one.question.startswith(f"Is {TAG.format(1)}") and GOLD in one.completion for one in found.graded)
     for one in found.grids:
         assert archive.csv_problems(study.report, one.grid) == []
 
