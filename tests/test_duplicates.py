@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layergrid.demo.questions import evaluation_sums
+from layergrid.demo.statements import statements
 from layergrid.duplicates import near_duplicates
 
 WORKERS = ("janitor", "accountant", "chief", "assistant", "carpenter", "teacher", "lawyer", "clerk", "farmer", "baker")
@@ -77,10 +79,18 @@ def test_other_roles_of_the_same_film_are_other_questions(template):
     assert in_clusters([template.format(text) for text in films()]) == 0
 
 
-@pytest.mark.parametrize("signs", ["+-", ("plus", "minus")])
+@pytest.mark.parametrize("signs", ["+-", ("plus", "minus"), ("divided by", "multiplied by")])
 @pytest.mark.parametrize("template", ["{}", "What is 1 + 1? 2\nWhat is 12 + 34? 46\n{}"])
 def test_sums_of_other_numbers_signs_or_order_are_other_questions(signs, template):
     assert in_clusters([template.format(text) for text in sums(signs)]) == 0
+    wordings = ("What is", "Tell me the value of", "Please work out for me", "I should like to know how much is")
+    told = [text.replace("What is", wordings[i % 4]) for i, text in enumerate(sums(signs))]
+    assert in_clusters([template.format(text) for text in told]) == 0
+
+
+def test_the_sums_and_statements_of_the_demo_are_all_different():
+    assert in_clusters([one.question for one in evaluation_sums(600)]) == 0
+    assert in_clusters([f"{one.sum.question} {one.reply}" for one in statements(600)]) == 0
 
 
 def test_a_word_problem_whose_numbers_alone_differ_is_a_near_duplicate():

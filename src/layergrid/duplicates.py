@@ -30,7 +30,10 @@ BATCH = 5_000_000  # words of the pairs that are compared in one product of spar
 
 # Scripts without blanks between words are taken letter by letter.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = re.compile(rf"\d+(?:[.,]\d+)*|[{UNSPACED}]|[^\W\d_{UNSPACED}]+|[^\w\s]|_")
+NUMBER = r"\d+(?:[.,]\d+)*"
+# "12 + 34", "12 plus 34" and "34 divided by 12" are one word each: another sign or order is another sum.
+SUM = rf"{NUMBER}(?:\s*(?:[^\w\s]{{1,3}}|[^\W\d_]+(?:\s+by)?)\s*{NUMBER})*"
+WORD = re.compile(rf"{SUM}|[{UNSPACED}]|[^\W\d_{UNSPACED}]+|[^\w\s]|_")
 
 
 class Bags(NamedTuple):
