@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 import synthetic
+from layergrid import stats
 from layergrid.artifacts import Baseline, Estimate, GridResult, HeldOut, Results, Selection, Winner
 
 LAYERS = tuple(range(9))
@@ -146,6 +147,97 @@ def two_grids() -> Results:
 
 
 @cache
+def weighed() -> Results:
+    """A permutation test, additions, single positions, a control task, layer 0 and an untrained model beside."""
+    one = synthetic.weighed(base().grids[0])
+    return of(replace(one, baselines=(*one.baselines, *beside_states(one))))
+
+
+@cache
+def weighed_null() -> Results:
+    one = synthetic.weighed(null().grids[0])
+    return of(replace(one, baselines=(*one.baselines, *beside_states(one))))
+
+
+def beside_states(one: GridResult) -> tuple[Baseline, ...]:
+    """Layer 0, below the nested best, and an untrained model that cannot be told from it."""
+    best = one.selection.estimate.value if one.selection else 0.5
+    gaps = {"layer_0": ("layer 0, the embedding", 0.2), "untrained": ("the same model, untrained", 0.02)}
+    return tuple(
+        Baseline(name, label, Estimate(best - gap, best - gap - 0.06, best - gap + 0.06, 0.95, 400),
+                 Estimate(gap, gap - 0.06, gap + 0.06, 0.95, 400), sees="states")
+        for name, (label, gap) in gaps.items()
+    )  # fmt: skip
+
+
+@cache
+def highest_in_the_noise() -> Results:
+    """The highest cell of all has a wide interval and is not above chance; others, lower and surer, are."""
+    one = base().grids[0]
+    value, low, high, p = (a.copy() for a in (one.grid.value, one.grid.low, one.grid.high, one.grid.p_adjusted))
+    value[1, 9], low[1, 9], high[1, 9], p[1, 9] = 0.93, 0.31, 0.99, 0.2  # of a silent position
+    value[2, 5], low[2, 5], high[2, 5], p[2, 5] = 0.91, 0.31, 0.99, 0.2  # at the position of the highest
+    tied = np.ones_like(one.grid.tied_with_best)
+    grid = replace(one.grid, value=value, low=low, high=high, p_adjusted=p, tied_with_best=tied)
+    return of(replace(one, grid=grid))
+
+
+def _settled(**more: object) -> Results:
+    """The grid with a permutation test and other settings of how it was split."""
+    one = synthetic.weighed(base().grids[0])
+    return of(replace(one, grid=replace(one.grid, settings={**one.grid.settings, **more})))
+
+
+@cache
+def repeated() -> Results:
+    return _settled(repeats=4, near_duplicates={"mode": "report", "rows": 2, "clusters": 1}, ridge_penalty=1.0)
+
+
+@cache
+def fixed_split() -> Results:
+    found = _settled(validation="fixed", folds=1, train_rows=900, select_rows=120, leaked_rows=2, probe="ridge",
+                     near_duplicates={"mode": "ignore", "rows": 0, "clusters": 0})  # fmt: skip
+    one = found.grids[0]
+    assert one.selection is not None
+    assert one.permutation is not None
+    chosen = replace(one.selection, winners=one.selection.winners[:1])
+    return of(replace(one, selection=chosen, permutation=replace(one.permutation, statistic="held-out", fixed=0)))
+
+
+@cache
+def parity() -> Results:
+    one = _settled(validation="parity", folds=1, train_rows=800, penalties=[1.0], correction="Holm", test="").grids[0]
+    baselines = tuple(replace(b, difference=None) for b in one.baselines)
+    one = replace(one, selection=None, permutation=None, by_position=(), additions=(), control=None)
+    return of(replace(one, baselines=baselines))
+
+
+@cache
+def several_classes() -> Results:
+    return of(synthetic.classes_result())
+
+
+@cache
+def a_number() -> Results:
+    return of(synthetic.value_result())
+
+
+@cache
+def explained_variance() -> Results:
+    return of(synthetic.value_result(metric=stats.R2))
+
+
+@cache
+def two_sites() -> Results:
+    """Two grids on the same rows, folds and labels."""
+    one = base().grids[0]
+    rng = np.random.default_rng(9)
+    cells = (0.7 * held().cells + 0.9 * rng.normal(size=held().cells.shape)).astype(np.float32)
+    other = synthetic.from_scores(replace(held(), cells=cells), "mlp", LAYERS, synthetic.FIFTEEN)
+    return replace(base(), grids=(one, other))
+
+
+@cache
 def no_positions() -> Results:
     return scored(held().cells[:, :0], LAYERS, ())
 
@@ -179,6 +271,7 @@ EDGES = {
     for f in (
         base, null, constant, all_missing, no_scores_differ, one_by_one, one_position, one_layer, missing_columns,
         all_tied, all_below_chance, fold_at_the_end, below_the_best_baseline, nothing_but_values, unbounded, two_grids,
-        no_positions,
+        no_positions, weighed, weighed_null, highest_in_the_noise, repeated, fixed_split, parity, several_classes,
+        a_number, explained_variance, two_sites,
     )
 }  # fmt: skip

@@ -66,7 +66,7 @@ def test_a_transposed_map_has_layers_along_x_and_positions_down_y_whatever_the_o
 
 
 def test_box_and_diamond_of_a_transposed_map_lie_on_their_cells():
-    one = synthetic.grid_result(layers=9, n=60)
+    one = synthetic.grid_result(layers=9, n=200, strength=2.0)
     figure = Heatmap(transpose=True, box="exact_answer_*").draw(of(one), PAPER)
     where = place(figure)
     (box,) = [m["encoding"] for m in figure.spec["layer"] if m.get("mark", {}).get("strokeWidth") == 1.2]

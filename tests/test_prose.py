@@ -20,7 +20,8 @@ EVERY = {**edges.EDGES, **edges_described.EDGES}
 SIGNED = (
     "base", "null", "one_by_one", "all_missing", "below_the_best_baseline", "norms", "contrast_around_zero",
     "as_high_as_mismatched", "heads", "one_text", "ranks", "typed_weights", "typed_correlations", "labelled_texts",
-    "unlabelled_texts",
+    "unlabelled_texts", "weighed", "weighed_null", "highest_in_the_noise", "fixed_split", "parity", "several_classes",
+    "a_number", "two_sites",
 )  # fmt: skip
 GOLDEN = Path(__file__).parent / "golden" / "prose"
 DIRECTIONAL = {

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from layergrid import text
-from layergrid.artifacts import CellStatus, Figure, Grid, GridResult, Results
+from layergrid.artifacts import CellStatus, Figure, Grid, GridResult, Ints, Results
 from layergrid.charts import bands, colourbar, marks, names
 from layergrid.charts import frame as shared
 from layergrid.charts import scale as scales
@@ -141,12 +141,12 @@ def _places(sizes: Frame) -> dict[str, Any]:
 def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale) -> list[dict[str, Any]]:
     """Cells with a value, each stroked in its own colour so that no hairline shows; grey ones; dots; the two axes."""
     grid, colour = one.grid, scale.colour("value")
-    data, transform = _data(one, sizes)
+    dots = marks.dots(grid, scale)
+    data, transform = _data(one, sizes, dots)
     places = axes.encodings() if sizes.bands == 1 else bands.encodings()
     middle = places if sizes.bands == 1 else bands.middle()
     encoding = {**places, "tooltip": _tooltip(grid)}
-    grey, muted = theme.colour("missing"), theme.colour("muted")
-    side = max(0.8, min(1.9, 0.2 * sizes.row, 0.2 * sizes.step))
+    grey = theme.colour("missing")
     layers: list[dict[str, Any]] = [
         {
             "transform": [{"filter": "isValid(datum.value)"}],
@@ -162,19 +162,11 @@ def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale
                 "encoding": encoding,
             }
         )
-    if marks.inside_noise(grid).any():
-        layers.append(
-            {
-                "transform": [{"filter": "datum.dot == 1"}],
-                "mark": {"type": "point", "shape": "circle", "filled": True, "fill": muted, "opacity": 0.85,
-                         "size": round(side**2, 2), "tooltip": None},
-                "encoding": middle,
-            }
-        )  # fmt: skip
+    layers += marks.dotted(dots, sizes, theme, middle)
     return [{"data": data, "transform": transform, "layer": layers}]
 
 
-def _data(one: GridResult, sizes: Frame) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _data(one: GridResult, sizes: Frame, dots: Ints) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One row a layer with arrays over positions, and the transforms that flatten them and word the tooltip."""
     grid, digits = one.grid, View(one).digits
     kept = shared.fine(scales.finite(grid), digits)
@@ -187,7 +179,7 @@ def _data(one: GridResult, sizes: Frame) -> tuple[dict[str, Any], list[dict[str,
     arrays |= {
         "n": grid.n.tolist(),
         "positive": grid.n_positive.tolist(),
-        "dot": marks.inside_noise(grid).astype(int).tolist(),
+        "dot": dots.tolist(),
         "note": [
             [marks.status_words(s, r) for s, r in zip(a, b, strict=True)]
             for a, b in zip(grid.status, grid.reason, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import HAS_VALUE, Bools, CellStatus, Grid
+from layergrid.artifacts import HAS_VALUE, Bools, CellStatus, Grid, Ints
 from layergrid.charts import frame as shared
 from layergrid.charts import names
 from layergrid.charts.frame import Frame
@@ -36,6 +36,7 @@ WORDS = {
     CellStatus.NOT_CONVERGED: "not converged", CellStatus.LACKING: "no such part in this layer",
     CellStatus.REFERENCE: "compared with itself", CellStatus.NOT_ATTENDABLE: "comes after the token that looks",
 }  # fmt: skip
+DARK = 0.42  # luminance below which marks on a cell are pale
 LINE, SWATCH = 17, 18.0  # pixels of an explaining line; of the piece of hatching before it
 
 Note = tuple[CellStatus | None, str]
@@ -55,6 +56,32 @@ def inside_noise(grid: Grid) -> Bools:
     with np.errstate(invalid="ignore"):
         low = grid.value <= (grid.quantity.chance or 0.0)
         return grid.has_value & np.isfinite(grid.p_adjusted) & ((grid.p_adjusted >= 1 - grid.level - 1e-12) | low)
+
+
+def dots(grid: Grid, scale: Scale) -> Ints:
+    """Int [L, P]: 1 where a cell inside the noise has a dark dot, 2 where it is dark itself and has a pale one."""
+    found = inside_noise(grid).astype(np.int64)
+    for i, j in np.argwhere(found > 0):
+        found[i, j] += luminance(scale.stop(float(grid.value[i, j]))) < DARK
+    return found
+
+
+def dotted(found: Ints, sizes: Frame, theme: Theme, middle: dict[str, Any]) -> list[dict[str, Any]]:
+    """A dot in the `middle` of each cell inside the noise, large enough to be seen in print (0.3 mm)."""
+    if not found.any():
+        return []
+    side = max(1.3, min(2.6, 0.2 * sizes.row, 0.2 * sizes.step))
+    fill: dict[str, Any] = {"value": theme.colour("secondary")}
+    if (found == 2).any():
+        fill["condition"] = {"test": "datum.dot == 2", "value": theme.colour("pale")}
+    return [
+        {
+            "transform": [{"filter": "datum.dot > 0"}],
+            "mark": {"type": "point", "shape": "circle", "filled": True, "opacity": 0.9, "size": round(side**2, 2),
+                     "tooltip": None, "strokeWidth": 0},
+            "encoding": {**middle, "fill": fill},
+        }
+    ]  # fmt: skip
 
 
 def notes(grid: Grid, scale: Scale) -> list[Note]:
@@ -136,7 +163,8 @@ def diamond(grid: Grid, sizes: Frame, theme: Theme, scale: Scale) -> list[dict[s
     best = shared.peak(grid, tested & ~inside_noise(grid) if tested.any() else grid.has_value)
     if best is None:
         return []
-    ink = theme.colour("pale") if luminance(scale.stop(float(grid.value[best]))) < 0.42 else theme.colour("box")
+    dark = luminance(scale.stop(float(grid.value[best]))) < DARK
+    ink = theme.colour("pale" if dark else "box")
     (x, y), (wide, high) = sizes.corner(*best), sizes.cell
     side = max(3.0, min(8.0, 0.55 * sizes.step, 0.8 * sizes.row))
     return [

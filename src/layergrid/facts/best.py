@@ -66,6 +66,7 @@ def _winners(view: View, selection: Selection, ledger: Ledger) -> None:
     k = len(winners)
     if len(order) == 1:
         every = "the only fold chooses" if k == 1 else f"{'both' if k == 2 else f'all {text.words(k)}'} folds choose"
+        every = "the rows kept for choosing pick" if view.grid.settings.get("validation") == "fixed" else every
         clause = f"{every} {shown[0]}, in {chosen[order[0]]}"
     else:
         parts: list[str] = []

@@ -86,11 +86,12 @@ def _parity(settings: Mapping[str, Any], ledger: Ledger) -> None:
     shown = [f"{text.count(counts[name])} {use} rows" for name, use in (("train_rows", "training"), ("rows", "test"))
              if name in counts]  # fmt: skip
     split = f"one split into {text.listed(shown)}" if shown else "one split"
-    recipe = f"this is the published recipe, kept to reproduce its figures: {split}, one penalty, and no nested choice"
+    recipe = f"validation is that of the published recipe, kept to reproduce its figures: {split}, one penalty, and no "
+    recipe += "nested choice"
     faults = (
         "its faults are known: one split, so that each figure hangs on which rows it tests; features that are not "
-        "scaled; a solver that stops before it has converged; and a highest cell that is read off the test rows that "
-        "pick it, so that its value is too high"
+        "scaled; groups of rows that the split may part; a solver that stops before it has converged; and a highest "
+        "cell that is read off the test rows that pick it, so that its value is too high"
     )
     forms = {
         "text": recipe,
@@ -120,16 +121,16 @@ def _near_duplicates(settings: Mapping[str, Any], ledger: Ledger) -> None:
     if not isinstance(found, Mapping):
         return
     mode, rows, clusters = str(found.get("mode", "")), int(found.get("rows", 0)), int(found.get("clusters", 0))
-    if mode == "ignore" or (mode == "report" and not rows):
-        clause = "near-duplicates are not looked for" if mode == "ignore" else "no rows are near-duplicates of others"
+    if mode == "ignore":
+        clause = "near-duplicates are not looked for"
     elif not rows:
-        clause = "no rows are near-duplicates of others, so that none had to be kept together"
+        clause = "no rows are near-duplicates of others"
     else:
         them = f"{text.plural(rows, 'row')} {'is a near-duplicate' if rows == 1 else 'are near-duplicates'} of others"
         clause = f"{them} ({text.plural(clusters, 'cluster')})"
         clause += (
             "; rows of one cluster stay together in each split"
-            if mode == "group"
+            if mode == "group" and settings.get("validation") != "parity"
             else "; they are not kept together, so that a probe may be tested on what it was trained on"
         )
     forms = {"text": clause, "Text": text.capital(clause)}
@@ -152,7 +153,8 @@ def _fitted(view: View, settings: Mapping[str, Any], ledger: Ledger) -> None:
     elif target == "value":
         column = text.visible(str(settings.get("column", "")))
         clause = f"the target is a number{f', the column {column}' if column else ''}"
-        ledger.add("target", "setting", {"text": clause, "Text": text.capital(clause)})
+        forms = {"text": clause, "Text": text.capital(clause), "by": "ranges of the target"}
+        ledger.add("target", "setting", forms)
     meant = _metric(view, settings)
     if meant:
         ledger.add("metric", "setting", {"text": meant, "Text": text.capital(meant)})

@@ -21,10 +21,15 @@ def derive(view: View, ledger: Ledger) -> None:
     if control is None:
         return
     draws = text.counted(control.draws, "draw")
-    task = f"a random label for each token, {draws} of labels (Hewitt & Liang 2019)"
-    ledger.add("control", "setting", {"text": task, "cell": f"{view.extreme} cell"}, value=control.draws)
+    task = f"a random label for each token, {draws}, Hewitt & Liang 2019"
+    less = "the value of the task less that of the control task"
+    forms = {"text": task, "cell": f"{view.extreme} cell", "less": less}
+    forms["Is"] = f"Selectivity, the probe less the control task ({task}), is"
+    forms["Caption"] = f"selectivity of its {view.extreme} cell: the task less {task}"
+    ledger.add("control", "setting", forms, value=control.draws)
     for j in view.spoken:
         _at(view, control, j, ledger)
+    _recur(control, [j for j in view.spoken if ledger.get(_key(view, j)) is not None], ledger)
     for name, columns, clause in _mute(view, control):
         listed = text.listed(view.shown(j) for j in columns)
         if len(columns) > NAMED:
@@ -59,17 +64,33 @@ def _at(view: View, control: Control, j: int, ledger: Ledger) -> None:
         return
     relation = against_zero(e.low, e.high)
     forms = difference_forms(e.value, e.low, e.high, view.digits)
-    shared = text.percent(control.shared[j])
+    task, beside = (text.number(float(a[index]), view.digits) for a in (view.grid.value, control.value))
+    sized = text.estimate(e.value, e.low, e.high, view.digits)
     forms |= {
-        "clause": f"{forms['text']} {relation}" if relation in {"above", "below"} else relation,
+        "sized": f"{sized}, which cannot be told from zero," if relation == "cannot be told from" else sized,
         "where": f"{view.shown(j)} in {text.layers([view.grid.layers[index[0]]])}",
-        "task": text.number(float(view.grid.value[index]), view.digits),
-        "control": text.number(float(control.value[index]), view.digits),
-        "recur": f"{text.plural(control.types[j], 'distinct token')} stand there and {shared} of the rows left out "
-        "have one that their training rows have too",
+        "pair": f"{task} less {beside}",
     }
-    ledger.add(f"at.{text.slug(view.grid.positions[j])}.control", "selectivity", forms, cells=[view.point(index)],
+    ledger.add(_key(view, j), "selectivity", forms, cells=[view.point(index)],
                value=e.value, low=e.low, high=e.high, n=e.n, relation=relation)  # fmt: skip
+
+
+def _key(view: View, j: int) -> str:
+    return f"at.{text.slug(view.grid.positions[j])}.control"
+
+
+def _recur(control: Control, columns: list[int], ledger: Ledger) -> None:
+    """How tokens recur at the positions whose selectivity is told."""
+    if not columns:
+        return
+    types, shared = [control.types[j] for j in columns], [control.shared[j] for j in columns]
+    few, many = min(types), max(types)
+    least = text.percent(min(shared))
+    tokens = text.plural(few, "distinct token") if few == many else f"{few} to {text.plural(many, 'distinct token')}"
+    share = least if min(shared) == max(shared) else f"at least {least}"
+    where = "there" if len(columns) == 1 else "at each of these positions"
+    clause = f"{tokens} stand {where}, and {share} of the rows left out have one that their training rows have too"
+    ledger.add("control.recur", "recurrence", {"text": clause}, low=min(shared), high=max(shared), n=len(columns))
 
 
 def _mute(view: View, control: Control) -> list[tuple[str, list[int], str]]:

@@ -47,7 +47,7 @@ def write_correction(view: View, ledger: Ledger) -> None:
     if test is not None:
         forms["text"] = f"after a {TEST}"
         cells = "" if whole else f"over {text.plural(tests, 'cell')}, "
-        forms["over"] = f"{forms['text']} ({cells}{text.count(test.maxima.size)} relabellings, {_how(view, test)})"
+        forms["over"] = f"{forms['text']} ({cells}{text.count(test.maxima.size)} relabellings{_how(view, test)})"
     forms |= {"name": correction, "tests": f"{text.plural(tests, 'one-sided test')} against chance"}
     ledger.add("correction", "setting", forms, value=tests)
 
@@ -60,8 +60,8 @@ def _probes(view: View, test: Permutation) -> str:
 
 def _how(view: View, test: Permutation) -> str:
     if test.statistic == "held-out":
-        return "of the held-out labels, probes fixed"
-    return f"{_probes(view, test)} refitted for each"
+        return " of the held-out labels under fixed probes"
+    return f", {_probes(view, test)} refitted for each"
 
 
 def _test(view: View, test: Permutation, ledger: Ledger) -> None:
@@ -84,7 +84,6 @@ def _test(view: View, test: Permutation, ledger: Ledger) -> None:
         "p": p,
         "by": f"by a {TEST} ({SOURCE})",
         "Other": text.capital(_other(view, test)),
-        "ridge": _ridge(view, test),
     }
     ledger.add("permutation", "setting", forms, value=test.maxima.size, n=_rows(view))
 
@@ -94,7 +93,9 @@ def _other(view: View, test: Permutation) -> str:
     own = str(view.grid.settings.get("probe", ""))
     if test.statistic == "held-out" or own in ("", test.statistic):
         return ""
-    return f"the test refits {REFITTED.get(test.statistic, test.statistic)}, while cells show {_shown(own)}"
+    penalty = _ridge(view, test)
+    refitted = REFITTED.get(test.statistic, test.statistic) + (f" ({penalty})" if penalty else "")
+    return f"the test refits {refitted}, while cells show {_shown(own)}"
 
 
 def _shown(probe: str) -> str:

@@ -108,14 +108,14 @@ def control(voice: Voice, view: View) -> Paragraph:
     """Selectivity where tokens recur, and where the control task says nothing."""
     if not voice.has("control"):
         return ()
-    keys = [f"{key_of(p)}.control" for p in view.grid.positions if voice.has(f"{key_of(p)}.control", "clause")]
+    keys = [f"{key_of(p)}.control" for p in view.grid.positions if voice.has(f"{key_of(p)}.control", "sized")]
     keys.sort(key=lambda k: -view.sign * voice.number(f"{k.removesuffix('.control')}.peak"))
     said = []
-    for i, key in enumerate(keys[:TASKS]):
-        verb = "{c|clause}" if voice.relation(key) == "cannot be told from" else "stands {c|clause}"
-        task = "the control task ({control})" if i == 0 else "the control task"
-        line = f"At {{c|where}} the probe, {{c|task}}, {verb} {task}, {{c|control}}; {{c|recur}}."
-        said.append(voice.say(line, c=key))
+    if keys:
+        items = [voice.say("{c|sized} at {c|where} ({c|pair})", c=k) for k in keys[:TASKS]]
+        head = voice.say("{control|Is} ").parts
+        end = voice.say("; {r}.", r="control.recur").parts if voice.has("control.recur") else ["."]
+        said.append(joined([*head, *chained(items), *end]))
     silent = [f"control.{name}" for name in ("single", "unshared") if voice.has(f"control.{name}")]
     if silent:
         parts = chained((voice.say("at {m}, where {m|why}", m=key) for key in silent), last=", and ")

@@ -34,11 +34,11 @@ def concluded(voice: Voice) -> list[Sentence]:
     for key in additions(voice):
         low = "added to {a|label} ({a|value}), {a|clause}."
         said.append(voice.within(f"A{low[1:]}", low, a=key))
-    for key in states(voice):
+    for key in states(voice) if voice.relation("nested.chance") == "above" else ():
         if voice.has(key, "short"):
-            low = "the nested best {s|word} {s|label}: {s|short}."
-            low = low if voice.relation(key) == "cannot be told from" else "the nested best stands {s} {s|label}."
-            said.append(voice.within(f"T{low[1:]}", low, s=key))
+            level = voice.relation(key) == "cannot be told from"
+            rest = "{s|word} {s|label}: {s|short}." if level else "stands {s} {s|label}: {s|short}."
+            said.append(voice.within(f"{{nested|The}} {rest}", f"{{nested|the}} {rest}", s=key))
     return said
 
 

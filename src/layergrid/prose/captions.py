@@ -186,6 +186,8 @@ def _winners(voice: Voice) -> Paragraph:
     if not voice.has("winners"):
         return ()
     line = "The cell that each fold chooses inside its training part, with its {quantity|name} on the fold left out."
+    if voice.has("validation"):
+        line = "The cell that the rows kept for choosing pick, with its {quantity|name} on the test rows."
     return (voice.say(line),)
 
 
@@ -211,5 +213,4 @@ def _alone(voice: Voice) -> Paragraph:
 def _control(voice: Voice) -> Paragraph:
     if not voice.has("control"):
         return ()
-    line = "Tokens at each position, and the selectivity of its {control|cell}: the task less {control}"
-    return (voice.say(f"{line}, with {{level|intervals}}."),)
+    return (voice.say("Tokens at each position, and the {control|Caption}, with {level|intervals}."),)

@@ -198,8 +198,8 @@ def _figure_where(voice: Voice) -> KeyFigure | None:
 
 
 def _figure_balance(voice: Voice, data: str) -> KeyFigure | None:
-    if not voice.has(f"{data}.wrong", "percent"):
-        return None
+    if not voice.has(f"{data}.wrong", "percent") or voice.has("target"):
+        return None  # of another target the balance of answers is not that of the grid
     graded = voice.has(f"{data}.right", "rightly")
     parts = list(voice.say("answers wrong" if graded else "{wrong|class}", wrong=f"{data}.wrong").parts)
     if voice.number("dropped") > 0:

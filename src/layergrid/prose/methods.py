@@ -58,7 +58,8 @@ def _rows(voice: Voice) -> Paragraph:
         kept = " ({rows} of {rows.all|count})" if voice.has("rows") and voice.has("rows.all") else ""
         said.append(voice.say(f"A row is compared where {{statuses|every}} has the status {{statuses}}{kept}."))
     if voice.has("groups", "column"):
-        end = "stay together in each split" if voice.has("folds") else "count as a group in each interval"
+        split = voice.has("folds") and not voice.has("validation", "Faults")  # the published recipe parts groups
+        end = "stay together in each split" if split else "count as a group in each interval"
         said.append(voice.say(f"Rows that share a value of {{groups|column}} {end} ({{groups|count}})."))
     if voice.has("near_duplicates"):
         said.append(voice.say("{near_duplicates|Text}."))
@@ -70,7 +71,8 @@ def _fits(voice: Voice) -> Paragraph:
     if voice.has("validation"):
         said.extend(_validated(voice))
     elif voice.has("folds"):
-        line = "Rows are split into {folds}, by classes and groups"
+        by = "{target|by}" if voice.has("target", "by") else "classes"
+        line = f"Rows are split into {{folds}}, by {by} and groups"
         if voice.has("nested"):
             inner = "{inner_folds} of each training part" if voice.has("inner_folds") else "the training part"
             penalties = " ({penalties})" if voice.has("penalties") else ""
@@ -94,8 +96,6 @@ def _validated(voice: Voice) -> list[Sentence]:
     said = [voice.say("{validation|Text}.")]
     if voice.has("validation", "chosen") and voice.has("nested"):
         said.append(voice.say(f"{{choice|What}}{penalties} are chosen on {{validation|chosen}}."))
-    elif penalties:
-        said.append(voice.say("Fitted are {penalties}."))
     if voice.has("validation", "Faults"):
         said.append(voice.say("{validation|Faults}."))
     return said
@@ -142,8 +142,8 @@ def _many(voice: Voice) -> Paragraph:
         line += ", against a predictor fitted to {a|label} alone, on the folds of the grid."
         said.append(voice.say(line, a=key))
     if voice.has("control"):
-        line = "A control task gives {control}; selectivity is the value of the task less that of the control task"
-        said.append(voice.say(f"{line}, and is told where tokens recur."))
+        line = "A control task gives {control}; selectivity is {control|less}, and is told where tokens recur."
+        said.append(voice.say(line))
     return tuple(said)
 
 
@@ -153,8 +153,7 @@ def _permuted(voice: Voice) -> list[Sentence]:
     if voice.has("permutation"):
         said.append(voice.say("{permutation|Statistic}; {permutation|p}."))
     if voice.has("permutation", "Other"):
-        penalty = " ({permutation|ridge})" if voice.has("permutation", "ridge") else ""
-        said.append(voice.say(f"{{permutation|Other}}{penalty}."))
+        said.append(voice.say("{permutation|Other}."))
     if voice.has("permutation.fixed", "Text"):
         said.append(voice.say("{permutation.fixed|Text}."))
     if voice.has("detectable", "Clause"):

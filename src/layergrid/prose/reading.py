@@ -155,7 +155,7 @@ def _unsupported(voice: Voice) -> Paragraph:
     if voice.has("nested", "range"):
         line = f"{voice.Grid} does not show that {{quantity|subject}} are absent from {{grid|site}}"
         line += ": values in the interval {nested|range} remain compatible with these rows."
-        return (voice.say(line), *absent(voice))
+        return (voice.say(line),)
     return (voice.say(f"The values{voice.of} describe these rows and are not an estimate for others."),)
 
 

@@ -84,7 +84,8 @@ def _bests(voice: Voice) -> Paragraph:
     if voice.has("highest", "single") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
         why = "; it was chosen on the rows that score it, so that its value is optimistic"
-        why = why if voice.has("nested") and not voice.has("highest", "lone") else ""
+        picked = voice.has("nested") or voice.has("validation", "Faults")
+        why = why if picked and not voice.has("highest", "lone") else ""
         why += "; {highest|beside}" if voice.has("highest", "beside") else ""
         said.append(voice.say(f"{line}{why}."))
     if voice.has("classes.spread"):

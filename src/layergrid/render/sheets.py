@@ -10,6 +10,7 @@ import numpy as np
 from layergrid import text
 from layergrid.artifacts import DataCard, Estimate, Grid, GridResult, PositionStatus, Results
 from layergrid.facts import alone, control
+from layergrid.facts.ledger import clear_of_zero
 from layergrid.facts.view import View
 
 GRADED = ("wrong answers", "right answers")  # the classes of graded answers
@@ -86,7 +87,9 @@ def _baselines(one: GridResult, many: bool) -> Sheet | None:
 
 def _shown(e: Estimate | None, sign: bool = False) -> str:
     """An estimate with its interval; nothing where there is none."""
-    return "" if e is None else _estimate(e.value, e.low, e.high, sign)
+    if e is None:
+        return ""
+    return _estimate(e.value, e.low, e.high, sign, clear_of_zero(e.low, e.high, 2) if sign else 2)
 
 
 def _head(one: GridResult) -> str:
@@ -171,11 +174,13 @@ def _winners(one: GridResult, many: bool) -> Sheet | None:
     """What nested selection chose in every fold."""
     if one.selection is None or not one.selection.winners:
         return None
+    fixed = one.grid.settings.get("validation") == "fixed"
+    inside = "on rows kept for choosing" if fixed else "inside each training fold"
     rows = tuple(
         (str(w.fold), str(w.layer), w.position, f"{w.penalty:.2g}", text.number(w.value)) for w in one.selection.winners
     )
     return Sheet(
-        f"{one.grid.name}.winners", f"The cell chosen inside each training fold{_of(one, many)}",
+        f"{one.grid.name}.winners", f"The cell chosen {inside}{_of(one, many)}",
         ("Fold", "Layer", "Position", "Penalty", f"{one.grid.quantity.name} outside"), rows,
         (True, True, False, True, True),
     )  # fmt: skip
