@@ -14,6 +14,7 @@ from layergrid.probes.dual import Duals, cold, objective, weighed
 
 MAX_STEPS = 100
 _GAP = 1e-12  # excess of the objective, as a share of it, at which the search ends
+_RISE = 10.0  # from one cost to the next on the way to the first
 
 
 def solve_directly(kernel: Floats, sign: Floats, costs: Sequence[float]) -> Duals:
@@ -21,6 +22,10 @@ def solve_directly(kernel: Floats, sign: Floats, costs: Sequence[float]) -> Dual
     sign = sign.astype(np.float64)
     start = cold(sign)
     a, b = start.a, start.b
+    first = 1 / float(kernel.diagonal().mean())
+    while first < costs[0] / _RISE:  # from afar Newton's method takes many short steps
+        a, b, _ = _newton(kernel, sign, first, a, b)
+        first *= _RISE
     found, intercepts, steps = [], [], []
     for cost in costs:
         a, b, taken = _newton(kernel, sign, cost, a, b)

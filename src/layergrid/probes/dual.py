@@ -19,11 +19,13 @@ from layergrid.probes.solving import Array
 
 TOLERANCE = 1e-6  # most by which an objective may exceed the least one, as a share of it
 MAX_STEPS = 40
-_FLOOR = 1e-7  # least weight of a row, as a share of C
-FORCING = 0.05**2  # of the preconditioned residual, at which conjugate gradients stop
+_FLOORS = {"float32": 1e-7, "float64": 1e-15}  # least weight of a row, as a share of C
+FORCING = 0.05  # share of the preconditioned residual's length at which conjugate gradients stop
 MAX_PRODUCTS = 60  # conjugate gradient steps to a Newton step
-EASY = 0.5  # C mean(diag K) / 4 below which a factor costs more than it saves
-_KEPT = 2  # penalties that one factor serves
+EASY = 1.0  # C mean(diag K) / 4 below which a factor costs more than it saves
+_WORTH = 55  # a factor of m rows is made where m / 55 products went into the penalty before
+_APART = 1e-3  # in log C, below which one of two solutions says nothing about the way
+_REMEMBERED = 4  # earlier solutions in whose span a penalty begins
 _ENOUGH = 1e-9  # excess of the objective at which no further step is taken
 _ROUNDING = 4 * 2.0**-24  # relative rounding of an inner product in single precision
 
@@ -50,12 +52,12 @@ class Point:
         return Point(self.a + size * da, self.u + size * du, self.b + size * db)
 
 
-def weighed(f: Floats, sign: Floats, a: Floats, cost: float | Array) -> tuple[Floats, Floats]:
+def weighed(f: Floats, sign: Floats, a: Floats, cost: float | Array, precision: str = "") -> tuple[Floats, Floats]:
     """The roots s of the rows' weights and the residual R of log-odds `f`; of one probe [m] or of many [B, m]."""
     from scipy.special import expit
 
     miss = expit(-sign * f)  # the probability of the class that the row does not have
-    s = np.sqrt(cost * np.maximum(miss * (1 - miss), _FLOOR))
+    s = np.sqrt(cost * np.maximum(miss * (1 - miss), _FLOORS[precision or f.dtype.name]))
     return s, (cost * miss * sign - a) / s
 
 
@@ -73,11 +75,12 @@ def excess(f: Floats, sign: Floats, a: Floats, b: Floats, costs: Array, diagonal
     entries, may hide of it. Log-odds `f` are to be products made afresh, for updates drift.
     """
     f, a, cost = f.astype(np.float64), a.astype(np.float64), costs[:, None]
-    s, r = weighed(f, sign, a, cost)
+    s, r = weighed(f, sign, a, cost, diagonal.dtype.name)
     hidden = s * a * diagonal * (_ROUNDING if diagonal.dtype == np.float32 else 0.0)
     gap = 0.5 * ((r * r).sum(axis=-1) + (hidden * hidden).sum(axis=-1))
-    found = gap / objective(f, f - b[:, None], sign, a, costs)
-    return np.where(np.isfinite(found), found, np.inf)
+    value = objective(f, f - b[:, None], sign, a, costs)  # negative where rounding left the kernel indefinite
+    found: Array = np.divide(gap, value, out=np.full(len(gap), np.inf), where=np.isfinite(gap) & (value > 0))
+    return found
 
 
 def settled(length: Floats | float, largest: Floats | float) -> Bools:
@@ -85,7 +88,12 @@ def settled(length: Floats | float, largest: Floats | float) -> Bools:
 
     The next would change them by a half of its square, or by what conjugate gradients left undone.
     """
-    return np.asarray(np.maximum(0.05 * length, 0.5 * length**2) < 1e-3 * np.maximum(1.0, 0.1 * largest))
+    return np.asarray(np.maximum(FORCING * length, 0.5 * length**2) < 1e-3 * np.maximum(1.0, 0.1 * largest))
+
+
+def enough(gap: Floats | float, done: Bools | bool) -> Bools:
+    """Whether a point whose `gap` is that share of the objective needs no further step, log-odds being `settled`."""
+    return np.asarray((gap >= 0) & ((gap <= _ENOUGH) | ((gap <= 0.1 * TOLERANCE) & done)))
 
 
 def cold(sign: Floats) -> Point:
@@ -153,7 +161,7 @@ def conjugate(kernel: Floats, s: Floats, r: Floats, inverse: Preconditioner) -> 
         return z, np.dot(kernel, s * z), db, 1
     x, u, p = np.zeros_like(r), np.zeros_like(r), z.copy()
     rz = float(r @ z)
-    goal, count = FORCING * rz, 0
+    goal, count = FORCING**2 * rz, 0
     while rz > goal and count < MAX_PRODUCTS:
         kp = np.dot(kernel, s * p)
         q = s * kp
@@ -187,59 +195,82 @@ class _Path:
         self._kernel, self._sign = kernel, sign
         self._scale = float(kernel.diagonal().mean(dtype=np.float64)) / 4
         self._factor: Factor | None = None
-        self._served = 0
-        self._points: list[tuple[float, Point]] = []
+        self._spent = 0  # products since the last factor or penalty
+        self._known: list[tuple[float, Point]] = []
 
     def solve(self, costs: Sequence[float]) -> Duals:
-        steps = []
+        points, steps = [], []
         for cost in costs:
             point, taken = self._newton(self._start(cost), cost)
-            self._points.append((float(np.log(cost)), point))
-            self._served += 1
+            place = float(np.log(cost))
+            if self._known and place - self._known[-1][0] < _APART:
+                self._known.pop()
+            self._known.append((place, point))
+            points.append(point)
             steps.append(taken)
-        points = [point for _, point in self._points]
         return Duals(np.stack([p.a for p in points]), np.array([p.b for p in points]), np.array(steps, dtype=np.int64))
 
     def _start(self, cost: float) -> Point:
-        """The better of the last solution and the polynomial in log C through the last three."""
-        if not self._points:
+        """The best of the last solution, the polynomial in log C through the last three, and one more.
+
+        That is a Newton step from the polynomial in the span of the last four, which costs hardly more than a product.
+        """
+        if not self._known:
             return cold(self._sign)
-        known = self._points[-3:]
-        last = known[-1][1]
-        if len(known) == 1:
-            return last
-        where, at = [place for place, _ in known], float(np.log(cost))
-        a, u, b = np.zeros_like(last.a), np.zeros_like(last.u), 0.0
-        for i, (place, point) in enumerate(known):
-            share = float(np.prod([(at - other) / (place - other) for j, other in enumerate(where) if j != i]))
-            a += share * point.a
-            u += share * point.u
-            b += share * point.b
-        guess = Point(a, u, b)
-        return guess if self._objective(guess, cost) < self._objective(last, cost) else last
+        known = self._known[-_REMEMBERED:]
+        shares = _extrapolated([place for place, _ in known][-3:], float(np.log(cost)))
+        shares = np.concatenate((np.zeros(len(known) - len(shares)), shares))
+        a, u = (np.stack([getattr(point, part) for _, point in known]) for part in ("a", "u"))
+        b = float(shares @ [point.b for _, point in known])
+        guesses = [known[-1][1], self._spanned(a, u, shares, b), self._reduced(a, u, shares, b, cost)]
+        best = min(guesses, key=lambda point: self._objective(point, cost))
+        return Point(best.a, np.dot(self._kernel, best.a), best.b)  # sums of sums would carry their rounding along
+
+    @staticmethod
+    def _spanned(a: Floats, u: Floats, shares: Array, b: float) -> Point:
+        shares = shares.astype(a.dtype)
+        return Point(shares @ a, shares @ u, b)
+
+    def _reduced(self, a: Floats, u: Floats, shares: Array, b: float, cost: float) -> Point:
+        """One Newton step in the shares of earlier solutions `a` [k, m] and in the intercept."""
+        design = np.concatenate((u, np.ones_like(u[:1])))
+        s, pull = weighed(shares.astype(u.dtype) @ u + b, self._sign, np.zeros_like(a[0]), cost)
+        size = len(a)
+        products = (a @ u.T).astype(np.float64)
+        slope = -(design @ (s * pull)).astype(np.float64)
+        slope[:size] += products @ shares
+        rooted = design * s
+        curvature = (rooted @ rooted.T).astype(np.float64)
+        curvature[:size, :size] += products
+        curvature.flat[:: size + 2] *= 1 + 1e-6  # solutions of like penalties are nearly parallel
+        change = np.linalg.lstsq(curvature, slope, rcond=None)[0]
+        return self._spanned(a, u, shares - change[:size], b - float(change[size]))
 
     def _objective(self, point: Point, cost: float) -> float:
         return float(objective(point.u + point.b, point.u, self._sign, point.a, cost))
 
     def _newton(self, point: Point, cost: float) -> tuple[Point, int]:
-        stale = self._factor is None or self._served >= _KEPT
+        stale, self._spent = self._spent > len(self._sign) / _WORTH, 0
         lengths: list[float] = []
+        done = False
         for step in range(1, MAX_STEPS + 1):
             f = point.u + point.b
             s, r = weighed(f, self._sign, point.a, cost)
-            if 0.5 * float(r @ r) <= _ENOUGH * self._objective(point, cost):
+            if step > 1 and enough(0.5 * float(r @ r) / self._objective(point, cost), done):
                 return point, step - 1
-            if stale and cost * self._scale >= EASY:
-                self._factor, self._served = Factor(self._kernel, s), 0
-                if not self._factor.good:
-                    self._factor = None
-            x, u, db, _ = conjugate(self._kernel, s, r, Preconditioner(self._factor, s))
+            if (stale or self._factor is None) and cost * self._scale >= EASY:
+                self._refactor(s)
+            x, u, db, products = conjugate(self._kernel, s, r, Preconditioner(self._factor, s))
+            self._spent += products
             point, length = self._moved(point, cost, s * x, u, db)
-            if settled(length, float(np.abs(f).max())):
-                return point, step
+            done = bool(settled(length, float(np.abs(f).max())))
             lengths.append(length)
             stale = len(lengths) > 3 and lengths[-1] > lengths[-4] / 2
         return point, MAX_STEPS
+
+    def _refactor(self, s: Floats) -> None:
+        factor = Factor(self._kernel, s)
+        self._factor, self._spent = factor if factor.good else None, 0
 
     def _moved(self, point: Point, cost: float, da: Floats, du: Floats, db: float) -> tuple[Point, float]:
         """The point a Newton step further, halved on the objective where it is large; and the largest change of f."""
@@ -250,3 +281,11 @@ class _Path:
             while size > 1e-4 and not self._objective(point.moved(size, da, du, db), cost) <= before:
                 size /= 2
         return point.moved(size, da, du, db), length * size
+
+
+def _extrapolated(places: Sequence[float], at: float) -> Array:
+    """The share that each place has in the polynomial through all of them at another place."""
+    return np.array([
+        np.prod([(at - other) / (place - other) for j, other in enumerate(places) if j != i])
+        for i, place in enumerate(places)
+    ])  # fmt: skip

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from layergrid.artifacts import Bools, Floats, Ints
-from layergrid.probes.dual import EASY, FORCING, MAX_PRODUCTS, MAX_STEPS, Duals, Factor, objective, settled, weighed
+from layergrid.probes.dual import (
+    EASY,
+    FORCING,
+    MAX_PRODUCTS,
+    MAX_STEPS,
+    Duals,
+    Factor,
+    enough,
+    objective,
+    settled,
+    weighed,
+)
 
 
 @dataclass(frozen=True)
@@ -41,22 +52,27 @@ def solve_many(kernel: Floats, signs: Floats, cost: float) -> Duals:
     positive = np.count_nonzero(signs > 0, axis=1)
     prior = np.log(positive / (signs.shape[1] - positive)).astype(np.float32)
     found = _Points(np.zeros_like(signs), np.zeros_like(signs), prior)
-    steps = np.zeros(len(signs), dtype=np.int64)
+    steps, done = np.zeros(len(signs), dtype=np.int64), np.zeros(len(signs), dtype=bool)
     left = np.arange(len(signs))
     for _ in range(MAX_STEPS):
+        points, t = found.of(left), signs[left]
+        s, r = weighed(points.f, t, points.a, cost)
+        gap = 0.5 * np.einsum("bi,bi->b", r, r) / objective(points.f, points.u, t, points.a, cost)
+        going = ~enough(gap, done[left])
+        left, s, r = left[going], s[going], r[going]
         if not len(left):
             break
-        points, done = _step(kernel, signs[left], found.of(left), cost)
-        found.a[left], found.u[left], found.b[left] = points.a, points.u, points.b
+        points, done[left] = _step(kernel, signs[left], found.of(left), cost, (s, r))
+        _put((found.a, found.u, found.b), left, (points.a, points.u, points.b))
         steps[left] += 1
-        left = left[~done]
     return Duals(found.a, found.b, steps)
 
 
-def _step(kernel: Floats, signs: Floats, points: _Points, cost: float) -> tuple[_Points, Bools]:
+def _step(
+    kernel: Floats, signs: Floats, points: _Points, cost: float, system: tuple[Floats, Floats]
+) -> tuple[_Points, Bools]:
     """The points a Newton step further, halved where they must be, and which of them have settled."""
-    f = points.f
-    s, r = weighed(f, signs, points.a, cost)
+    s, r = system
     factor = None
     if cost * float(kernel.diagonal().mean()) / 4 >= EASY:
         factor = Factor(kernel, np.exp(np.log(s).mean(axis=0)))
@@ -65,7 +81,7 @@ def _step(kernel: Floats, signs: Floats, points: _Points, cost: float) -> tuple[
     da = s * x
     length = np.abs(du + db[:, None]).max(axis=1)
     size = _sizes(points, signs, cost, (da, du, db), length)
-    return points.moved(size, da, du, db), settled(length * size, np.abs(f).max(axis=1))
+    return points.moved(size, da, du, db), settled(length * size, np.abs(points.f).max(axis=1))
 
 
 def _sizes(points: _Points, signs: Floats, cost: float, step: tuple[Floats, Floats, Floats], length: Floats) -> Floats:
@@ -84,40 +100,73 @@ def _sizes(points: _Points, signs: Floats, cost: float, step: tuple[Floats, Floa
     return size
 
 
-def _conjugate(kernel: Floats, s: Floats, r: Floats, factor: Factor | None) -> tuple[Floats, Floats, Floats]:
-    """x, K s x and db of all Newton systems with residuals `r` [B, m], which are overwritten."""
-    guide = s if factor is None else factor.h * (factor.s / s)
-    total = (s * s).sum(axis=1) if factor is None else np.full(len(s), factor.total, dtype=np.float32)
+class _Preconditioner:
+    """A shared factor rescaled to each labelling's weights [B, m], or the identity, and the projections s'x = 0."""
 
-    def precondition() -> tuple[Floats, Floats]:
-        db = np.einsum("bi,bi->b", guide, r) / total
-        np.subtract(r, db[:, None] * s, out=r)
-        if factor is None:
+    def __init__(self, factor: Factor | None, s: Floats) -> None:
+        self._s, self._factor = s, factor
+        self._ratio = s if factor is None else factor.s / s
+        self._guide = s if factor is None else factor.h * self._ratio
+        self._total = np.einsum("bi,bi->b", s, s) if factor is None else np.full(len(s), factor.total, dtype=s.dtype)
+
+    def of(self, rows: Bools) -> _Preconditioner:
+        """That of some of the labellings."""
+        return _Preconditioner(self._factor, self._s[rows])
+
+    def __call__(self, r: Floats) -> tuple[Floats, Floats]:
+        """The preconditioned residuals, and what the intercepts take of `r`, which is subtracted in its place."""
+        db = np.einsum("bi,bi->b", self._guide, r) / self._total
+        z = db[:, None] * self._s
+        r -= z
+        if self._factor is None:
             return r, db
-        z = factor.solve(r * (factor.s / s))
-        z *= factor.s / s
+        np.multiply(r, self._ratio, out=z)
+        z = self._factor.solve(z)
+        z *= self._ratio
         return z, db
 
-    z, db = precondition()
+
+def _conjugate(kernel: Floats, s: Floats, r: Floats, factor: Factor | None) -> tuple[Floats, Floats, Floats]:
+    """x, K s x and db of all Newton systems with residuals `r` [B, m], which are overwritten.
+
+    Once half of the systems are solved, the others go on without them.
+    """
+    inverse = _Preconditioner(factor, s)
+    z, db = inverse(r)
     x, u, p = np.zeros_like(r), np.zeros_like(r), z.copy()
     rz = np.einsum("bi,bi->b", r, z)
-    goal = FORCING * rz
+    goal = FORCING**2 * rz
+    found, rows = (np.empty_like(x), np.empty_like(x), np.empty_like(db)), np.arange(len(s))
     for _ in range(MAX_PRODUCTS):
-        if not (rz > goal).any():
-            break
-        kp = (s * p) @ kernel
-        q = s * kp + p
-        alpha = _quotient(rz, np.einsum("bi,bi->b", p, q))
-        alpha[rz <= goal] = 0  # what is solved stays as it is
-        x += alpha[:, None] * p
-        u += alpha[:, None] * kp
-        r -= alpha[:, None] * q
-        z, more = precondition()
+        left = rz > goal
+        if np.count_nonzero(left) <= len(left) / 2:
+            _put(found, rows, (x, u, db))
+            rows, s, r, x, u, p, db, rz, goal = (part[left] for part in (rows, s, r, x, u, p, db, rz, goal))
+            if not len(rows):
+                return found
+            inverse, left = inverse.of(left), np.ones(len(rows), dtype=bool)
+        sp = s * p
+        kp = sp @ kernel
+        q = np.multiply(s, kp, out=sp)
+        q += p
+        alpha = (_quotient(rz, np.einsum("bi,bi->b", p, q)) * left)[:, None]  # what is solved stays as it is
+        q *= alpha
+        r -= q
+        kp *= alpha
+        u += kp
+        x += np.multiply(alpha, p, out=q)
+        z, more = inverse(r)
         db += more
         before, rz = rz, np.einsum("bi,bi->b", r, z)
         p *= _quotient(rz, before)[:, None]
         p += z
-    return x, u, db
+    _put(found, rows, (x, u, db))
+    return found
+
+
+def _put(wholes: tuple[Floats, ...], rows: Ints, parts: tuple[Floats, ...]) -> None:
+    for whole, part in zip(wholes, parts, strict=True):
+        whole[rows] = part
 
 
 def _quotient(above: Floats, below: Floats) -> Floats:
