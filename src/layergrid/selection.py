@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layergrid.artifacts import Bools, CellStatus, Estimate, Floats, Ints, Strings
+from layergrid.artifacts import Bools, CellStatus, Estimate, Examples, Floats, Ints, Strings
 from layergrid.stats import Array, Interval, Scored, Split, difference_interval, evaluate, holm, mean_interval
 
 NOTHING_VARIES = "the held-out scores are the same for all examples of a fold"
@@ -31,6 +31,14 @@ def compared(status: Strings, present: Bools, statuses: Collection[str]) -> Comp
     positions: Bools = np.asarray(counts.any(axis=0))
     rows = np.flatnonzero(counts[:, positions].all(axis=1)) if positions.any() else np.empty(0, dtype=np.int64)
     return Compared(rows, positions, counts.sum(axis=0))
+
+
+def group_column(examples: Examples) -> str:
+    """The column that groups rows, found by its values; empty where each row is its own group or none has them."""
+    if len(set(examples.groups)) == len(examples.groups):
+        return ""
+    matching = (name for name, values in examples.columns.items() if tuple(map(str, values)) == examples.groups)
+    return next(matching, "")
 
 
 def unfit(labels: Bools, groups: Ints, folds: int, words: tuple[str, str]) -> tuple[str, str] | None:

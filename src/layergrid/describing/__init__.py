@@ -28,7 +28,7 @@ from layergrid.artifacts import (
 )
 from layergrid.kinds import BadInput, Inputs
 from layergrid.probes import canonical_order, group_codes
-from layergrid.selection import compared
+from layergrid.selection import compared, group_column
 from layergrid.stats import RESAMPLES, Estimates, grouped_gap, grouped_mean, grouped_median
 from layergrid.text import listed
 
@@ -386,11 +386,3 @@ def _settings(inputs: Inputs, chosen: Rows, level: float, contrast: Contrast, st
         "seed": inputs.seed,
         **({"resamples": RESAMPLES} if statistic == "median" else {}),
     }
-
-
-def group_column(examples: Examples) -> str:
-    """The column that groups rows, found by its values; empty where each row is its own group or none has them."""
-    if len(set(examples.groups)) == len(examples.groups):
-        return ""
-    matching = (name for name, values in examples.columns.items() if tuple(map(str, values)) == examples.groups)
-    return next(matching, "")

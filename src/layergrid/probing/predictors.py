@@ -65,7 +65,7 @@ def speaks_of_answers(predict: str, inputs: Inputs) -> bool:
 def _built_in(name: str, predict: str, inputs: Inputs, rows: Rows) -> Predictor:
     wrongness = built_in_scores(name, inputs.sequences, inputs.labels, rows.index)[rows.judged]
     signed = wrongness if predict == "error" else -wrongness
-    return Predictor(name, BUILT_IN[name].label, "completion", why_no_scores(wrongness) or signed)
+    return Predictor(name, BUILT_IN[name].label, "completion", why_no_scores(wrongness, name) or signed)
 
 
 def _columns(name: str, columns: tuple[str, ...], inputs: Inputs, rows: Rows, plan: Plan) -> Predictor:

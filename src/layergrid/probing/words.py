@@ -8,12 +8,12 @@ import numpy as np
 
 from layergrid.artifacts import Labels, Quantity
 from layergrid.baselines import BUILT_IN
-from layergrid.describing import group_column
 from layergrid.kinds import Inputs
 from layergrid.probes import CellFit
 from layergrid.probes.preparing import HOW, TOLERANCES, solver_name
 from layergrid.probing.asked import Asked, Target
 from layergrid.probing.rows import Rows
+from layergrid.selection import group_column
 from layergrid.text import site_name
 
 SCALED = "each feature divided by its standard deviation over all compared rows, whose labels play no part in it"
