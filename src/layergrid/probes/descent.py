@@ -220,12 +220,12 @@ class Descent:
 
     def _newton(self, point: Point, penalty: float) -> Fit[tuple[Point, bool, int]]:
         self.exact = False
-        last, failures, moved = np.inf, 0, np.inf
+        last, failures, moved, share = np.inf, 0, np.inf, 0.3
         for step in range(1, self.max_steps + 1):
             slope, curvature = self.loss.slopes(point.margins)
             inverse = self.basis.factor(curvature, penalty)
             gradient = yield from self._gradient(point, slope, curvature, penalty)
-            share = self._share(moved, step)
+            share = self._share(point, moved, share)
             way = yield from self._way(slope, curvature, gradient, inverse, penalty, share)
             point, size, moved = self._search(point, way, penalty)
             if size < 1 or not max(share * moved, 0.5 * moved**2) < self._allowed(point):
@@ -242,12 +242,16 @@ class Descent:
             last = gap
         return (yield from self._fresh(point)), False, self.max_steps
 
-    def _share(self, moved: float, step: int) -> float:
-        """The part of a step's error that the inner iteration may leave, from how far the step before it went."""
-        if step == 1 and not np.isfinite(moved):
-            return 0.2
-        ahead = min(moved, 0.5 * moved**2)  # Newton's steps square what is left
-        return float(np.clip(0.5 * self.margin / max(ahead, 1e-12), 0.02, 0.1))
+    def _share(self, point: Point, moved: float, share: float) -> float:
+        """The part of a step's error that its inner iteration may leave: no less than the next step would leave anyhow.
+
+        Newton's steps square what is left (about a sixth of the square, for margins), and keep that part.
+        """
+        if not np.isfinite(moved):
+            return 0.3
+        ahead = share * moved + min(moved, 0.17 * moved**2)
+        last = 0.6 * self._allowed(point) / ahead  # with this part the step would be the last
+        return min(last, 0.3) if last >= 0.01 else float(np.clip(0.15 * ahead, 0.03, 0.3))
 
     def _allowed(self, point: Point) -> float:
         return self.margin * max(1.0, 0.1 * self.loss.largest(point.margins))
