@@ -110,13 +110,15 @@ class GramSolver:
         Kernel ridge on the block centred over the training rows, so that the intercept is free and rows sum to 1.
         """
         ridge = len(train) * penalty
-        kernel = self._kernel
-        if float(kernel.diagonal().max()) > _SHARP * ridge:
-            kernel = self._sharp
+        kernel = self._enough(ridge)
         inside, outside = _centred(_block(kernel, train, train), _block(kernel, test, train))
         found = _ridge(inside, outside, ridge)
         found -= found.mean(axis=1, keepdims=True) - 1 / len(train)
         return found.astype(np.float32, copy=False)
+
+    def _enough(self, ridge: float) -> Floats:
+        """The Gram matrix in the precision that a ridge asks for."""
+        return self._sharp if float(self._kernel.diagonal().max()) > _SHARP * ridge else self._kernel
 
     # ---------------------------------------------------------------- weights
 
@@ -127,8 +129,9 @@ class GramSolver:
         targets = np.asarray(y, dtype=np.float64)[train]
         deviations = targets - targets.mean()
         if probe == "ridge":
-            inside, _ = _centred(_block(self._sharp, train, train), None)
-            a = _ridge(inside, deviations[None], len(train) * penalty)[0]
+            ridge = len(train) * penalty
+            inside, _ = _centred(_block(self._enough(ridge), train, train).astype(np.float64, copy=False), None)
+            a = _ridge(inside, deviations[None], ridge)[0]
             a -= a.mean()
             level, weights = float(targets.mean()), self._weights(train, a)
             level -= float(self._weights(train, np.full(len(train), 1 / len(train))) @ weights)
