@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import described
+import probed as builders
 import synthetic
 from layergrid import archive
 from layergrid.archive import COLUMNS, measured, parquet
@@ -241,6 +242,7 @@ def apart():
 
 
 CASES = {
+    **{f"probed {name}": lambda build=build: builders.results(build()) for name, build in builders.KINDS.items()},
     "probed": probed, "classes": lambda: probed(ODD[:5]), "a value": lambda: probed(target=True, repeats=1),
     "odd positions": lambda: probed(ODD[2:5], positions=ODD[:7]), "nothing probed": nothing_probed, "apart": apart,
     **{name: lambda build=build: described.results(build()) for name, build in described.BUILDERS.items()},

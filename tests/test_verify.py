@@ -352,16 +352,31 @@ def test_a_fold_of_numbers_that_is_told_without_error_has_no_interval_in_either_
     assert slow.value == pytest.approx(fast.value, abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_many_rows_are_compared_in_parts_with_the_same_numbers(metric, monkeypatch):
-    _, held, scores = rows(metric, 1, 12)
-    own = slowly.split(held, metric)
-    whole = slowly.score(own, scores[0])
-    monkeypatch.setattr(judging, "BLOCK", 50)
-    parts = slowly.score(own, scores[0])
-    assert parts.folds == pytest.approx(whole.folds, abs=1e-14)
-    for a, b in zip(parts.components, whole.components, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-13)
+@pytest.mark.parametrize("seed", range(3))
+def test_placements_are_those_of_every_pair_of_rows(seed):
+    _, held, scores = rows("auroc", seed, 12)
+    for fold, components in zip(
+        (own := slowly.split(held, "auroc")).rows, slowly.score(own, scores[0]).components, strict=True
+    ):
+        mine, positive = scores[0][fold.index], fold.target == 1
+        wins = np.sign(mine[:, None] - mine[None, :]) / 2 + 0.5
+        wanted = np.where(positive, wins[:, ~positive].mean(axis=1), wins[positive].mean(axis=0))
+        np.testing.assert_allclose(components, wanted, atol=1e-14)
+
+
+@pytest.mark.parametrize("metric", ["r2", "rank_correlation", "macro_auroc"])
+def test_an_influence_is_the_slope_of_the_value_in_the_weight_of_a_row(metric):
+    """A row is given more weight by copies of all rows and one more of it."""
+    _, held, scores = rows(metric, 0, 12, k=1)
+    (fold,) = slowly.split(held, metric).rows
+    judge = judging.METRICS[metric].judge
+    value, influence = judge(fold, scores[0])
+    times, n = 400, len(fold.index)
+    for i in range(0, n, 40):
+        copies = np.concatenate((np.tile(np.arange(n), times), [i]))
+        more = judging.Rows(copies, fold.target[copies], tuple(fold.groups[c] for c in copies))
+        slope = (judge(more, scores[0][..., copies])[0] - value) * (n * times + 1)
+        assert slope == pytest.approx(influence[i], abs=0.02 + 0.01 * abs(influence[i]))
 
 
 def test_a_class_that_a_fold_lacks_leaves_no_value_and_no_warning():

@@ -144,6 +144,7 @@ class _Columns:
 
     def __init__(self, table: pa.Table, path: Path) -> None:
         self._table, self._path, self._at = table, path, 0
+        self._names = list(table.column_names)  # pyarrow makes them anew each time
 
     def skip(self, names: Iterable[str]) -> None:
         """Passes columns that are read by their names."""
@@ -167,8 +168,7 @@ class _Columns:
 
     @property
     def _next(self) -> str | None:
-        names = self._table.column_names
-        return names[self._at] if self._at < len(names) else None
+        return self._names[self._at] if self._at < len(self._names) else None
 
     def _must(self, name: str) -> int:
         if self._next != visible(name):

@@ -1,6 +1,6 @@
-"""What scores are judged by, from definitions, row by row and pair by pair; it shares no code with the engine.
+"""What scores are judged by, from definitions; it shares no code with the engine.
 
-Slow and plain on purpose. A metric has a value and a component for each row, from which a variance over groups follows.
+Plain on purpose. A metric has a value and a component for each row, from which a variance over groups follows.
 AUROC: DeLong, DeLong & Clarke-Pearson 1988 for the placements, Obuchowski 1997 for rows of one group. All others: the
 influence of each row on the value, that is, how the value changes with the weight of the row (Hampel 1974).
 """
@@ -8,16 +8,17 @@ influence of each row on the value, that is, how the value changes with the weig
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from layergrid.artifacts import Floats
+from layergrid.verify.means import numbered
 from layergrid.verify.numbers import NAN, Array
 
-BLOCK = 1 << 22  # pairs that are compared at once
 END = 1e-12  # a correlation that comes so near to 1 is 1
 
 
@@ -28,6 +29,20 @@ class Rows:
     index: npt.NDArray[np.intp]
     target: Array  # 1 or 0 for two classes, codes of several, or numbers
     groups: tuple[str, ...]
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.intp]:
+        """The group of each row by number."""
+        return numbered(self.groups)
+
+    def held(self, side: npt.NDArray[np.bool_]) -> int:
+        """How many groups some of the rows have."""
+        return len(np.unique(self.codes[side]))
+
+    def sums(self, values: Array, side: npt.NDArray[np.bool_]) -> Array:
+        """The sum over some rows of each group."""
+        found = np.bincount(self.codes[side], values[side], minlength=int(self.codes.max()) + 1)
+        return np.asarray(found, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -46,24 +61,9 @@ class Metric:
 
 def shares(values: Floats, others: Floats) -> Array:
     """For each value the share of the others that lie below it; one that is equal counts as half."""
-    found = np.empty(len(values))
-    step = max(1, BLOCK // max(1, len(others)))
-    for start in range(0, len(values), step):
-        part = values[start : start + step, None]
-        found[start : start + step] = ((part > others) + 0.5 * (part == others)).mean(axis=1)
-    return found
-
-
-def sums(values: Iterable[float], groups: Iterable[str]) -> dict[str, float]:
-    """The sum of the values of each group."""
-    found: dict[str, float] = {}
-    for value, group in zip(values, groups, strict=True):
-        found[group] = found.get(group, 0.0) + float(value)
-    return found
-
-
-def _of(rows: Rows, side: npt.NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(g for g, s in zip(rows.groups, side, strict=True) if s)
+    ordered = np.sort(others)
+    below, up_to = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return np.asarray((below + up_to) / (2 * len(others)))
 
 
 def _larger(count: int) -> float:
@@ -99,19 +99,18 @@ def _auroc_variance(rows: Rows, placements: Array) -> float:
 
 def _by_class(rows: Rows, classes: Array, parts: Array) -> float:
     """The variance of a sum of parts [n], the rows of a group kept together and each class corrected for itself."""
-    own = {c: sums(parts[classes == c], _of(rows, classes == c)) for c in sorted(set(classes.tolist()))}
-    if min(len(one) for one in own.values()) < 2:
+    sides = [classes == c for c in np.unique(classes)]
+    held = [rows.held(side) for side in sides]
+    if min(held) < 2:
         return NAN
-    within = sum(_larger(len(one)) * sum(s * s for s in one.values()) for one in own.values())
-    between = sum(
-        s * other.get(group, 0.0) for c, one in own.items() for d, other in own.items() if c != d
-        for group, s in one.items()
-    )  # fmt: skip
+    own = [rows.sums(parts, side) for side in sides]
+    within = sum(_larger(count) * float(one @ one) for count, one in zip(held, own, strict=True))
+    between = sum(float(own[c] @ own[d]) for c in range(len(own)) for d in range(len(own)) if c != d)
     return max(0.0, within + _larger(len(set(rows.groups))) * between)
 
 
 def _smaller(rows: Rows, positive: npt.NDArray[np.bool_]) -> int:
-    return min(len(set(_of(rows, side))) for side in (positive, ~positive))
+    return min(rows.held(side) for side in (positive, ~positive))
 
 
 # ---------------------------------------------------------------- several classes
@@ -174,18 +173,17 @@ def _product(x: Array, f: Array, y: Array, g: Array) -> tuple[float, Array]:
 
 def _above(values: Array, weights: Array) -> Array:
     """For each row the mean weight of the rows above it; a row that is equal counts as half."""
-    found = np.empty(len(values))
-    step = max(1, BLOCK // len(values))
-    for start in range(0, len(values), step):
-        part = values[start : start + step, None]
-        found[start : start + step] = ((values > part) + 0.5 * (values == part)) @ weights / len(values)
-    return found
+    order = np.argsort(values)
+    up_to_rank = np.concatenate(([0.0], np.cumsum(weights[order])))
+    below, up_to = (up_to_rank[np.searchsorted(values[order], values, side)] for side in ("left", "right"))
+    return np.asarray((up_to_rank[-1] - (below + up_to) / 2) / len(values))
 
 
 def _plain_variance(rows: Rows, influence: Array) -> float:
     """The variance of a mean of influences, summed by group."""
-    by_group = sums((influence - influence.mean()) / len(influence), rows.groups)
-    return _larger(len(by_group)) * sum(s * s for s in by_group.values()) if len(by_group) > 1 else NAN
+    whole = np.ones(len(influence), dtype=np.bool_)
+    by_group = rows.sums((influence - influence.mean()) / len(influence), whole)
+    return _larger(len(by_group)) * float(by_group @ by_group) if len(by_group) > 1 else NAN
 
 
 METRICS: Mapping[str, Metric] = {
