@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
+from layergrid.probes import primal
 from layergrid.probes.device import TorchSolver
 from layergrid.probes.primal import PrimalSolver
 from layergrid.probes.solving import Task
@@ -250,3 +251,14 @@ def test_memory_is_one_copy_of_the_features_and_little_more():
     tracemalloc.stop()
     assert all(each.converged.all() for each in found)
     assert peak <= x.nbytes + 25e6
+
+
+def test_a_hat_matrix_of_wide_features_is_summed_in_float32_and_ranks_alike(monkeypatch):
+    x, y = cell(500, 280)
+    train, test = np.arange(400), np.arange(400, 500)
+    doubled = PrimalSolver(x).hat(train, test, 1e-2) @ y[:400]
+    monkeypatch.setattr(primal, "_NARROW", 100)
+    single = PrimalSolver(x).hat(train, test, 1e-2) @ y[:400]
+    assert not np.array_equal(single, doubled)
+    np.testing.assert_allclose(single, doubled, atol=1e-3)
+    assert abs(auroc(y[test], single) - auroc(y[test], doubled)) <= 5e-4

@@ -134,3 +134,24 @@ def test_50000_rows_of_width_4096_take_their_own_memory_one_copy_and_little_more
     peak, seconds = (float(each) for each in re.findall(r"[\d.]+", out))
     print(f"\npeak {peak:.0f} MB with the features as given (781 MB), {seconds:.1f} s for {FOLDS} folds in one thread")
     assert peak <= 2200
+
+
+def test_a_graphics_card_gives_the_probes_of_the_processor_and_the_same_bytes_twice():
+    import torch
+
+    from layergrid.probes.device import TorchSolver
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device is here")
+    for rows, width in ((1000, WIDTH), (3000, 1024)):
+        x, y = cell(rows, width)
+        there, again = (TorchSolver(x, "cuda").paths(tasks(y), PATH) for _ in range(2))
+        here = TorchSolver(x, "cpu").paths(tasks(y), PATH)
+        for one, other, same in zip(there, here, again, strict=True):
+            assert one.converged.all()
+            assert one.scores.tobytes() == same.scores.tobytes()
+            np.testing.assert_allclose(one.scores, other.scores, atol=2e-3 * max(1, np.abs(other.scores).max()))
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        TorchSolver(x, "cuda").paths(tasks(y), PATH)
+        print(f"\n{rows} x {width}: {time.perf_counter() - started:.3f} s for {FOLDS} folds of {len(PATH)} penalties")
