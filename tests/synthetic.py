@@ -48,6 +48,8 @@ LABELS = {
     "operand sizes": "operand sizes (left_digits, right_digits)",
     "answer_length": "length of the answer in tokens",
     "exact_logprob_mean": "mean log-probability of the exact answer",
+    "layer_0": "layer 0, the embedding",
+    "untrained": "the same model, untrained",
 }
 
 
@@ -146,17 +148,22 @@ def from_scores(held: HeldOut, name: str, layers: tuple[int, ...], positions: tu
 # ---------------------------------------------------------------- what stands beside the cells
 
 
-def weighed(one: GridResult, relabellings: int = 999) -> GridResult:
-    """A grid with a permutation test, additions, single positions and a control task.
+def weighed(
+    one: GridResult, relabellings: int = 999, wide: tuple[tuple[int, int], ...] = (), states: bool = True
+) -> GridResult:
+    """A grid with a permutation test, additions, single positions, a control task and other states beside it.
 
-    Single positions and additions follow from its held-out scores; relabelled values and control tasks are drawn.
+    All but relabelled values and control tasks follows from its held-out scores; cells that are `wide` have relabelled
+    values so far apart that they are inside the noise.
     """
     held = one.held_out
     assert held is not None
     split = stats.Split(held.labels, np.unique(np.array(held.groups), return_inverse=True)[1], held.folds)
     held, by_position = _alone(one, held, split)
     held, additions = _added(one, held, split)
-    grid, test = _permuted(one.grid, split, relabellings)
+    grid, test = _permuted(one.grid, split, relabellings, wide)
+    held, others = _states(one, held, split) if states else (held, ())
+    one = replace(one, baselines=(*one.baselines, *others))
     return replace(one, grid=grid, held_out=held, by_position=by_position, additions=additions, permutation=test,
                    control=_control(grid))  # fmt: skip
 
@@ -191,7 +198,23 @@ def _added(one: GridResult, held: HeldOut, split: stats.Split) -> tuple[HeldOut,
     return replace(held, baselines=both), (addition,)
 
 
-def _permuted(grid: Grid, split: stats.Split, relabellings: int) -> tuple[Grid, Permutation]:
+def _states(one: GridResult, held: HeldOut, split: stats.Split) -> tuple[HeldOut, tuple[Baseline, ...]]:
+    """Layer 0, which holds little, and an untrained model that orders the rows much as the nested best does."""
+    rng, n, level = np.random.default_rng(10), len(held.labels), one.grid.level
+    nested = stats.evaluate(split, held.nested)
+    scores = {"layer_0": rng.normal(size=n) + 0.1 * held.labels, "untrained": held.nested + 0.3 * rng.normal(size=n)}
+    found = []
+    for name, own in scores.items():
+        scored = stats.evaluate(split, own)
+        mine = selection.as_estimate(stats.mean_interval(split, scored, level), level, n)
+        gap = selection.as_estimate(stats.difference_interval(split, nested, scored, level), level, n)
+        found.append(Baseline(name, LABELS[name], mine, gap, sees="states"))
+    return replace(held, baselines={**held.baselines, **scores}), tuple(found)
+
+
+def _permuted(
+    grid: Grid, split: stats.Split, relabellings: int, wide: tuple[tuple[int, int], ...]
+) -> tuple[Grid, Permutation]:
     """Values under relabellings drawn around 0.5, and the test that they make."""
     kept = np.isfinite(grid.value)
     null = np.full((grid.value.size, relabellings + 1), np.nan)
@@ -199,11 +222,12 @@ def _permuted(grid: Grid, split: stats.Split, relabellings: int) -> tuple[Grid, 
     shared = rng.normal(size=relabellings)
     for c in np.flatnonzero(kept.ravel()):
         null[c, 0] = grid.value.ravel()[c]
-        null[c, 1:] = 0.5 + 0.03 * (0.6 * shared + 0.8 * rng.normal(size=relabellings))
+        spread = 0.3 if np.unravel_index(c, grid.value.shape) in wide else 0.03
+        null[c, 1:] = 0.5 + spread * (0.6 * shared + 0.8 * rng.normal(size=relabellings))
     t = stats.standardised(null)
     p, maxima = stats.max_statistic(t)
-    spread = float(np.nanmedian(null[kept.ravel()].std(axis=1))) if kept.any() else None
-    found = stats.detectable(split, stats.critical(maxima, 1 - grid.level), 0.8, spread)
+    middle = float(np.nanmedian(null[kept.ravel()].std(axis=1))) if kept.any() else None
+    found = stats.detectable(split, stats.critical(maxima, 1 - grid.level), 0.8, middle)
     test = Permutation("ridge", t[:, 0].reshape(grid.value.shape), maxima, found, 0.8, fixed=3)
     settings = {
         **grid.settings, "correction": "max-statistic permutation", "permutations": relabellings, "probe": "logistic",

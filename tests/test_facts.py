@@ -16,7 +16,7 @@ from layergrid.facts.ledger import Ledger, difference_forms
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
-EVERY = {**edges.EDGES, **edges_described.EDGES}
+EVERY = {**edges.EDGES, **edges.SETTLED, **edges_described.EDGES}
 
 
 def derived(results: Results) -> dict[str, Fact]:

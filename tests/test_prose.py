@@ -16,7 +16,7 @@ from layergrid import facts, prose
 from layergrid.artifacts import Baseline, Cite, Estimate, ExpectationResult, Results, Selection, Summary, Winner
 from layergrid.prose.lexicon import claims, without
 
-EVERY = {**edges.EDGES, **edges_described.EDGES}
+EVERY = {**edges.EDGES, **edges.SETTLED, **edges_described.EDGES}
 SIGNED = (
     "base", "null", "one_by_one", "all_missing", "below_the_best_baseline", "norms", "contrast_around_zero",
     "as_high_as_mismatched", "heads", "one_text", "ranks", "typed_weights", "typed_correlations", "labelled_texts",
