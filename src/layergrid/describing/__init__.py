@@ -16,7 +16,6 @@ from layergrid.artifacts import (
     Activations,
     Bools,
     CellStatus,
-    Examples,
     Facet,
     Floats,
     Grid,

@@ -29,6 +29,10 @@ from layergrid.text import listed, nearest
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Entry = str | dict[str, tuple[str, ...]]
+USUAL = (
+    "answer_length", "truncation", "logprob_mean", "logprob_min", "exact_logprob_mean", "exact_logprob_min", LOGPROBS,
+    QUESTION, LAYER_0,
+)  # fmt: skip
 METRICS_OF = {"binary": ("auroc",), "classes": ("macro_auroc", "accuracy"), "number": ("r2", "rank_correlation")}
 
 
@@ -115,7 +119,7 @@ class ProbeGrid(StateGrid):
         "group", description="Prompts that are nearly the same stay on one side of a split, are counted, or neither."
     )
     baselines: tuple[Entry, ...] = Field(
-        (*BUILT_IN, QUESTION, LOGPROBS, LAYER_0),
+        USUAL,
         description=f"Simpler predictors on the same rows and folds: {', '.join((*BUILT_IN, *FITTED))}; or columns, as "
         "{operand sizes: [left_digits, right_digits]}.",
     )

@@ -8,7 +8,7 @@ from layergrid.artifacts import Directions, Floats
 
 
 def scores(directions: Directions, values: Floats) -> Floats:
-    """Scores float32 [L, P, N] of activations [L, P, N, D] of the same layers, positions and width, by each cell's probe.
+    """Scores float32 [L, P, N] of activations [L, P, N, D] of the same layers, positions and width, by each probe.
 
     Log-odds of a logistic probe, predictions of a ridge probe; NaN where a cell has no direction. Raises ValueError
     where the shapes do not fit.
