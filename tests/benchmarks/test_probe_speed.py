@@ -36,7 +36,7 @@ def rotated(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def cell(steep: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features float32 whose covariance has equal eigenvalues, or some that fall as 1/i; classes of a planted signal."""
+    """Features float32 of equal eigenvalues, or some that fall as 1/i, and classes of a planted signal."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((ROWS, WIDTH))
     x = rotated(x / np.sqrt(np.arange(1, WIDTH + 1)), random) if steep else x
@@ -131,8 +131,8 @@ def compare(name: str, folder: Path, what: str, penalties: tuple[float, ...], ro
         "min": min(other) / min(mine),
         "median": statistics.median(b / a for a, b in times),
     }
-    print(f"\n{name}: {min(mine):.3f} s (median {statistics.median(mine):.3f}) against {min(other):.2f} s "
-          f"({statistics.median(other):.2f}): " + ", ".join(f"{key} {value:.1f}" for key, value in found.items()))  # fmt: skip
+    of, to = statistics.median(mine), statistics.median(other)
+    print(f"\n{name}: {min(mine):.3f} s (median {of:.3f}) against {min(other):.2f} s (median {to:.2f})", found)
     return found
 
 

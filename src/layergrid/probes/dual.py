@@ -24,6 +24,7 @@ FORCING = 0.05  # share of the preconditioned residual's length at which conjuga
 MAX_PRODUCTS = 60  # conjugate gradient steps to a Newton step
 EASY = 1.0  # C mean(diag K) / 4 below which a factor costs more than it saves
 _WORTH = 55  # a factor of m rows is made where m / 55 products went into the penalty before
+_MANY = 4  # products to a step that says that the factor is of other weights
 _APART = 1e-3  # in log C, below which one of two solutions says nothing about the way
 _REMEMBERED = 4  # earlier solutions in whose span a penalty begins
 _ENOUGH = 1e-9  # excess of the objective at which no further step is taken
@@ -91,9 +92,13 @@ def settled(length: Floats | float, largest: Floats | float) -> Bools:
     return np.asarray(np.maximum(FORCING * length, 0.5 * length**2) < 1e-3 * np.maximum(1.0, 0.1 * largest))
 
 
-def enough(gap: Floats | float, done: Bools | bool) -> Bools:
-    """Whether a point whose `gap` is that share of the objective needs no further step, log-odds being `settled`."""
-    return np.asarray((gap >= 0) & ((gap <= _ENOUGH) | ((gap <= 0.1 * TOLERANCE) & done)))
+def enough(gap: Floats | float, calm: Ints | int) -> Bools:
+    """Whether a point needs no further step, whose `gap` is that share of the objective.
+
+    `calm` counts the last steps after which log-odds had `settled`: where two do not close the gap, rounding holds it.
+    """
+    small = (gap >= 0) & (gap <= np.where(np.asarray(calm) > 0, 0.1 * TOLERANCE, _ENOUGH))
+    return np.asarray(small | (np.asarray(calm) > 1))
 
 
 def cold(sign: Floats) -> Point:
@@ -252,20 +257,20 @@ class _Path:
     def _newton(self, point: Point, cost: float) -> tuple[Point, int]:
         stale, self._spent = self._spent > len(self._sign) / _WORTH, 0
         lengths: list[float] = []
-        done = False
+        calm = 0
         for step in range(1, MAX_STEPS + 1):
             f = point.u + point.b
             s, r = weighed(f, self._sign, point.a, cost)
-            if step > 1 and enough(0.5 * float(r @ r) / self._objective(point, cost), done):
+            if step > 1 and enough(0.5 * float(r @ r) / self._objective(point, cost), calm):
                 return point, step - 1
             if (stale or self._factor is None) and cost * self._scale >= EASY:
                 self._refactor(s)
             x, u, db, products = conjugate(self._kernel, s, r, Preconditioner(self._factor, s))
             self._spent += products
             point, length = self._moved(point, cost, s * x, u, db)
-            done = bool(settled(length, float(np.abs(f).max())))
+            calm = calm + 1 if settled(length, float(np.abs(f).max())) else 0
             lengths.append(length)
-            stale = len(lengths) > 3 and lengths[-1] > lengths[-4] / 2
+            stale = products > _MANY and len(lengths) > 3 and lengths[-1] > lengths[-4] / 2
         return point, MAX_STEPS
 
     def _refactor(self, s: Floats) -> None:

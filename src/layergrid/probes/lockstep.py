@@ -52,17 +52,18 @@ def solve_many(kernel: Floats, signs: Floats, cost: float) -> Duals:
     positive = np.count_nonzero(signs > 0, axis=1)
     prior = np.log(positive / (signs.shape[1] - positive)).astype(np.float32)
     found = _Points(np.zeros_like(signs), np.zeros_like(signs), prior)
-    steps, done = np.zeros(len(signs), dtype=np.int64), np.zeros(len(signs), dtype=bool)
+    steps, calm = np.zeros(len(signs), dtype=np.int64), np.zeros(len(signs), dtype=np.int64)
     left = np.arange(len(signs))
     for _ in range(MAX_STEPS):
         points, t = found.of(left), signs[left]
         s, r = weighed(points.f, t, points.a, cost)
         gap = 0.5 * np.einsum("bi,bi->b", r, r) / objective(points.f, points.u, t, points.a, cost)
-        going = ~enough(gap, done[left])
+        going = ~enough(gap, calm[left])
         left, s, r = left[going], s[going], r[going]
         if not len(left):
             break
-        points, done[left] = _step(kernel, signs[left], found.of(left), cost, (s, r))
+        points, settled_now = _step(kernel, signs[left], found.of(left), cost, (s, r))
+        calm[left] = np.where(settled_now, calm[left] + 1, 0)
         _put((found.a, found.u, found.b), left, (points.a, points.u, points.b))
         steps[left] += 1
     return Duals(found.a, found.b, steps)
