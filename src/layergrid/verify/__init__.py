@@ -15,9 +15,11 @@ from layergrid.verify.problems import Notes, Problem, Verified
 def verify(folder: Path) -> Verified:
     """All that does not agree in a report's folder, with counts of what was checked.
 
-    1. Every cell, interval, n, facet, tie, the nested best, baselines and differences, from held-out scores or from the
-       measured values of the examples, by code of its own. Numbers of a table that was given are held against the
-       other files, since nothing is kept that they follow from.
+    1. Every cell, interval, n, facet, tie, the nested best (of all cells and of each position), baselines, additions and
+       differences, from held-out scores or from the measured values of the examples, by code of its own; p-values from
+       the statistics of the permutation test. Numbers of a table that was given are held against the other files, and
+       statistics, control tasks and directions against what must hold between them, since nothing is kept that they
+       follow from.
     2. Every fact and every sentence of facts.json.
     3. Every number and comparison word of the sentences in report.html and report.md, read back to the cited facts.
     4. The HTML and Markdown drawn anew, line by line, and every file by its digest.
