@@ -15,7 +15,7 @@ from layergrid.verify.problems import Notes, Problem, Verified
 def verify(folder: Path) -> Verified:
     """All that does not agree in a report's folder, with counts of what was checked.
 
-    1. Every cell, interval, n, facet, tie, the nested best (of all cells and of each position), baselines, additions and
+    1. Every cell, interval, n, facet, tie, the nested best (of all and of each position), baselines, additions and
        differences, from held-out scores or from the measured values of the examples, by code of its own; p-values from
        the statistics of the permutation test. Numbers of a table that was given are held against the other files, and
        statistics, control tasks and directions against what must hold between them, since nothing is kept that they
