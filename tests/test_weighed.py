@@ -52,6 +52,7 @@ def test_a_cell_inside_the_noise_is_not_called_high_though_it_reads_as_the_highe
             assert not noisy & set(fact.cells), fact.id
     assert found["errors.highest"].cells == ((5, "exact_answer_last"),)
     assert found["errors.highest"].forms["the"] == "the highest cell above chance"
+    assert found["errors.positions.best"].forms["position"] == "exact_answer_last"  # at -6 no cell is above chance
     for sentence in texts(summarised(results)):
         if "nested" not in sentence:  # the folds may choose it: their estimate reads as high
             assert not (shown in sentence and any(word in sentence for word in HIGH)), sentence

@@ -28,12 +28,13 @@ def derive(view: View, ledger: Ledger) -> None:
     top = best(view)
     if top is None:
         return
+    loud = [j for j in found if view.peak([j]) is not None]
+    above = " with a cell above chance" if len(loud) < len(found) else ""
     forms = {
         "position": view.shown(top),
-        "of": f"the highest of {text.counted(len(found), view.noun)}",
-        "optimistic": f"it is the highest of {text.counted(len(found), view.noun)} on these rows",
+        "optimistic": f"it is the highest of {text.counted(len(loud), view.noun)}{above} on these rows",
     }
-    ledger.add("positions.best", "best position", forms, value=found[top].value, n=len(found), of=[key(view, top)])
+    ledger.add("positions.best", "best position", forms, value=found[top].value, n=len(loud), of=[key(view, top)])
     for j in found:
         if j != top:
             _gap(view, j, top, ledger)
@@ -54,9 +55,13 @@ def estimates(view: View) -> dict[int, Estimate]:
 
 
 def best(view: View) -> int | None:
-    """The position with the highest nested value; None where chance could be it, or where there is a single one."""
-    found = estimates(view)
-    if len(found) < 2:
+    """The position with the highest nested value of those with a cell that is not inside the noise.
+
+    None where chance could be its value, or where there is a single position.
+    """
+    every = estimates(view)
+    found = {j: e for j, e in every.items() if view.peak([j]) is not None}
+    if len(every) < 2 or not found or view.silent:
         return None
     top = max(found, key=lambda j: (view.sign * found[j].value, -j))
     chance, e = view.grid.quantity.chance, found[top]
