@@ -267,25 +267,25 @@ class _Path:
                 self._refactor(s)
             x, u, db, products = conjugate(self._kernel, s, r, Preconditioner(self._factor, s))
             self._spent += products
-            point, length = self._moved(point, cost, s * x, u, db)
+            point, length, size = self._moved(point, cost, s * x, u, db)
             calm = calm + 1 if settled(length, float(np.abs(f).max())) else 0
             lengths.append(length)
-            stale = products > _MANY and len(lengths) > 3 and lengths[-1] > lengths[-4] / 2
+            stale = size < 0.1 or (products > _MANY and len(lengths) > 3 and lengths[-1] > lengths[-4] / 2)
         return point, MAX_STEPS
 
     def _refactor(self, s: Floats) -> None:
         factor = Factor(self._kernel, s)
         self._factor, self._spent = factor if factor.good else None, 0
 
-    def _moved(self, point: Point, cost: float, da: Floats, du: Floats, db: float) -> tuple[Point, float]:
-        """The point a Newton step further, halved on the objective where it is large; and the largest change of f."""
+    def _moved(self, point: Point, cost: float, da: Floats, du: Floats, db: float) -> tuple[Point, float, float]:
+        """The point a step further, halved where it is long; the whole step's change of f, and the share taken."""
         length = float(np.abs(du + db).max())
         size = 1.0
         if length > 1:
             before = self._objective(point, cost)
             while size > 1e-4 and not self._objective(point.moved(size, da, du, db), cost) <= before:
                 size /= 2
-        return point.moved(size, da, du, db), length * size
+        return point.moved(size, da, du, db), length, size
 
 
 def _extrapolated(places: Sequence[float], at: float) -> Array:

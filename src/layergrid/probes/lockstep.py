@@ -82,7 +82,7 @@ def _step(
     da = s * x
     length = np.abs(du + db[:, None]).max(axis=1)
     size = _sizes(points, signs, cost, (da, du, db), length)
-    return points.moved(size, da, du, db), settled(length * size, np.abs(points.f).max(axis=1))
+    return points.moved(size, da, du, db), settled(length, np.abs(points.f).max(axis=1))
 
 
 def _sizes(points: _Points, signs: Floats, cost: float, step: tuple[Floats, Floats, Floats], length: Floats) -> Floats:
