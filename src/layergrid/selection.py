@@ -86,10 +86,10 @@ class CellValues:
     tied_with_best: Bools  # [C]
 
 
-def evaluate_cells(split: Split, scores: Floats, level: float) -> CellValues:
+def evaluate_cells(split: Split, scores: Floats, level: float, chance: float | None = None) -> CellValues:
     """Value, interval, p-value and ties of held-out scores [C, n]; cells without scores are rows of NaN.
 
-    Of a target with classes the scores are [C, classes, n].
+    Of a target with classes the scores are [C, classes, n]; `chance` is what an accuracy is tested against.
     """
     count = len(scores)
     scored: dict[int, Scored] = {}
@@ -97,7 +97,7 @@ def evaluate_cells(split: Split, scores: Floats, level: float) -> CellValues:
     constant = np.zeros(count, dtype=bool)
     for c in map(int, np.flatnonzero(~np.isnan(scores).any(axis=tuple(range(1, scores.ndim))))):
         one = evaluate(split, scores[c])
-        interval = mean_interval(split, one, level)
+        interval = mean_interval(split, one, level, chance)
         if np.isnan(interval.low):
             constant[c] = True
         else:

@@ -286,11 +286,7 @@ class ProbeGrid(StateGrid):
         takes_part = np.broadcast_to(rows.positions, shape)
         found = outcomes_without_values(self, inputs, rows) if values is None else outcomes(fits, values)
         status, reason = zip(*found, strict=True)
-        majority = (
-            float(np.unique(rows.target.values, return_counts=True)[1].max() / len(rows.index))
-            if len(rows.index)
-            else math.nan
-        )
+        majority = assembling.majority(rows)
         tested = 0 if values is None else int(np.count_nonzero(~np.isnan(values.p_adjusted)))
         n = words.settings(self, inputs, rows, fits, tested, majority)["rows"]
 

@@ -26,7 +26,7 @@ from layergrid.probing.predictors import (
 from layergrid.probing.rows import Rows
 from layergrid.selection import CellValues, as_estimate, evaluate_cells
 from layergrid.stats import Split, evaluate, mean_interval
-from layergrid.stats.metrics import AUROC
+from layergrid.stats.metrics import ACCURACY, AUROC
 
 
 def values_of(
@@ -35,7 +35,7 @@ def values_of(
     """The cells' values, their held-out scores, and the permutation test where there is one."""
     split = _split(rows)
     scores = judging.stacked(fits, len(rows.target.classes))
-    values = evaluate_cells(split, scores, asked.level)
+    values = evaluate_cells(split, scores, asked.level, majority(rows) if asked.judge is ACCURACY else None)
     scores[np.isnan(values.value)] = np.nan
     if not asked.permutations:
         return values, scores, None
@@ -45,6 +45,12 @@ def values_of(
     how = "held-out" if (rows.folds < 0).any() else asked.relabel
     test, p = judging.permutation(fits, tested, shape, split, asked.level, how, fitting.fixed_rows(rows))
     return replace(values, p_adjusted=p), scores, test
+
+
+def majority(rows: Rows) -> float:
+    """The share of the largest class; NaN without rows."""
+    counts = np.unique(rows.target.values, return_counts=True)[1]
+    return float(counts.max() / counts.sum()) if len(counts) else float("nan")
 
 
 def result(
@@ -79,7 +85,7 @@ def result(
         additions=additions,
         permutation=test,
         directions=_directions(fits, grid) if asked.directions else None,
-        control=control.judged(inputs, rows, split, fits, plan.controls, grid.level) if plan.controls else None,
+        control=control.judged(inputs, rows, split, scores, fits, plan.controls, grid.level) if plan.controls else None,
     )
 
 

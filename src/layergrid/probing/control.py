@@ -45,15 +45,21 @@ def _drawn(kind: bytes, draw: int, seed: int) -> float:
 
 
 def judged(
-    inputs: Inputs, rows: Rows, split: Split, fits: Sequence[CellFit], controls: tuple[Bools, ...], level: float
+    inputs: Inputs,
+    rows: Rows,
+    split: Split,
+    scores: Floats,
+    fits: Sequence[CellFit],
+    controls: tuple[Bools, ...],
+    level: float,
 ) -> Control:
-    """Values of the control task and selectivity in every cell."""
+    """Values of the control task and selectivity in every cell whose held-out `scores` [cells, m] are there."""
     shape = (len(fits) // len(controls), len(controls))
     found = np.full((4, len(fits)), np.nan)
     for c, fit in enumerate(fits):
-        if fit.control is not None and not np.isnan(fit.scores).any():
+        if fit.control is not None and not np.isnan(scores[c]).any():
             drawn = controls[c % len(controls)][:, rows.judged]
-            found[:, c] = _selectivity(split, fit.scores[0], drawn, fit.control, level)
+            found[:, c] = _selectivity(split, scores[c], drawn, fit.control, level)
     value, selectivity, low, high = found.reshape(4, *shape)
     kinds = types(inputs, rows)
     return Control(

@@ -20,9 +20,9 @@ from layergrid.probing.rows import Rows
 QUESTION, LOGPROBS, LAYER_0, UNTRAINED = "question", "logprobs", "layer_0", "untrained"
 FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it sees
     QUESTION: ("lengths and words of the question", "question"),
-    LOGPROBS: ("log-probabilities of the answer, fitted together", "completion"),
-    LAYER_0: ("layer 0, the embedding", "states"),
-    UNTRAINED: ("the same model, untrained", "states"),
+    LOGPROBS: ("all log-probabilities of the answer together", "completion"),
+    LAYER_0: ("the embedding (layer 0)", "states"),
+    UNTRAINED: ("an untrained model of the same shape", "states"),
 }
 STACKED_PENALTY = 1e-3  # of the few features of `logprobs`
 NO_ROWS = "the published recipe keeps no rows on which a penalty could be chosen"

@@ -17,18 +17,20 @@ from layergrid.selection import group_column
 from layergrid.text import site_name
 
 SCALED = "each feature divided by its standard deviation over all compared rows, whose labels play no part in it"
+SHARED = "times 1/K + w/(K-1) for K folds, w the larger of 1/2 and 2 sqrt(A(1-A)) at value A"
+WHOLE = "times 1/K + 1/(K-1) for K folds"
 INTERVAL = {
-    "auroc": "mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, "
-    "times 1/K + 1/(K-1) for K folds; normal quantiles on the logit scale; differences paired on rows, on their own "
-    "scale; where a fold stands at 0 or 1, a one-sided Clopper-Pearson bound",
+    "auroc": f"mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, {SHARED}; "
+    "normal quantiles on the logit scale; differences paired on rows, on their own scale, w being 1; where a fold "
+    "stands at 0 or 1, a one-sided Clopper-Pearson bound",
     "macro_auroc": "mean of the folds' macro AUROCs; variance: mean of the folds' clustered variances of their "
-    "influence functions, times 1/K + 1/(K-1) for K folds; normal quantiles on the logit scale",
+    f"influence functions, {SHARED}; normal quantiles on the logit scale",
     "accuracy": "mean of the folds' accuracies; variance: mean of the folds' variances, rows of one group clustered, "
-    "times 1/K + 1/(K-1) for K folds; normal quantiles on the logit scale",
+    f"{WHOLE}; normal quantiles on the logit scale",
     "r2": "mean of the folds' values; variance: mean of the folds' clustered variances of the influence function of "
-    "R2, times 1/K + 1/(K-1) for K folds; normal quantiles",
+    f"R2, {WHOLE}; normal quantiles",
     "rank_correlation": "mean of the folds' Spearman coefficients; variance: mean of the folds' clustered variances "
-    "of their influence function, times 1/K + 1/(K-1) for K folds; normal quantiles on Fisher's scale",
+    f"of their influence function, {WHOLE}; normal quantiles on Fisher's scale",
 }
 FIXED_INTERVAL = "DeLong's variance on the test rows, rows of one group clustered; normal quantiles on the logit scale"
 NAMES = {
