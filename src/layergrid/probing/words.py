@@ -20,8 +20,8 @@ SCALED = "each feature divided by its standard deviation over all compared rows,
 SHARED = "times 1/K + w/(K-1) for K folds, w the larger of 1/2 and 2 sqrt(A(1-A)) at value A"
 WHOLE = "times 1/K + 1/(K-1) for K folds"
 INTERVAL = {
-    "auroc": f"mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, {SHARED}; "
-    "normal quantiles on the logit scale; differences paired on rows, on their own scale, w being 1; where a fold "
+    "auroc": f"mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, "
+    f"{SHARED}; normal quantiles on the logit scale; differences paired on rows, on their own scale, w being 1; where a fold "
     "stands at 0 or 1, a one-sided Clopper-Pearson bound",
     "macro_auroc": "mean of the folds' macro AUROCs; variance: mean of the folds' clustered variances of their "
     f"influence functions, {SHARED}; normal quantiles on the logit scale",
