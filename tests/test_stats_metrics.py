@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from statistics import NormalDist
 
 import numpy as np
@@ -337,3 +338,8 @@ def test_the_interval_of_fixed_scores_covers_the_true_value(metric: Metric) -> N
         found = mean_interval(split, evaluate(split, scores), 0.95)
         hits += found.low <= truth <= found.high
     assert hits / runs >= 0.93
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_metric_is_itself_after_a_journey_to_another_process(metric: Metric) -> None:
+    assert pickle.loads(pickle.dumps(metric)) is metric  # noqa: S301 - its own bytes

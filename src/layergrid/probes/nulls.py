@@ -10,7 +10,7 @@ import numpy as np
 from layergrid.artifacts import Floats, Ints
 from layergrid.probes.scoring import Fitter
 from layergrid.probes.solving import Array, Targets
-from layergrid.stats.batch import aurocs
+from layergrid.stats.batch import many_values
 from layergrid.stats.metrics import Metric
 
 How = Literal["ridge", "logistic", "held-out"]
@@ -77,10 +77,4 @@ def _refitted(
 
 def _values(metric: Metric, targets: Targets, scores: Floats, classes: int) -> Array:
     """The metric [B] of scores [T, B, t] for targets [B, t]."""
-    if metric.name == "auroc":
-        return aurocs(targets.astype(bool), scores[0])
-    if metric.name == "macro_auroc":
-        return np.asarray(np.mean([aurocs(targets == c, scores[c]) for c in range(classes)], axis=0))
-    if classes:
-        return np.array([metric.value(one, scores[:, b]) for b, one in enumerate(targets)])
-    return np.array([metric.value(one, scores[0, b]) for b, one in enumerate(targets)])
+    return many_values(metric, targets, scores if classes else scores[0])

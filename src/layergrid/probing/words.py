@@ -21,8 +21,8 @@ SHARED = "times 1/K + w/(K-1) for K folds, w the larger of 1/2 and 2 sqrt(A(1-A)
 WHOLE = "times 1/K + 1/(K-1) for K folds"
 INTERVAL = {
     "auroc": f"mean of the folds' AUROCs; variance: mean of their DeLong variances, rows of one group clustered, "
-    f"{SHARED}; normal quantiles on the logit scale; differences paired on rows, on their own scale, w being 1; where a fold "
-    "stands at 0 or 1, a one-sided Clopper-Pearson bound",
+    f"{SHARED}; normal quantiles on the logit scale; differences paired on rows, on their own scale, "
+    "w being 1; where a fold stands at 0 or 1, a one-sided Clopper-Pearson bound",
     "macro_auroc": "mean of the folds' macro AUROCs; variance: mean of the folds' clustered variances of their "
     f"influence functions, {SHARED}; normal quantiles on the logit scale",
     "accuracy": "mean of the folds' accuracies; variance: mean of the folds' variances, rows of one group clustered, "

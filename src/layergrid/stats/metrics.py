@@ -38,6 +38,13 @@ class Metric:
         None  # binomial trials that bound its variance; None: no such bound
     )
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]]:
+        """The one metric of that name, so that it is itself in another process too."""
+        return _named, (self.name,)
+
     def forward(self, value: float) -> float:
         """A value on the scale of the intervals."""
         if self.scale == "logit":
@@ -253,3 +260,7 @@ RANK_CORRELATION = Metric(
     "rank_correlation", "fisher", -1.0, 1.0, 0.0, rank_correlation, rank_influences, influence_variance
 )
 METRICS: Mapping[str, Metric] = {m.name: m for m in (AUROC, MACRO_AUROC, ACCURACY, R2, RANK_CORRELATION)}
+
+
+def _named(name: str) -> Metric:
+    return METRICS[name]

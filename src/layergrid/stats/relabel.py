@@ -13,6 +13,8 @@ import numpy as np
 from layergrid.artifacts import Ints
 from layergrid.stats.metrics import Target
 
+STREAM = 0x6C61626C  # beside the seed, so that data or folds drawn with the same seed share no random number with it
+
 
 def relabellings(labels: Target, groups: Ints, folds: Ints, count: int, seed: int) -> Ints:
     """Row numbers int [B, n]: in relabelling b, row i takes the label of row found[b, i].
@@ -22,7 +24,7 @@ def relabellings(labels: Target, groups: Ints, folds: Ints, count: int, seed: in
     by the rows that it has there. The draws depend on the order of the rows and on which rows are grouped, not on the
     groups' names: rows should stand in canonical order, and `folds` should be those of one repeat.
     """
-    draws = np.random.default_rng(seed)
+    draws = np.random.default_rng([seed, STREAM])
     found = np.tile(np.arange(len(folds)), (count, 1))
     for rows in _strata(groups, folds):
         many, size = rows.shape
