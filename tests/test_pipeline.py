@@ -18,6 +18,7 @@ from layergrid import models, pipeline, resources
 OUTPUTS = {
     "report.html", "report.pdf", "report.md", "facts.json", "manifest.json", "grids/errors.parquet",
     "grids/errors.csv", "results/results.json", "results/presentation.json", "results/errors.held_out.parquet",
+    "results/errors.cells.parquet", "results/errors.maxima.parquet",
 }  # fmt: skip
 RECITING = """\
 models: {{first: model, second: model}}

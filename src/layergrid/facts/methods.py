@@ -58,8 +58,7 @@ def derive(view: View, ledger: Ledger) -> None:
 def _folds(settings: Any, ledger: Ledger) -> None:
     if "folds" in settings:
         k = int(settings["folds"])
-        inflation = f"1/{k} + 1/{k - 1}" if k > 1 else ""
-        ledger.add("folds", "setting", {"text": text.counted(k, "fold"), "inflation": inflation}, value=k)
+        ledger.add("folds", "setting", {"text": text.counted(k, "fold")}, value=k)
     if "inner_folds" in settings:
         k = int(settings["inner_folds"])
         ledger.add("inner_folds", "setting", {"text": text.counted(k, "inner fold")}, value=k)
