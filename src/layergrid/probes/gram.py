@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from layergrid.artifacts import Bools, Floats, Ints
-from layergrid.probes.direct import solve_directly
+from layergrid.probes.direct import refine, solve_directly
 from layergrid.probes.dual import TOLERANCE, Duals, excess, solve_path
 from layergrid.probes.lockstep import solve_many
 from layergrid.probes.scaling import Scaling
@@ -68,8 +68,26 @@ class GramSolver:
         scores: Floats = duals.a @ _block(self._kernel, task.test, task.train).T + duals.b[:, None].astype(np.float32)
         bad = np.flatnonzero(~(excesses <= TOLERANCE))
         if len(bad):
+            duals, scores, excesses = self._refined(task, sign, costs, bad, (duals, scores, excesses))
+            bad = np.flatnonzero(~(excesses <= TOLERANCE))
+        if len(bad):
             duals, scores, excesses = self._again(task, sign, costs, bad, (duals, scores, excesses))
         return duals, scores.astype(np.float32, copy=False), excesses <= TOLERANCE
+
+    def _refined(
+        self, task: Task, sign: Floats, costs: Array, bad: Ints, before: tuple[Duals, Floats, Array]
+    ) -> tuple[Duals, Floats, Array]:
+        """What single precision brought near, by residuals in double precision; what was good stays as it is."""
+        block, outside = _block(self._kernel, task.train, task.train), _block(self._kernel, task.test, task.train)
+        duals, scores, excesses = before
+        a, b, steps = duals.a.astype(np.float64), duals.b.astype(np.float64), duals.steps.copy()
+        for r in bad:
+            a[r], b[r], taken = refine(block, sign, float(costs[r]), a[r], float(b[r]))
+            steps[r] += taken
+            f = block.astype(np.float64) @ a[r] + b[r]
+            excesses[r] = excess(f[None], sign, a[r][None], b[r : r + 1], costs[r : r + 1], block.diagonal())[0]
+            scores[r] = outside.astype(np.float64) @ a[r] + b[r]
+        return Duals(a, b, steps), scores, excesses
 
     def _again(
         self, task: Task, sign: Floats, costs: Array, bad: Ints, before: tuple[Duals, Floats, Array]
