@@ -1,8 +1,8 @@
 """Logistic probes of one training set in double precision, for what single precision cannot solve; slow and sure.
 
 The system is that of `dual`. A solution that single precision brought near is refined: residuals in double precision,
-a factor in single (iterative refinement, Wilkinson 1963). Otherwise every Newton step makes its own Cholesky factor, and
-is halved until the objective falls.
+a factor in single (iterative refinement, Wilkinson 1963). Otherwise every Newton step makes its own factor, and is
+halved until the objective falls.
 """
 
 from __future__ import annotations
