@@ -192,7 +192,7 @@ def test_an_addition_stands_in_the_table_of_baselines():
     assert sheet.columns[-1] == "Added by the probe"
     assert [row[-1][:1] for row in sheet.rows] == [""] * 6 + ["+"]
     (plain,) = [s for s in sheets.of(edges.base()) if s.key == "errors.baselines"]
-    assert len(plain.columns) == 4
+    assert len(plain.columns) == 3
 
 
 def test_other_states_that_do_as_well_are_said_to_be_what_was_read():

@@ -29,7 +29,9 @@ def derive(view: View, ledger: Ledger) -> None:
     ledger.add("control", "setting", forms, value=control.draws)
     for j in view.spoken:
         _at(view, control, j, ledger)
-    _recur(control, [j for j in view.spoken if ledger.get(_key(view, j)) is not None], ledger)
+    told = [j for j in view.spoken if ledger.get(_key(view, j)) is not None]
+    facts = [ledger.get(_key(view, j)) for j in told]
+    _recur(control, told, all(one is not None and one.relation == "below" for one in facts), ledger)
     for name, columns, clause in _mute(view, control):
         listed = text.listed(view.shown(j) for j in columns)
         if len(columns) > NAMED:
@@ -79,8 +81,8 @@ def _key(view: View, j: int) -> str:
     return f"at.{text.slug(view.grid.positions[j])}.control"
 
 
-def _recur(control: Control, columns: list[int], ledger: Ledger) -> None:
-    """How tokens recur at the positions whose selectivity is told."""
+def _recur(control: Control, columns: list[int], below: bool, ledger: Ledger) -> None:
+    """How tokens recur where selectivity is told, and what it means where all of it is `below` zero."""
     if not columns:
         return
     types, shared = [control.types[j] for j in columns], [control.shared[j] for j in columns]
@@ -88,8 +90,13 @@ def _recur(control: Control, columns: list[int], ledger: Ledger) -> None:
     least = text.percent(min(shared))
     tokens = text.plural(few, "distinct token") if few == many else f"{few} to {text.plural(many, 'distinct token')}"
     share = least if min(shared) == max(shared) else f"at least {least}"
+    have = "every row left out has" if min(shared) == 1 else f"{share} of the rows left out have"
     where = "there" if len(columns) == 1 else "at each of these positions"
-    clause = f"{tokens} stand {where}, and {share} of the rows left out have one that their training rows have too"
+    clause = f"{tokens} stand {where}, and {have} one that its training rows have too"
+    if min(shared) < 1:
+        clause = clause.replace("one that its", "one that their")
+    if below:
+        clause += "; below zero, random labels of so few tokens are easier to learn than the task"
     ledger.add("control.recur", "recurrence", {"text": clause}, low=min(shared), high=max(shared), n=len(columns))
 
 

@@ -85,7 +85,7 @@ class SplitColumn(BaseModel):
 class ProbeGrid(StateGrid):
     """AUROC of a linear probe in every cell, its penalty chosen inside the training folds."""
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     selects: ClassVar[bool] = True
     kind: Literal["probe"] = "probe"
     predict: Literal["error", "correct", "label"] | Column = Field(

@@ -63,26 +63,33 @@ def _baselines(one: GridResult, many: bool) -> Sheet | None:
     """The nested best beside what simpler predictors reach on the same rows and folds."""
     if not one.baselines and one.selection is None:
         return None
+    added = {a.name: _shown(a.difference, True) for a in one.additions}
+    listed = [b.name for b in one.baselines]
     rows: list[tuple[str, ...]] = []
     if one.selection is not None:
-        e = one.selection.estimate
-        rows.append(("nested best of the grid", _shown(e), "", text.count(e.n), ""))
+        rows.append(("nested best of the grid", _shown(one.selection.estimate), "", ""))
     for b in one.baselines:
         if b.estimate is None:
-            rows.append((b.label, f"none: {b.reason}" if b.reason else "none", "", "", ""))
+            rows.append((b.label, f"none: {b.reason}" if b.reason else "none", "", ""))
             continue
-        rows.append((b.label, _shown(b.estimate), _shown(b.difference, True), text.count(b.estimate.n), ""))
+        rows.append((b.label, _shown(b.estimate), _shown(b.difference, True), added.get(b.name, "")))
     rows.extend(
-        (f"{a.label}, fitted", _shown(a.alone), "", text.count(a.alone.n), _shown(a.difference, True))
-        for a in one.additions
+        (f"{a.label}, fitted", _shown(a.alone), "", added[a.name]) for a in one.additions if a.name not in listed
     )
-    columns = ("Predictor", _head(one), "Nested best minus it", "Rows", "Added by the probe")
-    kept = 5 if one.additions else 4
+    columns = ("Predictor", _head(one), "Nested best minus it", "Added by the probe")
+    kept = 4 if one.additions else 3
     return Sheet(
         f"{one.grid.name}.baselines", f"Nested best and baselines{_of(one, many)}", columns[:kept],
-        tuple(row[:kept] for row in rows), (False, True, True, True, True)[:kept],
-        strong=0 if one.selection is not None else -1,
+        tuple(row[:kept] for row in rows), (False, True, True, True)[:kept],
+        strong=0 if one.selection is not None else -1, note=_counted(one),
     )  # fmt: skip
+
+
+def _counted(one: GridResult) -> str:
+    """On how many rows all of it is scored."""
+    found = [one.selection.estimate] if one.selection is not None else []
+    counts = {e.n for e in (*found, *(b.estimate for b in one.baselines)) if e is not None}
+    return f"All on {text.plural(counts.pop(), 'row')}." if len(counts) == 1 else ""
 
 
 def _shown(e: Estimate | None, sign: bool = False) -> str:
