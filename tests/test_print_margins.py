@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pypdfium2
 import pytest
 
@@ -12,9 +14,18 @@ from layergrid.render import printing
 MARGIN = 21 / 25.4 * 72  # points, of print.css
 
 
+def with_long_labels(results):
+    """The same results with baselines whose labels take two lines."""
+    label = "operand sizes and operation (left_digits, right_digits, operation)"
+    return replace(results, grids=tuple(
+        replace(one, baselines=tuple(replace(b, label=f"{label} {i}") for i, b in enumerate(one.baselines)))
+        for one in results.grids
+    ))  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["weighed", "several_classes", "a_number", "two_sites"])
 def test_text_in_print_stays_inside_the_margins(name):
-    results = edges.EDGES[name]()
+    results = with_long_labels(edges.EDGES[name]())
     found = facts.derive(results)
     content = render.prepare(results, found, prose.summarise(results, found), render.Presentation())
     document = pypdfium2.PdfDocument(printing.pdf(content, "A4"))
