@@ -118,6 +118,14 @@ def test_layers_that_start_at_block_one_keep_their_numbers_where_layer_zero_woul
     assert "numbered from 1" in place(moved)["note"]
 
 
+def test_blocks_of_the_published_recipe_are_numbered_from_zero():
+    one = tokens(20, layers=29)
+    published = replace(one, grid=replace(one.grid, settings={**one.grid.settings, "validation": "parity"}))
+    drawn = Heatmap(tick=1).draw(of(published), PAPER)
+    assert encoding(drawn)["y"]["scale"]["domain"] == list(range(29))
+    assert "numbered from 0 in the figure" in place(drawn)["note"]
+
+
 # ---------------------------------------------------------------- tokens of one text
 
 

@@ -203,7 +203,13 @@ class Frame:
 
     @property
     def shift(self) -> int:
-        """What is added to a layer's number: sites that belong to blocks count from one as they are."""
+        """What is added to a layer's number: sites that belong to blocks count from one as they are.
+
+        A grid that follows the published recipe has its blocks counted from 0, as the published figures have.
+        """
+        blocks = not (0 in self.grid.layers or self.grid.site.endswith("residual"))
+        if blocks and self.grid.settings.get("validation") == "parity":
+            return -1
         return self.layers_from if 0 in self.grid.layers or self.grid.site.endswith("residual") else 0
 
     @cached_property

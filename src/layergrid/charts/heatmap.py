@@ -117,7 +117,11 @@ class Heatmap(ChartKind):
             said.append(f"The columns go on from band to band, {sizes.per} in each.")
         if axes.thinned:
             said.append(f"One label in {axes.shown[1] if len(axes.shown) > 1 else len(grid.positions)} is shown.")
-        if sizes.shift:
+        if sizes.shift < 0:
+            said.append(
+                "Blocks are numbered from 0 in the figure, as in the published ones, from 1 in text and tables."
+            )
+        elif sizes.shift:
             said.append(f"Layers are numbered from {sizes.shift} in the figure, from 0 in text and tables.")
         return " ".join(said)
 
