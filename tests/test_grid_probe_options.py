@@ -15,7 +15,7 @@ from layergrid.grids.probe import ProbeGrid
 from layergrid.kinds import BadInput, Inputs
 from layergrid.verify import grids as verify_grids
 from layergrid.verify.problems import Notes
-from probe_inputs import make, permuted, with_wrong
+from probe_inputs import make, permuted, with_values, with_wrong
 
 FEW: dict[str, Any] = {"penalties": (0.01, 0.1), "baselines": (), "permutations": 99}
 
@@ -407,3 +407,52 @@ def test_verify_agrees_with_every_number(options: dict[str, Any], tmp_path) -> N
     verify_grids.check(archive.read_grid(tmp_path, "errors"), tmp_path, notes)
     assert notes.done().problems == ()
     assert notes.counts["cell"] == 9
+
+
+# ---------------------------------------------------------------- states wider than rows
+
+
+@pytest.fixture(scope="module")
+def wide() -> GridResult:
+    def spoil(values: np.ndarray) -> None:
+        values[0, 0, 5, 3] = np.nan
+        values[0, 0, 6, 3] = np.inf
+        values[0, 1] = 7.0
+        values[0, 2, :, 150:] = values[0, 2, :, :150]  # every feature twice
+        values[1, 0, :, 0] *= 1000
+        values[1, 2, :, 1:40] = 3.5  # some features constant
+        values[2, 2] += 5.0 * ~make(n=120, width=300).labels.correct[:, None]
+
+    return compute(with_values(make(n=120, width=300, strength=2.0), spoil), permutations=99)
+
+
+def test_a_wide_cell_with_odd_values_has_a_number_or_a_named_status(wide) -> None:
+    g = wide.grid
+    assert (str(g.status[0, 0]), str(g.reason[0, 0])) == (
+        "not_finite", "2 of 120 examples have NaN or infinite values",
+    )  # fmt: skip
+    assert str(g.status[0, 1]) == "constant"
+    others = [(0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+    assert {str(g.status[cell]) for cell in others} == {"ok"}
+    assert all(np.isfinite([g.value[cell], g.low[cell], g.high[cell], g.p_adjusted[cell]]).all() for cell in others)
+    assert (str(g.status[2, 2]), g.value[2, 2], g.high[2, 2]) == ("boundary", 1.0, 1.0)
+    assert g.p_adjusted[2, 2] <= 0.05
+    assert wide.selection is not None
+
+
+def test_a_wide_cell_finds_what_a_converged_probe_finds(wide) -> None:
+    held = wide.held_out
+    assert held is not None
+    inputs = make(n=120, width=300, strength=2.0)
+    order = [inputs.examples.ids.index(name) for name in held.example_ids]
+    x = inputs.activations["residual"].values[2, 1][order].astype(np.float64)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    for k in range(5):
+        out = held.folds == k
+        found = [
+            LogisticRegression(C=1 / ((~out).sum() * penalty), tol=1e-10, max_iter=5000)
+            .fit(z[~out], held.labels[~out])
+            .decision_function(z[out])
+            for penalty in (0.01, 0.1)
+        ]
+        assert min(np.abs(one - held.cells[2, 1][out]).max() for one in found) < 5e-3

@@ -119,7 +119,7 @@ class Heatmap(ChartKind):
             said.append(f"One label in {axes.shown[1] if len(axes.shown) > 1 else len(grid.positions)} is shown.")
         if sizes.shift < 0:
             said.append(
-                "Blocks are numbered from 0 in the figure, as in the published ones, from 1 in text and tables."
+                "Blocks are numbered from 0 in the figure, as in published ones, and from 1 in text and tables."
             )
         elif sizes.shift:
             said.append(f"Layers are numbered from {sizes.shift} in the figure, from 0 in text and tables.")
