@@ -167,7 +167,7 @@ def null_run(seed: int, mixed: bool) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("mixed", "runs"), [(False, 400), (True, 100)], ids=["whole groups", "mixed groups"])
+@pytest.mark.parametrize(("mixed", "runs"), [(False, 400), (True, 400)], ids=["whole groups", "mixed groups"])
 def test_the_family_of_cells_is_rejected_no_more_often_than_the_level(
     seed: int, mixed: bool, runs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,7 +177,7 @@ def test_the_family_of_cells_is_rejected_no_more_often_than_the_level(
     say(capsys, f"family-wise error, labels {what}, seed {seed}, {runs} runs: {rate:.4f}; "
                 f"highest of {CELLS} null AUROCs: mean {found[:, 1].mean():.3f}")  # fmt: skip
     assert found[:, 1].mean() > 0.57  # the naive best misleads
-    assert rate <= (0.075 if not mixed else 0.075 + 2 * np.sqrt(0.05 * 0.95 / runs))
+    assert rate <= 0.075
 
 
 # ---------------------------------------------------------------- coverage

@@ -20,8 +20,13 @@ from probe_inputs import make, permuted, with_values, with_wrong
 FEW: dict[str, Any] = {"penalties": (0.01, 0.1), "baselines": (), "permutations": 99}
 
 
+WITHOUT = ("probe", "mean_difference")  # has no penalty
+
+
 def compute(inputs: Inputs, **options: Any) -> GridResult:
-    return ProbeGrid(**{**FEW, **options}).compute(inputs)
+    free = "parity" in options or WITHOUT in options.items()
+    own = {k: v for k, v in FEW.items() if not (free and k == "penalties")}
+    return ProbeGrid(**{**own, **options}).compute(inputs)
 
 
 def with_column(inputs: Inputs, **columns: Any) -> Inputs:
@@ -118,6 +123,13 @@ def test_parity_is_scikit_learns_own_fit_on_one_split_without_scaling() -> None:
     assert "as they are" in result.grid.settings["scaling"]
 
 
+def test_the_published_recipe_is_tested_under_its_fitted_probes() -> None:
+    result = compute(make(n=200, strength=2.0), parity="llms-know", permutations=99)
+    assert result.permutation is not None
+    assert result.permutation.statistic == "held-out"
+    assert result.grid.p_adjusted[2, 1] <= 0.05 < result.grid.p_adjusted[0, 0]
+
+
 # ---------------------------------------------------------------- near-duplicates
 
 
@@ -201,6 +213,27 @@ def test_a_number_is_predicted_by_a_ridge_probe(metric: str) -> None:
     assert (g.quantity.chance, g.settings["probe"], g.settings["target"]) == (0.0, "ridge", "value")
     assert g.low[2, 1] > 0.3
     assert g.p_adjusted[2, 1] <= 0.05 < g.p_adjusted[0, 0]
+
+
+def test_numbers_of_a_csv_file_are_numbers_though_they_are_read_as_text() -> None:
+    rng = np.random.default_rng(5)
+    size = rng.normal(size=160).round(3)
+    inputs = shifted(make(n=160, strength=0.0), 2 * size)
+    options = {"predict": {"column": "size", "as": "number"}, "baselines": ({"itself": ("size",)},)}
+    one = compute(with_column(inputs, size=size.tolist()), **options)
+    other = compute(with_column(inputs, size=[str(v) for v in size]), **options)
+    assert one.grid.value.tobytes() == other.grid.value.tobytes()
+    assert other.baselines[0].estimate is not None
+    assert other.baselines[0].estimate.value > 0.99
+
+
+def test_a_baseline_that_was_asked_for_and_cannot_be_says_why() -> None:
+    inputs = with_column(make(n=120), topic=["a", "b"] * 60)
+    result = compute(inputs, predict={"column": "topic"}, baselines=("answer_length", "logprobs"))
+    assert [(b.name, b.estimate) for b in result.baselines] == [("answer_length", None), ("logprobs", None)]
+    assert all("the target is a column" in b.reason for b in result.baselines)
+    usual = ProbeGrid(predict={"column": "topic"}, permutations=0, penalties=(0.1,)).compute(inputs)
+    assert {b.name for b in usual.baselines} <= {"question", "layer_0"}
 
 
 def test_a_column_that_is_predicted_may_have_no_hole() -> None:
@@ -363,11 +396,17 @@ def test_each_position_has_a_nested_value_of_its_own() -> None:
     [
         ({"metric": "r2"}, "does not fit what is predicted; write auroc"),
         ({"predict": {"column": "x", "as": "number"}, "probe": "logistic"}, "a ridge probe"),
-        ({"predict": {"column": "x"}, "control": 3}, "for two classes"),
+        ({"predict": {"column": "x"}, "control": 3}, "'control' cannot go with a target that is not binary"),
         ({"split": {"train": 0.65, "select": 0.2, "test": 0.15}}, "tenths"),
-        ({"split": {"train": 0.6, "select": 0.2, "test": 0.2}, "repeats": 2}, "takes the place of folds"),
-        ({"parity": "llms-know", "probe": "ridge"}, "one split and one logistic probe"),
-        ({"predict": {"column": "x"}, "directions": True}, "two classes or a number"),
+        ({"split": {"train": 0.6, "select": 0.3, "test": 0.3}}, "add up to 1.2, not to 1"),
+        ({"split": {"train": 0.8, "test": 0.2}}, "has three shares"),
+        ({"split": {"train": 0.8, "column": "part"}}, "by a column or by shares; remove 'train'"),
+        ({"split": {"column": "part"}, "folds": 4}, "'folds' cannot go with 'split'"),
+        ({"permutations": 0, "relabel": "logistic"}, "'relabel' cannot go with 'permutations: 0'"),
+        ({"probe": "mean_difference", "penalties": (1.0,)}, "'penalties' cannot go with a difference of means"),
+        ({"split": {"train": 0.6, "select": 0.2, "test": 0.2}, "repeats": 2}, "in the place of folds"),
+        ({"parity": "llms-know", "probe": "ridge"}, "'probe' cannot go with 'parity'"),
+        ({"predict": {"column": "x"}, "directions": True}, "'directions' cannot go with more than two classes"),
         ({"baselines": ({"layer_0": ("x",)},)}, "needs another name"),
     ],
 )

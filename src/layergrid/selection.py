@@ -41,8 +41,10 @@ def group_column(examples: Examples) -> str:
     return next(matching, "")
 
 
-def unfit(labels: Bools, groups: Ints, folds: int, words: tuple[str, str]) -> tuple[str, str] | None:
+def unfit(labels: Bools, groups: Ints, folds: int, words: tuple[str, str], what: str = "") -> tuple[str, str] | None:
     """Status and reason where rows cannot be split into `folds`; `words` name the positive and the negative class.
+
+    `what` says what needs so many groups, where it is not the folds.
 
     Every fold must hold two groups of each class, or its variance is not defined.
     """
@@ -54,7 +56,7 @@ def unfit(labels: Bools, groups: Ints, folds: int, words: tuple[str, str]) -> tu
     for positive, word in ((True, words[0]), (False, words[1])):
         found = len(np.unique(groups[labels == positive]))
         if found < 2 * folds:
-            need = f"{folds} folds need at least {2 * folds}"
+            need = f"{what or f'{folds} folds need'} at least {2 * folds}"
             return CellStatus.TOO_FEW.value, f"{word} stand in too few groups: {found} ({need})"
     return None
 

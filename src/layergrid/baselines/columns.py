@@ -33,15 +33,27 @@ def column_features(columns: Sequence[str], examples: Examples, rows: Ints) -> t
     """
     blocks = []
     for column in columns:
-        values = [examples.columns[column][int(i)] for i in rows]
+        values: Sequence[Scalar] = [examples.columns[column][int(i)] for i in rows]
         missing = sum(_is_missing(v) for v in values)
         if missing:
             return None, f"column {column!r} has no value in {missing} of {len(values)} examples"
+        values = as_numbers(values)
         texts = sum(isinstance(v, str) for v in values)
         if texts not in (0, len(values)):
             return None, f"column {column!r} mixes text and numbers"
         blocks.append(_one_hot(values) if texts else np.array([[float(v or 0)] for v in values]))
     return np.concatenate(blocks, axis=1), ""
+
+
+def as_numbers(values: Sequence[Scalar]) -> Sequence[Scalar]:
+    """Texts that all say finite numbers as numbers, since a CSV file has text alone; else the values as they are."""
+    if not values or not all(isinstance(v, str) for v in values):
+        return values
+    try:
+        found = [float(str(v)) for v in values]
+    except ValueError:
+        return values
+    return found if all(map(math.isfinite, found)) else values
 
 
 def _is_missing(value: Scalar) -> bool:

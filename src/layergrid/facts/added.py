@@ -63,10 +63,10 @@ def _states(view: View, b: Baseline, ledger: Ledger) -> None:
     size = difference_forms(d.value, d.low, d.high, view.digits)["text"]
     untrained = UNTRAINED in b.name
     if untrained:
-        would = "as far as these rows tell, the architecture alone, with nothing learnt, would do as well"
+        would = "these rows do not settle whether the architecture alone, with nothing learnt, would do as well"
         beyond = "the architecture alone does not account for it"
     else:
-        would = "as far as these rows tell, which token stands there would do as well"
+        would = "these rows do not settle whether knowing which token stands there would do as well"
         beyond = "which token stands there does not account for it"
     forms = {
         "label": label,

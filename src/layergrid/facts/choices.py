@@ -134,6 +134,8 @@ def _near_duplicates(settings: Mapping[str, Any], ledger: Ledger) -> None:
             else "; they are not kept together, so that a probe may be tested on what it was trained on"
         )
     forms = {"text": clause, "Text": text.capital(clause)}
+    if "tested on what" in clause:
+        forms["leak"] = f"{text.capital(them)}, and a probe may be tested on what it was trained on"
     ledger.add("near_duplicates", "setting", forms, value=rows, n=clusters)
 
 

@@ -73,8 +73,10 @@ def _test(view: View, test: Permutation, ledger: Ledger) -> None:
     else:
         what = f"labels are exchanged {count} times inside the folds, whole groups with groups of equal size, and "
         what += f"{_probes(view, test)} are refitted in every cell for each relabelling"
-    statistic = f"a cell's statistic is its {name}, less the mean over the relabellings and divided by their standard "
-    statistic += "deviation"
+    statistic = (
+        f"a cell's statistic is {_statistic(view, test, name)}, less the mean over the relabellings and divided "
+    )
+    statistic += "by their standard deviation"
     p = "its p is the share of relabellings, the observed one counted in, whose highest statistic over all cells is at "
     p += "least as high"
     forms = {
@@ -86,6 +88,22 @@ def _test(view: View, test: Permutation, ledger: Ledger) -> None:
         "Other": text.capital(_other(view, test)),
     }
     ledger.add("permutation", "setting", forms, value=test.maxima.size, n=_rows(view))
+
+
+def _statistic(view: View, test: Permutation, name: str) -> str:
+    """What is computed for the true labels as for every relabelling."""
+    if test.statistic == "held-out":
+        return f"its {name}"
+    probe = (
+        "a ridge probe whose penalty no label enters (times the training rows it is the mean squared length of a row)"
+    )
+    if test.statistic == "logistic":
+        penalty = view.grid.settings.get("relabel_penalty")
+        at = f" at penalty {text.power(float(penalty))}" if isinstance(penalty, float) else ""
+        probe = f"a logistic probe{at}"
+    repeats = view.grid.settings.get("repeats", 1)
+    first = " on the folds of the first repeat" if isinstance(repeats, int) and repeats > 1 else ""
+    return f"the {name} of {probe}{first}, for the true labels as for all others"
 
 
 def _other(view: View, test: Permutation) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus
-from layergrid.baselines import BUILT_IN, check_columns
+from layergrid.baselines import BUILT_IN, as_numbers, check_columns
 from layergrid.kinds import BadInput, Inputs, Needs, StateGrid
 from layergrid.probes import CellFit, Probe
 from layergrid.probing import assembling, words
@@ -21,7 +21,7 @@ from layergrid.probing.asked import Target
 from layergrid.probing.fitting import fit_all, plan_of
 from layergrid.probing.judging import outcomes
 from layergrid.probing.predictors import FITTED, LAYER_0, LOGPROBS, QUESTION, UNTRAINED
-from layergrid.probing.rows import Rows, compared_rows, outcomes_without_values
+from layergrid.probing.rows import Rows, compared_rows, named_parts, outcomes_without_values
 from layergrid.selection import CellValues
 from layergrid.stats.metrics import METRICS, Metric
 from layergrid.text import listed, nearest
@@ -60,26 +60,36 @@ class Column(BaseModel):
 
 
 class FixedSplit(BaseModel):
-    """Rows for training, for choosing penalty and cell, and for the test; shares in tenths, groups whole."""
+    """Rows for training, for choosing penalty and cell, and for the test: shares in tenths, or a column."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    train: Share = 0.6
-    select: Share = 0.2
-    test: Share = 0.2
+    train: Share | None = None
+    select: Share | None = None
+    test: Share | None = None
+    column: str = Field("", description="A column that says train, select or test.")
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """Of train, select and test rows."""
+        return (self.train or 0.0, self.select or 0.0, self.test or 0.0)
 
     @model_validator(mode="after")
     def _tenths(self) -> FixedSplit:
-        parts = [10 * share for share in (self.train, self.select, self.test)]
-        if any(abs(p - round(p)) > 1e-9 for p in parts) or abs(sum(parts) - 10) > 1e-9:
-            raise ValueError("the shares of train, select and test are tenths that add up to 1, such as 0.6, 0.2, 0.2")
+        given = [name for name in ("train", "select", "test") if getattr(self, name) is not None]
+        if self.column:
+            if given:
+                raise ValueError(f"a split is told by a column or by shares; remove {listed(map(repr, given))}")
+            return self
+        if len(given) < 3:
+            raise ValueError(
+                "a fixed split has three shares, such as {train: 0.6, select: 0.2, test: 0.2}, or a column"
+            )
+        parts, total = [10 * share for share in self.shares], sum(self.shares)
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of train, select and test add up to {total:g}, not to 1")
+        if any(abs(p - round(p)) > 1e-9 for p in parts):
+            raise ValueError("the shares of train, select and test are tenths, such as 0.6, 0.2 and 0.2")
         return self
-
-
-class SplitColumn(BaseModel):
-    """A column of the data that says train, select or test."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    column: str
 
 
 class ProbeGrid(StateGrid):
@@ -101,7 +111,7 @@ class ProbeGrid(StateGrid):
     )
     folds: int = Field(5, ge=3, le=20, description="Folds, by label and group; selection is nested inside them.")
     repeats: int = Field(1, ge=1, le=20, description="How often rows are assigned to folds anew.")
-    split: FixedSplit | SplitColumn | None = Field(
+    split: FixedSplit | None = Field(
         None, description="One fixed split in place of folds: {train, select, test} in tenths, or {column}."
     )
     parity: Literal["llms-know"] | None = Field(
@@ -164,20 +174,31 @@ class ProbeGrid(StateGrid):
             raise ValueError(f"metric {self.metric!r} does not fit what is predicted; write {listed(known, 'or')}")
         if self.asks_for == "number" and self.probe not in (None, "ridge"):
             raise ValueError(f"a number is predicted by a ridge probe; remove 'probe: {self.probe}'")
-        if self.asks_for != "binary" and (self.control or self.parity):
-            raise ValueError(
-                "the control task and the published recipe are for two classes; remove 'control', 'parity'"
-            )
-        if self.split is not None and (self.repeats > 1 or self.parity):
-            raise ValueError("'split' takes the place of folds; remove 'repeats' and 'parity'")
-        if self.parity and (self.repeats > 1 or self.fitted != "logistic" or self.control or self.directions):
-            raise ValueError("'parity' is one split and one logistic probe; remove repeats, probe, control, directions")
-        if self.directions and self.asks_for == "classes":
-            raise ValueError("'directions' are kept for two classes or a number; remove it")
+        for wrong, because in (
+            (self._given("control", "parity") if self.asks_for != "binary" else [], "a target that is not binary"),
+            (self._given("directions") if self.asks_for == "classes" else [], "more than two classes"),
+            (self._given("repeats", "parity", "folds") if self.split else [], "'split', in the place of folds"),
+            (self._given("repeats", "probe", "control", "directions", "folds", "penalties") if self.parity else [],
+             "'parity', which is one split and one logistic probe"),
+            (self._given("penalties") if self.fitted == "mean_difference" else [], "a difference of means"),
+            (self._given("relabel") if not self.permutations else [], "'permutations: 0'"),
+        ):  # fmt: skip
+            if wrong:
+                raise ValueError(f"{listed(map(repr, wrong))} cannot go with {because}; remove one or the other")
         if self.permutations > 0 and 1 / (self.permutations + 1) > 1 - self.level + 1e-12:
             least = math.ceil(1 / (1 - self.level) - 1e-9) - 1
             raise ValueError(f"'permutations' is at least {least} at level {self.level:g}, or 0 for Holm's correction")
         return self
+
+    def _given(self, *names: str) -> list[str]:
+        """Those of some options that were written, and not as their default."""
+        fields = type(self).model_fields
+        return [n for n in names if n in self.model_fields_set and getattr(self, n) != fields[n].default]
+
+    @property
+    def insists(self) -> bool:
+        """Whether the baselines were written by hand."""
+        return "baselines" in self.model_fields_set
 
     # ------------------------------------------------------------ the parameters as the steps read them
 
@@ -209,9 +230,7 @@ class ProbeGrid(StateGrid):
     @property
     def shares(self) -> tuple[float, float, float] | str | None:
         """A fixed split: shares of train, select and test rows, or the column that names them."""
-        if isinstance(self.split, SplitColumn):
-            return self.split.column
-        return None if self.split is None else (self.split.train, self.split.select, self.split.test)
+        return None if self.split is None else self.split.column or self.split.shares
 
     @property
     def penalty_values(self) -> tuple[float, ...]:
@@ -230,8 +249,9 @@ class ProbeGrid(StateGrid):
         """Raises BadInput where a parameter names a column that the data lack, or one with holes."""
         for name, columns in self.column_baselines.items():
             check_columns(columns, examples, f"grids.{grid}.baselines, {name!r}")
-        if isinstance(self.split, SplitColumn):
+        if self.split is not None and self.split.column:
             check_columns((self.split.column,), examples, f"grids.{grid}.split")
+            named_parts(self.split.column, examples, grid)
         if self.column:
             check_columns((self.column,), examples, f"grids.{grid}.predict")
             self._target_column(examples, grid)
@@ -240,6 +260,8 @@ class ProbeGrid(StateGrid):
         """The column that is predicted. Raises BadInput for a hole, or text where numbers are wanted."""
         where = f"grids.{grid}.predict: column {self.column!r} of data set {examples.name!r}"
         values = examples.columns[self.column]
+        if self.asks_for == "number":
+            values = tuple(as_numbers(values))
         empty = [examples.ids[i] for i, v in enumerate(values) if v is None or v == "" or v != v]
         if empty:
             raise BadInput(f"{where} has no value in {len(empty)} of {len(values)} rows, the first {empty[0]!r}; fill "

@@ -15,7 +15,7 @@ import numpy as np
 
 from layergrid.artifacts import Bools, CellStatus, Floats, Ints
 from layergrid.probes.newton import MAX_STEPS
-from layergrid.probes.nulls import Relabelling, null_values
+from layergrid.probes.nulls import Relabelling, held_out_values, null_values
 from layergrid.probes.preparing import prepare
 from layergrid.probes.scoring import Fitter, Probe
 from layergrid.probes.solving import Array, Direction, Targets
@@ -112,9 +112,12 @@ def fit_cell(features: Floats, plan: Plan, position: int = 0) -> CellFit:
             from layergrid.probes.parity import fit_as_published
 
             scores, stopped = fit_as_published(x, plan.target, plan.folds[0])
+            null = np.empty(0)
+            if plan.relabelling is not None:
+                null = held_out_values(plan.target, plan.relabelling, plan.metric, scores[None], plan.judged, 0)
             nothing = np.full(1, np.nan)
             empty = np.full((1, len(x)), np.nan, dtype=np.float32)
-            return CellFit(CellStatus.OK.value, "", scores[None], nothing, nothing, empty, stopped)
+            return CellFit(CellStatus.OK.value, "", scores[None], nothing, nothing, empty, stopped, null)
         fitter = Fitter(x, prepare(x, plan.device, plan.max_steps), plan.columns, plan.probe)
         return _fit(fitter, plan, position)
 

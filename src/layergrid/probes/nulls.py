@@ -45,14 +45,22 @@ def null_values(
     rows = np.concatenate((np.arange(n)[None], relabelling.rows))
     target = fitter.columns[0] if not classes else fitter.columns.argmax(axis=0)
     if relabelling.how == "held-out":
-        many = np.broadcast_to(scores[:, None], (len(scores), len(rows), scores.shape[1]))
-        return _values(metric, target[rows[:, judged]], many, classes)
+        return held_out_values(target, relabelling, metric, scores, judged, classes)
     total = np.zeros(len(rows))
     count = int(folds.max()) + 1
     for k in range(count):
         train, test = np.flatnonzero(folds != k), np.flatnonzero(folds == k)
         total += _refitted(fitter, relabelling, rows, train, test, target, classes, metric)
     return total / count
+
+
+def held_out_values(
+    target: Targets, relabelling: Relabelling, metric: Metric, scores: Floats, judged: Ints, classes: int
+) -> Array:
+    """The metric [B + 1] of scores [T, m] as they are, the labels of the judged rows exchanged: for a fixed split."""
+    rows = np.concatenate((np.arange(len(target))[None], relabelling.rows))
+    many = np.broadcast_to(scores[:, None], (len(scores), len(rows), scores.shape[1]))
+    return _values(metric, target[rows[:, judged]], many, classes)
 
 
 def _refitted(

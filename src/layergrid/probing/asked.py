@@ -97,6 +97,10 @@ class Asked(Protocol):
     def baselines(self) -> tuple[str | dict[str, tuple[str, ...]], ...]:
         """Names, or columns by name."""
 
+    @property
+    def insists(self) -> bool:
+        """Whether the baselines were written by hand, so that one that cannot be has a row that says why."""
+
     def target(self, inputs: Inputs) -> Target:
         """What is predicted."""
 

@@ -63,7 +63,7 @@ def result(
     nested = nested_best(grid, split, fits, scores, every)
     positions = at_positions(grid, split, fits, scores) if nested.selection is not None else []
     predictors = [
-        *without_states(asked.baselines, asked.predicts, inputs, rows, plan),
+        *without_states(asked.baselines, asked.insists, asked.predicts, inputs, rows, plan),
         *_by_states(asked, inputs, rows, plan, fits, grid, scores),
     ]
     additions: tuple[Addition, ...] = ()
@@ -163,7 +163,7 @@ def _by_states(
     split = _split(rows)
     if LAYER_0 in asked.baselines and grid.layers[0] == 0 and len(grid.layers) > 1:
         first = np.arange(len(fits)) < len(grid.positions)
-        found.append(_predictor(LAYER_0, nested_best(grid, split, fits, scores, first)))
+        found.append(_predictor(LAYER_0, nested_best(grid, split, fits, scores, first), plan))
     states = inputs.untrained.get(asked.states(inputs).site) if UNTRAINED in asked.baselines else None
     if states is not None:
         quiet = replace(plan, relabelling=None, controls=(), directions=False)
@@ -171,7 +171,7 @@ def _by_states(
         theirs = judging.stacked(others, len(rows.target.classes))
         valued = ~np.isnan(theirs).any(axis=tuple(range(1, theirs.ndim))).reshape(grid.value.shape)
         shadow = replace(grid, status=np.where(valued, "ok", "missing"))
-        found.append(_predictor(UNTRAINED, nested_best(shadow, split, others, theirs, valued.ravel())))
+        found.append(_predictor(UNTRAINED, nested_best(shadow, split, others, theirs, valued.ravel()), plan))
     return found
 
 
@@ -180,9 +180,12 @@ def fit_all_untrained(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> l
     return fitting.fit_all(asked, replace(inputs, activations=inputs.untrained), rows, plan)
 
 
-def _predictor(name: str, nested: Nested) -> Predictor:
+def _predictor(name: str, nested: Nested, plan: Plan) -> Predictor:
     label, sees = FITTED[name]
-    return Predictor(name, label, sees, nested.scores if nested.selection is not None else "no cell of it has a value")
+    why = (
+        "the published recipe chooses no cell inside the training rows" if plan.parity else "no cell of it has a value"
+    )
+    return Predictor(name, label, sees, nested.scores if nested.selection is not None else why)
 
 
 # ---------------------------------------------------------------- what the probe adds, and its directions
@@ -214,9 +217,10 @@ def _directions(fits: Sequence[CellFit], grid: Grid) -> Directions | None:
     (width,) = widths
     weights = np.full((len(fits), width), np.nan, dtype=np.float32)
     intercepts = np.full(len(fits), np.nan, dtype=np.float32)
+    valued = grid.has_value.ravel()
     for c, fit in enumerate(fits):
-        if fit.direction is not None:
+        if fit.direction is not None and valued[c]:
             weights[c], intercepts[c] = fit.direction.weights, fit.direction.intercept
     shape = grid.value.shape
-    penalties = np.array([fit.penalty for fit in fits]).reshape(shape)
+    penalties = np.where(valued, [fit.penalty for fit in fits], np.nan).reshape(shape)
     return Directions(weights.reshape(*shape, width), intercepts.reshape(shape), penalties)

@@ -39,9 +39,13 @@ def relabelled(asked: Asked, inputs: Inputs, rows: Rows) -> Relabelling:
     if (rows.folds < 0).any():
         return Relabelling(drawn.astype(np.int32), "held-out", 0.0)
     if asked.relabel == "logistic":
-        penalties = asked.penalty_values
-        return Relabelling(drawn.astype(np.int32), "logistic", penalties[len(penalties) // 2])
+        return Relabelling(drawn.astype(np.int32), "logistic", relabel_penalty(asked))
     return Relabelling(drawn.astype(np.int32), "ridge", ridge_penalty(asked.states(inputs).values.shape[-1]))
+
+
+def relabel_penalty(asked: Asked) -> float:
+    """The penalty of logistic probes that are refitted: the middle one of those asked for, which no label enters."""
+    return asked.penalty_values[len(asked.penalty_values) // 2]
 
 
 def fixed_rows(rows: Rows) -> int:

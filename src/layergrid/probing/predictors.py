@@ -25,6 +25,7 @@ FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it 
     UNTRAINED: ("an untrained model of the same shape", "states"),
 }
 STACKED_PENALTY = 1e-3  # of the few features of `logprobs`
+NO_ANSWERS = "it speaks of answers being wrong, and the target is a column"
 NO_ROWS = "the published recipe keeps no rows on which a penalty could be chosen"
 
 
@@ -39,11 +40,13 @@ class Predictor:
 
 
 def without_states(
-    entries: Sequence[str | dict[str, tuple[str, ...]]], predict: str, inputs: Inputs, rows: Rows, plan: Plan
-) -> list[Predictor]:
+    entries: Sequence[str | dict[str, tuple[str, ...]]], insists: bool, predict: str, inputs: Inputs, rows: Rows,
+    plan: Plan,
+) -> list[Predictor]:  # fmt: skip
     """The baselines that read no activation, in the order in which they are asked for.
 
-    Built-in baselines speak of answers and of their being wrong; they are left out where labels come from a column.
+    Built-in baselines speak of answers and of their being wrong; where labels come from a column they are left out, or
+    have a row that says so where somebody asked for them by name.
     """
     graded = speaks_of_answers(predict, inputs)
     found = []
@@ -52,6 +55,9 @@ def without_states(
             found += [_columns(name, columns, inputs, rows, plan) for name, columns in entry.items()]
         elif entry in BUILT_IN and graded:
             found.append(_built_in(entry, predict, inputs, rows))
+        elif insists and not graded and (entry in BUILT_IN or entry == LOGPROBS):
+            label = BUILT_IN[entry].label if entry in BUILT_IN else FITTED[entry][0]
+            found.append(Predictor(entry, label, "completion", NO_ANSWERS))
         elif entry == QUESTION and any(inputs.sequences.texts):
             found.append(_fitted(QUESTION, _question(inputs, rows), plan))
     return found

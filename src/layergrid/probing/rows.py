@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from layergrid.artifacts import Bools, CellStatus, Ints
+from layergrid.artifacts import Bools, CellStatus, Examples, Ints
 from layergrid.kinds import BadInput, Inputs
 from layergrid.probes import SELECT, TRAIN, assign_folds, canonical_order, group_codes
 from layergrid.probes.parity import published_split
@@ -141,14 +141,16 @@ def unfit_target(asked: Asked, rows: Rows) -> tuple[str, str] | None:
     if len(rows.index) == 0:
         return CellStatus.TOO_FEW.value, "no example counts at all compared positions at once"
     if target.binary:
-        return unfit(rows.labels, groups, need, target.words)
+        what = "a split in tenths needs" if isinstance(asked.shares, tuple) else ""
+        return unfit(rows.labels, groups, need, target.words, what)
     if np.ptp(target.values) == 0:
         same = target.classes[int(target.values[0])] if target.classes else f"{target.values[0]:g}"
         return CellStatus.ONE_CLASS.value, f"all {len(rows.index)} compared examples have the value {same}"
     for code, word in enumerate(target.classes):
         found = len(np.unique(groups[target.values == code]))
         if found < 2 * need:
-            reason = f"{word} stands in too few groups: {found} ({plural(need, 'fold')} need at least {2 * need})"
+            wanted = f"{plural(need, 'fold')} need" if asked.shares is None else "a split in tenths needs"
+            reason = f"the class {word!r} stands in too few groups: {found} ({wanted} at least {2 * need})"
             return CellStatus.TOO_FEW.value, reason
     if len(np.unique(groups)) < 2 * need:
         return CellStatus.TOO_FEW.value, f"too few groups: {len(np.unique(groups))} ({2 * need} are needed)"
@@ -158,7 +160,7 @@ def unfit_target(asked: Asked, rows: Rows) -> tuple[str, str] | None:
 def _fixed(asked: Asked, inputs: Inputs, rows: Rows) -> tuple[Ints, int]:
     """A fixed split, int [n] of PARTS, and how many rows of groups in the test part were taken out of the others."""
     if isinstance(asked.shares, str):
-        found = _named(asked.shares, inputs, rows.index)
+        found = named_parts(asked.shares, inputs.examples, inputs.name)[rows.index]
         test = np.isin(rows.groups, rows.groups[found == 0]) & (found != 0)
         selected = np.isin(rows.groups, rows.groups[found == SELECT]) & (found == TRAIN)
         found[test | selected] = LEFT_OUT
@@ -171,18 +173,18 @@ def _fixed(asked: Asked, inputs: Inputs, rows: Rows) -> tuple[Ints, int]:
 LEFT_OUT = -3  # in neither part of a fixed split
 
 
-def _named(column: str, inputs: Inputs, index: Ints) -> Ints:
-    """The part that a column of the data names for each row. Raises BadInput for another word."""
-    found = np.empty(len(index), dtype=np.int64)
-    for j, i in enumerate(index):
-        word = str(inputs.examples.columns[column][i]).strip().lower()
+def named_parts(column: str, examples: Examples, grid: str) -> Ints:
+    """The part that a column of the data names for each example, int [N]. Raises BadInput for another word."""
+    found = np.empty(len(examples.ids), dtype=np.int64)
+    for i, value in enumerate(examples.columns[column]):
+        word = str(value).strip().lower()
         part = SAME_PART.get(word, word)
         if part not in PARTS:
             raise BadInput(
-                f"grids.{inputs.name}.split: column {column!r} of data set {inputs.examples.name!r} says {word!r} for "
-                f"example {inputs.examples.ids[i]!r}; expected train, select or test"
+                f"grids.{grid}.split: column {column!r} of data set {examples.name!r} says {word!r} for "
+                f"example {examples.ids[i]!r}; expected train, select or test"
             )
-        found[j] = PARTS[part]
+        found[i] = PARTS[part]
     return found
 
 

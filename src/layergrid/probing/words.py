@@ -12,6 +12,8 @@ from layergrid.kinds import Inputs
 from layergrid.probes import CellFit
 from layergrid.probes.preparing import HOW, TOLERANCES, solver_name
 from layergrid.probing.asked import Asked, Target
+from layergrid.probing.fitting import relabel_penalty
+from layergrid.probing.predictors import speaks_of_answers
 from layergrid.probing.rows import Rows
 from layergrid.selection import group_column
 from layergrid.text import site_name
@@ -39,7 +41,7 @@ NAMES = {
 }  # fmt: skip
 PROBES = {
     "logistic": "a linear probe", "ridge": "a linear (ridge) probe",
-    "mean_difference": "the difference of the class means",
+    "mean_difference": "a difference-of-means probe",
 }  # fmt: skip
 HELD_OUT = "permuted over the test rows under the fitted probes"
 REFITTED = {
@@ -102,20 +104,32 @@ def settings(
         "validation": validation,
         "rows": judged,
         "permutations": asked.permutations,
-        "penalties": [1.0] if asked.parity else list(asked.penalty_values),
+        "penalties": _penalties(asked),
         "seed": inputs.seed,
         "cells_tested": tested,
         "level": asked.level,
         "unconverged_fits": sum(fit.unconverged for fit in fits),
         "correction": "max-statistic permutation" if asked.permutations else "Holm",
-        "baseline_signs": {e: BUILT_IN[e].sign for e in asked.baselines if isinstance(e, str) and e in BUILT_IN},
+        "baseline_signs": {
+            e: BUILT_IN[e].sign
+            for e in asked.baselines
+            if isinstance(e, str) and e in BUILT_IN and speaks_of_answers(asked.predicts, inputs)
+        },
     }
     found |= _of_rows(asked, inputs, rows) | _of_split(asked, rows, validation) | _methods(asked, inputs, rows)
     if asked.permutations:
         found["relabelled"] = asked.relabel if validation == "folds" else "held-out"
+        if found["relabelled"] == "logistic":
+            found["relabel_penalty"] = relabel_penalty(asked)
     if rows.target.classes:
         found["majority"] = majority
     return found
+
+
+def _penalties(asked: Asked) -> list[float]:
+    if asked.parity or asked.fitted == "mean_difference":
+        return [1.0] if asked.parity else []
+    return list(asked.penalty_values)
 
 
 def _of_rows(asked: Asked, inputs: Inputs, rows: Rows) -> dict[str, Any]:

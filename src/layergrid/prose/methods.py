@@ -55,7 +55,10 @@ def _rows(voice: Voice) -> Paragraph:
     if voice.has("certainty") and voice.has("grid", "text"):
         return ()
     if voice.has("statuses", "every"):
-        kept = " ({rows} of {rows.all|count})" if voice.has("rows") and voice.has("rows.all") else ""
+        counted = (
+            voice.has("rows") and voice.has("rows.all") and not voice.has("validation")
+        )  # which has its own counts
+        kept = " ({rows} of {rows.all|count})" if counted else ""
         said.append(voice.say(f"A row is compared where {{statuses|every}} has the status {{statuses}}{kept}."))
     if voice.has("groups", "column"):
         split = voice.has("folds") and not voice.has("validation", "Faults")  # the published recipe parts groups
@@ -136,10 +139,12 @@ def _many(voice: Voice) -> Paragraph:
         )
     if voice.has("best_baseline"):
         signs = "; signs are fixed in advance ({signs})" if voice.has("signs") else ""
-        said.append(voice.say(f"Baselines are scored on the rows and folds of the grid{signs}."))
+        where = "test rows" if voice.has("validation") else "rows and folds"
+        said.append(voice.say(f"Baselines are scored on the {where} of the grid{signs}."))
     for key in additions(voice):
         line = "What the probe adds to {a|label} is told by a predictor fitted to {a|label} and the probe together"
-        line += ", against a predictor fitted to {a|label} alone, on the folds of the grid."
+        line += ", against a predictor fitted to {a|label} alone, "
+        line += "on the rows kept for choosing." if voice.has("validation") else "on the folds of the grid."
         said.append(voice.say(line, a=key))
     if voice.has("control"):
         line = "A control task gives {control}; selectivity is {control|less}, and is told where tokens recur."

@@ -156,6 +156,9 @@ def _unsupported(voice: Voice) -> Paragraph:
         line = f"{voice.Grid} does not show that {{quantity|subject}} are absent from {{grid|site}}"
         line += ": values in the interval {nested|range} remain compatible with these rows."
         return (voice.say(line),)
+    if voice.has("validation", "Faults") and voice.has("highest", "The"):
+        line = f"{{highest|The}}{voice.of} was chosen on the rows that score it, so that its value is optimistic."
+        return (voice.say(line),)
     return (voice.say(f"The values{voice.of} describe these rows and are not an estimate for others."),)
 
 
@@ -221,8 +224,12 @@ def _result(voice: Voice) -> Paragraph:
         clauses.append(voice.say(f"{verb} {{best_baseline|the}}"))
         if relation == "cannot be told from" and voice.has("over_all.below"):
             clauses.append(voice.say("stands {over_all.below}"))
+    beside: Paragraph = ()
+    if voice.has("gain", "difference") and not relation:
+        line = f"{{best_baseline|The}}{voice.of}, {{best_baseline|label}}, {{best_baseline|verb}} {{best_baseline}}"
+        beside = (voice.say(f"{line}: a {{gain|difference}}."),)
     if not clauses:
-        return (voice.say(f"The nested {{quantity|name}}{voice.of} is {{nested}}."),)
+        return (voice.say(f"The nested {{quantity|name}}{voice.of} is {{nested}}."), *beside)
     return (
         joined(
             [
@@ -231,6 +238,7 @@ def _result(voice: Voice) -> Paragraph:
                 ".",
             ]
         ),
+        *beside,
     )
 
 
@@ -260,6 +268,8 @@ def _limits(voice: Voice, grid: Grid) -> Paragraph:
         shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
         who = f"The numbers{voice.of}" if voice.several else "They"
         said.append(voice.say(f"{who} are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
+    if voice.has("near_duplicates", "leak"):
+        said.append(voice.say("{near_duplicates|leak}."))
     if voice.has("level", "intervals"):
         said.append(
             voice.say(

@@ -184,7 +184,14 @@ def _winners(one: GridResult, many: bool) -> Sheet | None:
     fixed = one.grid.settings.get("validation") == "fixed"
     inside = "on rows kept for choosing" if fixed else "inside each training fold"
     rows = tuple(
-        (str(w.fold), str(w.layer), w.position, f"{w.penalty:.2g}", text.number(w.value)) for w in one.selection.winners
+        (
+            str(w.fold),
+            str(w.layer),
+            w.position,
+            f"{w.penalty:.2g}" if np.isfinite(w.penalty) else "",
+            text.number(w.value),
+        )
+        for w in one.selection.winners
     )
     return Sheet(
         f"{one.grid.name}.winners", f"The cell chosen {inside}{_of(one, many)}",
