@@ -227,6 +227,77 @@ def test_numbers_of_a_csv_file_are_numbers_though_they_are_read_as_text() -> Non
     assert other.baselines[0].estimate.value > 0.99
 
 
+@pytest.mark.parametrize("width", [6, 300], ids=["few features", "many"])
+def test_a_number_far_from_zero_is_predicted_as_well_as_one_near_it(width: int) -> None:
+    rng = np.random.default_rng(6)
+    size = rng.normal(size=120)
+    inputs = shifted(make(n=120, width=width, strength=0.0), 3 * size)
+    options = {"predict": {"column": "size", "as": "number"}, "directions": True, "permutations": 0}
+    near = compute(with_column(inputs, size=size.tolist()), **options)
+    far = compute(with_column(inputs, size=(1.7e9 + 1000 * size).tolist()), **options)
+    np.testing.assert_allclose(far.grid.value, near.grid.value, atol=1e-5)
+    assert near.directions is not None
+    assert far.directions is not None
+    np.testing.assert_allclose(far.directions.weights[2, 1], 1000 * near.directions.weights[2, 1], rtol=2e-3, atol=0.1)
+
+
+@pytest.mark.parametrize("n", [8, 11, 15, 20, 24, 40, 80, 95])
+@pytest.mark.parametrize("split", [None, {"train": 0.5, "select": 0.2, "test": 0.3}], ids=["folds", "tenths"])
+def test_few_rows_with_a_number_have_values_or_a_status(n: int, split: Any) -> None:
+    inputs = with_column(make(n=n), size=np.random.default_rng(n).normal(size=n).tolist())
+    options = {} if split is None else {"split": split}
+    g = compute(inputs, predict={"column": "size", "as": "number"}, permutations=0, **options).grid
+    assert set(g.status.ravel()) <= {"ok", "too_few"}
+    assert (np.isfinite(g.value) == (g.status == "ok")).all()
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["train"] * 60 + ["select"] * 60, "the test part of the fixed split does not hold rows"),
+        (["test"] * 120, "the train part of the fixed split does not hold rows"),
+        (["train"] * 60 + ["test"] * 60, "the select part of the fixed split does not hold rows"),
+    ],
+    ids=["no test", "all test", "no selection"],
+)
+def test_a_part_that_a_column_leaves_empty_is_a_status(parts: list[str], said: str) -> None:
+    inputs = with_column(make(n=120), part=parts, topic=["a", "b", "c"] * 40, size=list(range(120)))
+    for predict in ("error", {"column": "topic"}, {"column": "size", "as": "number"}):
+        g = compute(inputs, predict=predict, split={"column": "part"}).grid
+        assert set(g.status.ravel()) == {"too_few"}
+        assert set(g.reason.ravel()) == {said}
+
+
+def test_a_class_that_no_training_row_has_is_a_status() -> None:
+    parts = ["train"] * 60 + ["select"] * 30 + ["test"] * 30
+    topic = ["a", "b"] * 30 + ["a", "b", "c"] * 20
+    inputs = with_column(make(n=120), part=parts, topic=topic)
+    g = compute(inputs, predict={"column": "topic"}, split={"column": "part"}).grid
+    assert set(g.reason.ravel()) == {"the train part of the fixed split does not hold every class"}
+
+
+def test_of_a_fixed_split_the_log_probabilities_learn_from_all_rows_that_are_not_tested() -> None:
+    inputs = make(n=400)
+    fixed = compute(inputs, baselines=("logprobs",), split={"train": 0.7, "select": 0.1, "test": 0.2}, permutations=0)
+    (alone,), (added,) = fixed.baselines, fixed.additions
+    assert (alone.name, added.name) == ("logprobs", "logprobs.selected")
+    assert alone.estimate is not None
+    assert alone.estimate.value != added.alone.value
+    held = fixed.held_out
+    assert held is not None
+    assert set(held.baselines) == {"logprobs", "logprobs.selected", "logprobs.selected+probe"}
+
+
+def test_a_ridge_too_weak_to_be_solved_is_a_status() -> None:
+    inputs = make(n=80, width=200)
+
+    def doubled_features(values: np.ndarray) -> None:
+        values[..., 100:] = values[..., :100]
+
+    g = compute(with_values(inputs, doubled_features), probe="ridge", penalties=(1e-30,), permutations=0).grid
+    assert set(g.status.ravel()) <= {"ok", "not_converged"}
+
+
 def test_a_baseline_that_was_asked_for_and_cannot_be_says_why() -> None:
     inputs = with_column(make(n=120), topic=["a", "b"] * 60)
     result = compute(inputs, predict={"column": "topic"}, baselines=("answer_length", "logprobs"))
@@ -241,7 +312,7 @@ def test_a_column_that_is_predicted_may_have_no_hole() -> None:
     holed = with_column(inputs, size=[1.0] * 59 + [None])
     with pytest.raises(BadInput, match=r"'size'.* no value in 1 of 60 rows, the first 'q0059'"):
         compute(holed, predict={"column": "size", "as": "number"})
-    with pytest.raises(BadInput, match="no finite number in row 'q0000'; write 'as: classes'"):
+    with pytest.raises(BadInput, match="no number of a size to reckon with in row 'q0000'; write 'as: classes'"):
         compute(with_column(inputs, size=["a"] * 60), predict={"column": "size", "as": "number"})
     same = compute(with_column(inputs, size=[2.5] * 60), predict={"column": "size", "as": "number"})
     assert set(same.grid.status.ravel()) == {"one_class"}

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus
+from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus, Scalar
 from layergrid.baselines import BUILT_IN, as_numbers, check_columns
 from layergrid.kinds import BadInput, Inputs, Needs, StateGrid
 from layergrid.probes import CellFit, Probe
@@ -33,6 +33,7 @@ USUAL = (
     "answer_length", "truncation", "logprob_mean", "logprob_min", "exact_logprob_mean", "exact_logprob_min", LOGPROBS,
     QUESTION, LAYER_0,
 )  # fmt: skip
+HUGE = 1e100  # of a number that is predicted
 METRICS_OF = {"binary": ("auroc",), "classes": ("macro_auroc", "accuracy"), "number": ("r2", "rank_correlation")}
 
 
@@ -269,11 +270,11 @@ class ProbeGrid(StateGrid):
         if self.asks_for == "classes":
             names = sorted({str(v) for v in values})
             return Target(np.array([names.index(str(v)) for v in values], dtype=np.int64), tuple(names))
-        wrong = next(
-            (examples.ids[i] for i, v in enumerate(values) if isinstance(v, str) or not math.isfinite(v or 0)), None
-        )
+        wrong = next((examples.ids[i] for i, v in enumerate(values) if not _modest(v)), None)
         if wrong is not None:
-            raise BadInput(f"{where} is no finite number in row {wrong!r}; write 'as: classes' to predict words")
+            raise BadInput(
+                f"{where} is no number of a size to reckon with in row {wrong!r}; write 'as: classes' to predict words"
+            )
         return Target(np.array([float(v or 0) for v in values]))
 
     def target(self, inputs: Inputs) -> Target:
@@ -329,3 +330,11 @@ class ProbeGrid(StateGrid):
             tied_with_best=np.zeros(shape, dtype=bool) if values is None else values.tied_with_best.reshape(shape),
             settings=words.settings(self, inputs, rows, fits, tested, majority),
         )  # fmt: skip
+
+
+def _modest(value: Scalar) -> bool:
+    """Whether a value is a number whose square double precision holds with room to spare."""
+    try:
+        return not isinstance(value, str) and abs(float(value or 0)) < HUGE
+    except OverflowError:
+        return False

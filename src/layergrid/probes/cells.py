@@ -126,7 +126,7 @@ def _fit(fitter: Fitter, plan: Plan, position: int) -> CellFit:
     rounds = [_fixed(fitter, plan)] if plan.fixed else [_folds(fitter, plan, folds) for folds in plan.folds]
     failed = sum(one.failed for one in rounds)
     if any(one.scores is None for one in rounds):
-        reason = f"fits that did not reach the tolerance in {plan.max_steps} Newton steps: {failed}"
+        reason = f"fits that did not reach the tolerance: {failed}"
         return no_fit(plan, CellStatus.NOT_CONVERGED, reason, failed)
     scores = np.concatenate([one.scores for one in rounds if one.scores is not None], axis=1)
     penalties = np.concatenate([one.penalties for one in rounds])
@@ -172,8 +172,7 @@ def _folds(fitter: Fitter, plan: Plan, folds: Ints) -> _Round:
         failed += int(np.count_nonzero(~converged))
         cut = len(rows[a])
         for outer, inner, part in ((a, b, scores[..., cut:]), (b, a, scores[..., :cut])):
-            found = np.array([_value(plan, rows[inner], one) for one in part])
-            values[outer, inner] = np.where(converged, found, np.nan)
+            values[outer, inner] = _values(plan, rows[inner], part, converged)
             kept[outer][:, rows[inner]] = part[:, 0]
     inner = np.round(values.sum(axis=1) / (k - 1), 12)  # equal means must not differ by their rounding
     chosen = [_strongest_best(one, fitter.penalties(plan.penalties)) for one in inner]
@@ -188,9 +187,7 @@ def _fixed(fitter: Fitter, plan: Plan) -> _Round:
     train, select, test = (np.flatnonzero(folds == part) for part in (TRAIN, SELECT, 0))
     ((scores, converged),) = fitter.scores([(train, np.concatenate((select, test)))], plan.penalties)
     part = scores[..., : len(select)]
-    values = np.array([_value(plan, select, one) for one in part])
-    values[~converged] = np.nan
-    inner = np.round(values, 12)[None]
+    inner = np.round(_values(plan, select, part, converged), 12)[None]
     kept = np.full((1, len(part), len(folds)), np.nan, dtype=np.float32)
     kept[0][:, select] = part[:, 0]
     chosen = [_strongest_best(inner[0], fitter.penalties(plan.penalties))]
@@ -236,9 +233,13 @@ def _settled(
     return _Round(out[:, judged], penalties, inner[places, at], kept[places, at], failed)
 
 
-def _value(plan: Plan, rows: Ints, scores: Floats) -> float:
-    """The metric of scores [T, t] of some rows."""
-    return plan.metric.value(plan.target[rows], scores if plan.classes else scores[0])
+def _values(plan: Plan, rows: Ints, scores: Floats, converged: Bools) -> Array:
+    """The metric [R] of scores [R, T, t] of some rows; NaN where a fit did not converge."""
+    target = plan.target[rows]
+    return np.array([
+        plan.metric.value(target, one if plan.classes else one[0]) if good else np.nan
+        for one, good in zip(scores, converged, strict=True)
+    ])  # fmt: skip
 
 
 def _strongest_best(inner: Array, penalties: Sequence[float]) -> int | None:

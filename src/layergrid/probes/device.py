@@ -114,8 +114,9 @@ class _Rows:
 
     def __post_init__(self) -> None:
         self.width = self.z.shape[0]
-        self._gram32 = self.z @ self.z.T
-        self._gram = self._gram32.double()
+        wide = self.z.double()  # sums of products in single precision would hide weak directions from a weak ridge
+        self._gram = wide @ wide.T
+        self._gram32 = self._gram.float()
 
     def linear(self, a: Tensor) -> Tensor:
         """Margins without the intercept [T, n]."""

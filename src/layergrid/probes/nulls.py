@@ -68,7 +68,7 @@ def _refitted(
     metric: Metric,
 ) -> Array:  # fmt: skip
     """The metric [B + 1] on one fold's rows, by probes of every relabelling of the others."""
-    hat = fitter.solver.hat(train, test, relabelling.penalty / len(train)).T if relabelling.how == "ridge" else None
+    hat = fitter.hat(train, test, relabelling.penalty / len(train)).T if relabelling.how == "ridge" else None
     found = np.empty(len(rows))
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
@@ -78,7 +78,7 @@ def _refitted(
             solved = [
                 fitter.solver.relabelled(train, test, column[part], relabelling.penalty) for column in fitter.columns
             ]
-            many = np.stack([scores for scores, _ in solved])
+            many = np.stack([np.where(good[:, None], scores, np.nan) for scores, good in solved])
         found[start : start + BATCH] = _values(metric, target[part[:, test]], many, classes)
     return found
 

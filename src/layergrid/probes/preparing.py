@@ -19,9 +19,9 @@ HOW = {  # for the methods of a report
 }
 TOLERANCES = {
     "newton": f"every entry of the gradient of the penalised mean loss at most {power(TOLERANCE)}",
-    "dual": "no log-odds of a training row changes by more than about 0.001 in the last step",
-    "primal": "no log-odds of a training row changes by more than about 0.001 in the last step",
-    "batched": "no log-odds of a training row changes by more than about 0.001 in the last step",
+    "dual": "the objective within a millionth of its least value, by the duality gap",
+    "primal": "the objective within a millionth of its least value, estimated from the preconditioned gradient",
+    "batched": "the objective within a millionth of its least value, bounded by the gradient",
 }
 
 

@@ -19,6 +19,7 @@ from layergrid.probes.scaling import Scaling
 from layergrid.probes.solving import Array, Direction, Solution, Task
 
 _BLOCK = 512  # rows multiplied at a time
+_SHARP = 1e4  # diagonal of the Gram matrix over the ridge from which single precision does not serve
 _NARROW = 1024  # width up to which products of features are summed in float64
 _ENTRIES = 2**21  # entries of a row-long vector of all fits that advance together
 
@@ -68,7 +69,10 @@ class PrimalSolver:
         own -= mean
         others -= mean
         wide = own.shape[1] > m
-        gram = _gram(own.T if wide else own)
+        rows = own.T if wide else own
+        gram = _gram(rows)
+        if gram.dtype == np.float32 and float(gram.diagonal().max()) > _SHARP * m * penalty:
+            gram = _gram(rows, exact=True)  # rounding to single precision would show beside so weak a ridge
         gram.flat[:: len(gram) + 1] += m * penalty
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         real = gram.dtype
@@ -116,11 +120,11 @@ def _logistic(train: Ints, y: Bools) -> Logistic:
     return Logistic(train, np.where(y, 1.0, -1.0))
 
 
-def _gram(z: Floats) -> Real:
-    """The lower triangle of z'z: float64 where it is cheap, since a weak penalty asks for it, else float32."""
+def _gram(z: Floats, exact: bool = False) -> Real:
+    """The lower triangle of z'z: float64 where it is cheap or asked for, as a weak penalty does, else float32."""
     from scipy.linalg import blas
 
-    real = np.float64 if z.shape[1] <= _NARROW else np.float32
+    real = np.float64 if exact or z.shape[1] <= _NARROW else np.float32
     product = blas.dsyrk if real is np.float64 else blas.ssyrk
     found = np.zeros((z.shape[1], z.shape[1]), dtype=real, order="F")
     for first in range(0, len(z), _BLOCK):

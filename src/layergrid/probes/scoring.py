@@ -34,7 +34,7 @@ class Fitter:
             return self._logistic(jobs, penalties)
         linear = self._ridge if self.probe == "ridge" else self._difference
         found = [linear(*job, penalties) for job in jobs]
-        return [(one, np.ones(len(one), dtype=bool)) for one in found]
+        return [(one, np.asarray(np.isfinite(one).all(axis=(1, 2)))) for one in found]
 
     def _logistic(self, jobs: Sequence[Job], penalties: Sequence[float]) -> list[tuple[Floats, Bools]]:
         tasks = [Task(train, test, column) for train, test in jobs for column in self.columns]
@@ -47,7 +47,14 @@ class Fitter:
 
     def _ridge(self, train: Ints, test: Ints, penalties: Sequence[float]) -> Floats:
         targets = self.columns[:, train].astype(np.float32)
-        return np.stack([targets @ self.solver.hat(train, test, penalty).T for penalty in penalties])
+        return np.stack([targets @ self.hat(train, test, penalty).T for penalty in penalties])
+
+    def hat(self, train: Ints, test: Ints, penalty: float) -> Floats:
+        """The solver's ridge matrix [t, m]; NaN where the ridge is too weak for a factor."""
+        try:
+            return self.solver.hat(train, test, penalty)
+        except np.linalg.LinAlgError:
+            return np.full((len(test), len(train)), np.nan, dtype=np.float32)
 
     def _difference(self, train: Ints, test: Ints, _: Sequence[float]) -> Floats:
         found = [self.solver.direction(train, column, 0.0, "mean_difference") for column in self.columns]

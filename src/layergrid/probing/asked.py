@@ -19,6 +19,8 @@ class Target:
     values: Targets  # [N]: bool, codes of `classes`, or real values
     classes: tuple[str, ...] = ()  # words for the codes
     words: tuple[str, str] = ("", "")  # of a binary target: the positive class and the other
+    centre: float = 0.0  # of a number, which is predicted as its distance from there ...
+    unit: float = 1.0  # ... in this unit: mean and standard deviation over the compared rows
 
     @property
     def binary(self) -> bool:

@@ -11,7 +11,7 @@ from layergrid.artifacts import Addition, Directions, Estimate, Facet, Floats, G
 from layergrid.kinds import Inputs
 from layergrid.probes import CellFit, Plan
 from layergrid.probing import control, fitting, judging
-from layergrid.probing.asked import Asked
+from layergrid.probing.asked import Asked, Target
 from layergrid.probing.judging import Nested, at_positions, beside_nested, difference, nested_best
 from layergrid.probing.predictors import (
     FITTED,
@@ -48,8 +48,9 @@ def values_of(
 
 
 def majority(rows: Rows) -> float:
-    """The share of the largest class; NaN without rows."""
-    counts = np.unique(rows.target.values, return_counts=True)[1]
+    """The share of the largest class among the judged rows; NaN without rows."""
+    values = rows.target.values[rows.judged] if rows.split is not None else rows.target.values
+    counts = np.unique(values, return_counts=True)[1]
     return float(counts.max() / counts.sum()) if len(counts) else float("nan")
 
 
@@ -69,9 +70,9 @@ def result(
     additions: tuple[Addition, ...] = ()
     more: dict[str, Floats] = {}
     if LOGPROBS in asked.baselines and speaks_of_answers(asked.predicts, inputs):
-        alone, together = logprobs(inputs, rows, plan, fits, nested.winners)
+        alone, both = logprobs(inputs, rows, plan, fits, nested.winners)
         predictors.append(alone)
-        additions, more = _addition(split, alone, together, asked.level)
+        additions, more = _addition(split, f"{LOGPROBS}.selected" if plan.fixed else LOGPROBS, both, asked.level)
     baselines = tuple(
         beside_nested(one.name, one.label, one.scores, split, nested.scores, grid.level, one.sees) for one in predictors
     )
@@ -84,7 +85,7 @@ def result(
         by_position=tuple(one.selection.estimate if one.selection else None for one in positions),
         additions=additions,
         permutation=test,
-        directions=_directions(fits, grid) if asked.directions else None,
+        directions=_directions(fits, rows.target, grid) if asked.directions else None,
         control=control.judged(inputs, rows, split, scores, fits, plan.controls, grid.level) if plan.controls else None,
     )
 
@@ -192,16 +193,19 @@ def _predictor(name: str, nested: Nested, plan: Plan) -> Predictor:
 
 
 def _addition(
-    split: Split, alone: Predictor, together: Floats | None, level: float
+    split: Split, name: str, both: tuple[Floats, Floats] | None, level: float
 ) -> tuple[tuple[Addition, ...], dict[str, Floats]]:
-    """Both together against the log-probabilities alone; nothing where either has no scores."""
-    if isinstance(alone.scores, str) or together is None:
+    """The log-probabilities with the probe against them alone; nothing where either has no scores."""
+    if both is None:
         return (), {}
-    gap = difference(split, together, alone.scores, level)
+    alone, together = both
+    gap = difference(split, together, alone, level)
     if gap is None:
         return (), {}
-    one, both = (_estimate(split, scores, level) for scores in (alone.scores, together))
-    return (Addition(LOGPROBS, "the log-probabilities", one, both, gap),), {f"{LOGPROBS}+probe": together}
+    found = Addition(
+        name, "the log-probabilities", _estimate(split, alone, level), _estimate(split, together, level), gap
+    )
+    return (found,), {name: alone, f"{name}+probe": together}
 
 
 def _estimate(split: Split, scores: Floats, level: float) -> Estimate:
@@ -209,7 +213,7 @@ def _estimate(split: Split, scores: Floats, level: float) -> Estimate:
     return as_estimate(interval, level, scores.shape[-1] // split.repeats)
 
 
-def _directions(fits: Sequence[CellFit], grid: Grid) -> Directions | None:
+def _directions(fits: Sequence[CellFit], target: Target, grid: Grid) -> Directions | None:
     """NaN where a cell has no direction; None where none has."""
     widths = {len(fit.direction.weights) for fit in fits if fit.direction is not None}
     if not widths:
@@ -219,8 +223,9 @@ def _directions(fits: Sequence[CellFit], grid: Grid) -> Directions | None:
     intercepts = np.full(len(fits), np.nan, dtype=np.float32)
     valued = grid.has_value.ravel()
     for c, fit in enumerate(fits):
-        if fit.direction is not None and valued[c]:
-            weights[c], intercepts[c] = fit.direction.weights, fit.direction.intercept
+        if fit.direction is not None and fit.direction.converged and valued[c]:
+            weights[c] = fit.direction.weights * target.unit
+            intercepts[c] = fit.direction.intercept * target.unit + target.centre
     shape = grid.value.shape
     penalties = np.where(valued, [fit.penalty for fit in fits], np.nan).reshape(shape)
     return Directions(weights.reshape(*shape, width), intercepts.reshape(shape), penalties)

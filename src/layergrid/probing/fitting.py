@@ -49,8 +49,9 @@ def relabel_penalty(asked: Asked) -> float:
 
 
 def fixed_rows(rows: Rows) -> int:
-    """Rows that no relabelling moves."""
-    return unmoved(rows.groups, rows.folds[0])
+    """Judged rows that no relabelling moves."""
+    inside = rows.folds[0] >= 0
+    return unmoved(rows.groups[inside], rows.folds[0][inside])
 
 
 def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, states: Activations | None = None) -> list[CellFit]:

@@ -102,22 +102,25 @@ def _fitted(name: str, features: Floats | str, plan: Plan) -> Predictor:
 
 def logprobs(
     inputs: Inputs, rows: Rows, plan: Plan, fits: Sequence[CellFit], winners: Ints
-) -> tuple[Predictor, Floats | None]:
-    """The log-probabilities alone, and scores float64 [m] of them with the nested probe's score beside them.
+) -> tuple[Predictor, tuple[Floats, Floats] | None]:
+    """The log-probabilities alone; and scores float64 [m] without and with the nested probe's score beside them.
 
     Both are logistic probes on standardised features. The probe's score of a training row comes from a probe of the
     cell and penalty that the fold chose, trained without that row's fold; of a held-out row from the fold's own probe
-    (stacking, Wolpert 1992). None for both where no cell was chosen (`winners` is empty) or a fit does not converge.
+    (stacking, Wolpert 1992); of a fixed split both are fitted on the rows for selection. None where no cell was chosen
+    (`winners` is empty) or a fit does not converge.
     """
     features, reason = logprob_features(inputs.sequences, inputs.labels, rows.index)
     if features is None:
         return Predictor(LOGPROBS, *FITTED[LOGPROBS], reason), None
     if plan.parity:
         return Predictor(LOGPROBS, *FITTED[LOGPROBS], NO_ROWS), None
-    alone, together = (np.full(len(plan.judged), np.nan) for _ in range(2))
+    alone, base, together = (np.full(len(plan.judged), np.nan) for _ in range(3))
     for k in range(plan.rounds):
         train, out, at = _parts(plan, k)
-        alone[at] = _stacked(features, train, out, plan)
+        base[at] = alone[at] = _stacked(features, train, out, plan)
+        if plan.fixed:  # by itself it may learn from the training rows, which the probe has seen
+            alone[at] = _stacked(features, np.flatnonzero((plan.folds[0] < 0) & (plan.folds[0] >= SELECT)), out, plan)
         if len(winners):
             fit = fits[winners[k]]
             beside = fit.within[k].astype(np.float64)
@@ -125,7 +128,8 @@ def logprobs(
             together[at] = _stacked(np.column_stack((features, beside)), train, out, plan)
     if np.isnan(alone).any():
         return Predictor(LOGPROBS, *FITTED[LOGPROBS], "a fit of the log-probabilities did not converge"), None
-    return Predictor(LOGPROBS, *FITTED[LOGPROBS], alone), None if np.isnan(together).any() else together
+    both = None if np.isnan(together).any() or np.isnan(base).any() else (base, together)
+    return Predictor(LOGPROBS, *FITTED[LOGPROBS], alone), both
 
 
 def _parts(plan: Plan, k: int) -> tuple[Ints, Ints, Ints]:

@@ -50,6 +50,8 @@ def compared_rows(asked: Asked, inputs: Inputs) -> Rows:
     index = chosen.rows[order]
     whole = asked.target(inputs)
     target = Target(whole.values[index], whole.classes, whole.words)
+    if not (target.binary or target.classes) and len(index):
+        target = _in_units(target)
     groups = group_codes([inputs.examples.groups[i] for i in index])
     groups, near = _near_duplicates(asked, inputs, index, groups)
     return _split(asked, inputs, Rows(index, target, groups, chosen.positions, near=near))
@@ -67,6 +69,14 @@ def missing(asked: Asked, inputs: Inputs, position: int) -> tuple[CellStatus, st
     having = ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True))
     wanted = listed([s.value for s in asked.statuses], "or")
     return CellStatus.MISSING, f"no example has this position with status {wanted}: {having}"
+
+
+def _in_units(target: Target) -> Target:
+    """Numbers as distances from their mean in standard deviations: a large offset would drown them in rounding."""
+    centre, unit = float(target.values.mean()), float(target.values.std())
+    if not unit > 0:
+        return target
+    return replace(target, values=(target.values - centre) / unit, centre=centre, unit=unit)
 
 
 # ---------------------------------------------------------------- near-duplicates
@@ -130,7 +140,8 @@ def _strata(target: Target, folds: int) -> Ints:
     if target.binary or target.classes:
         return np.asarray(target.values, dtype=np.int64)
     ranks = np.argsort(np.argsort(target.values, kind="stable"), kind="stable")
-    return np.asarray(ranks * folds // max(1, len(ranks)), dtype=np.int64)
+    strata = max(1, min(folds, len(ranks) // folds))  # each of at least as many rows as there are folds
+    return np.asarray(ranks * strata // max(1, len(ranks)), dtype=np.int64)
 
 
 def unfit_target(asked: Asked, rows: Rows) -> tuple[str, str] | None:
@@ -190,27 +201,36 @@ def named_parts(column: str, examples: Examples, grid: str) -> Ints:
 
 def _checked(asked: Asked, rows: Rows, folds: Ints) -> Rows:
     """Rows with their folds, unless some part came out without two groups of a class."""
-    fixed = bool((folds < 0).any())
+    fixed = asked.shares is not None or asked.parity is not None
+    trouble = _unfit_parts(rows.target, folds[0], asked.parity is None) if fixed else None
+    if trouble is not None:
+        return replace(rows, trouble=trouble)
     judged = np.flatnonzero(folds[0] == 0) if fixed else np.tile(np.arange(len(rows.index)), len(folds))
     numbers = folds[0][judged] if fixed else (folds + np.arange(len(folds))[:, None] * (folds.max() + 1)).ravel()
     target = rows.target
     labels = rows.labels if target.binary else target.values
     split = Split(labels[judged], rows.groups[judged], numbers, asked.judge, len(folds))
     trouble = unfit_fold(split, target.words) if target.binary else _unfit_part(target, split)
-    parts = ((TRAIN, "train"), (SELECT, "select")) if asked.parity is None else ((TRAIN, "train"),)
-    for part, word in parts if fixed and trouble is None else ():
-        inside = np.flatnonzero(folds[0] == part)
-        if len(inside) == 0 or (target.binary and not _both(rows.labels[inside])):
-            trouble = (CellStatus.TOO_FEW.value, f"the {word} rows of the fixed split do not hold both classes")
-    if len(judged) == 0:
-        trouble = (CellStatus.TOO_FEW.value, "the fixed split has no test rows")
     if trouble is not None:
         return replace(rows, trouble=trouble)
     return replace(rows, folds=folds, judged=judged, split=split)
 
 
-def _both(labels: Bools) -> bool:
-    return bool(labels.any() and not labels.all())
+def _unfit_parts(target: Target, parts: Ints, selects: bool) -> tuple[str, str] | None:
+    """Status and reason where a part of a fixed split is empty, lacks a class, or holds a single value."""
+    for part, word in ((TRAIN, "train"), (SELECT, "select"), (0, "test")):
+        if part == SELECT and not selects:
+            continue
+        values = target.values[parts == part]
+        lost = len(values) == 0
+        if target.binary or target.classes:
+            lost = lost or len(np.unique(values)) < max(2, len(target.classes))
+        elif not lost:
+            lost = bool(np.ptp(values) == 0)
+        if lost:
+            what = "rows" if len(values) == 0 else "every class" if target.binary or target.classes else "two values"
+            return CellStatus.TOO_FEW.value, f"the {word} part of the fixed split does not hold {what}"
+    return None
 
 
 def _unfit_part(target: Target, split: Split) -> tuple[str, str] | None:

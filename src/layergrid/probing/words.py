@@ -34,7 +34,7 @@ INTERVAL = {
     "rank_correlation": "mean of the folds' Spearman coefficients; variance: mean of the folds' clustered variances "
     f"of their influence function, {WHOLE}; normal quantiles on Fisher's scale",
 }
-FIXED_INTERVAL = "DeLong's variance on the test rows, rows of one group clustered; normal quantiles on the logit scale"
+SCALES = {"logit": "the logit scale", "identity": "the scale of the values", "fisher": "Fisher's scale"}
 NAMES = {
     "auroc": "AUROC", "macro_auroc": "macro AUROC", "accuracy": "accuracy", "r2": "R\N{SUPERSCRIPT TWO}",
     "rank_correlation": "rank correlation",
@@ -109,7 +109,7 @@ def settings(
         "cells_tested": tested,
         "level": asked.level,
         "unconverged_fits": sum(fit.unconverged for fit in fits),
-        "correction": "max-statistic permutation" if asked.permutations else "Holm",
+        "correction": "Holm" if not asked.permutations else "max-statistic permutation" if tested else "",
         "baseline_signs": {
             e: BUILT_IN[e].sign
             for e in asked.baselines
@@ -159,11 +159,19 @@ def _of_split(asked: Asked, rows: Rows, validation: str) -> dict[str, Any]:
     return {"folds": 1, "repeats": 1, **counts, "leaked_rows": rows.leaked}
 
 
+def _fixed_interval(asked: Asked) -> str:
+    name = asked.judge.name
+    variance = "DeLong's variance" if name == "auroc" else "the variance of the influence function"
+    end = "; at 0 or 1 a one-sided Clopper-Pearson bound" if asked.judge.trials is not None else ""
+    scale = SCALES[asked.judge.scale]
+    return f"{variance} on the test rows, rows of one group clustered; normal quantiles on {scale}{end}"
+
+
 def _methods(asked: Asked, inputs: Inputs, rows: Rows) -> dict[str, str]:
     """Phrases that the methods paragraph prints."""
     fixed = asked.shares is not None or asked.parity is not None
     found = {
-        "interval": FIXED_INTERVAL if fixed and asked.judge.name == "auroc" else INTERVAL[asked.judge.name],
+        "interval": _fixed_interval(asked) if fixed else INTERVAL[asked.judge.name],
         "scaling": SCALED,
         "test": "one-sided against chance, by the estimate over its standard error on the scale of the interval",
     }
