@@ -96,7 +96,7 @@ class FixedSplit(BaseModel):
 class ProbeGrid(StateGrid):
     """AUROC of a linear probe in every cell, its penalty chosen inside the training folds."""
 
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     selects: ClassVar[bool] = True
     kind: Literal["probe"] = "probe"
     predict: Literal["error", "correct", "label"] | Column = Field(

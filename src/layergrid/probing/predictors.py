@@ -21,7 +21,7 @@ QUESTION, LOGPROBS, LAYER_0, UNTRAINED = "question", "logprobs", "layer_0", "unt
 FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it sees
     QUESTION: ("lengths and words of the question", "question"),
     LOGPROBS: ("all log-probabilities of the answer together", "completion"),
-    LAYER_0: ("the embedding (layer 0)", "states"),
+    LAYER_0: ("the embedding's output", "states"),
     UNTRAINED: ("an untrained model of the same shape", "states"),
 }
 STACKED_PENALTY = 1e-3  # of the few features of `logprobs`
