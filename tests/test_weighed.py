@@ -378,3 +378,23 @@ def test_every_new_table_has_a_caption():
     summary = summarised(edges.weighed())
     assert {"errors.alone", "errors.control"} <= set(summary.captions)
     assert prose.alternative(summary, "errors.heatmap")
+
+
+def test_a_penalty_at_an_end_of_its_range_is_remarked_where_most_folds_choose_it():
+    results = edges.EDGES["weighed"]()
+    (one,) = results.grids
+    assert one.selection is not None
+    penalties = one.grid.settings["penalties"]
+
+    def said(chosen):
+        winners = tuple(replace(w, penalty=p) for w, p in zip(one.selection.winners, chosen, strict=True))
+        changed = replace(one, selection=replace(one.selection, winners=winners))
+        return [
+            f.forms["Text"] for f in facts.derive(replace(results, grids=(changed,))) if f.id.endswith("penalties.end")
+        ]
+
+    low, high = min(penalties), max(penalties)
+    assert said([high, high, high, low, low]) == [
+        "Three folds of five choose the strongest penalty, so that a wider range may do better"
+    ]
+    assert said([sorted(penalties)[1]] * 5) == []

@@ -5,6 +5,7 @@ What the settings do not say is not spoken of: grids with plain folds read as th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ def derive(view: View, ledger: Ledger) -> None:
     if validation == "folds" and isinstance(repeats, int) and repeats > 1:
         _repeats(repeats, settings, ledger)
     _near_duplicates(settings, ledger)
+    _ends(view, settings, ledger)
     _fitted(view, settings, ledger)
 
 
@@ -137,6 +139,20 @@ def _near_duplicates(settings: Mapping[str, Any], ledger: Ledger) -> None:
     if "tested on what" in clause:
         forms["leak"] = f"{text.capital(them)}, and a probe may be tested on what it was trained on"
     ledger.add("near_duplicates", "setting", forms, value=rows, n=clusters)
+
+
+def _ends(view: View, settings: Mapping[str, Any], ledger: Ledger) -> None:
+    """That most folds choose the weakest or the strongest penalty: the range may be too narrow."""
+    chosen = [w.penalty for w in view.result.selection.winners] if view.result.selection is not None else []
+    known = sorted(settings.get("penalties", ()))
+    for word, end in (("weakest", known[:1]), ("strongest", known[-1:])):
+        count = sum(math.isclose(p, e, rel_tol=1e-9) for p in chosen for e in end)
+        if len(known) > 1 and 2 * count > len(chosen):
+            clause = (
+                f"{text.counted(count, 'fold')} of {text.words(len(chosen))} {'chooses' if count == 1 else 'choose'} "
+            )
+            clause += f"the {word} penalty, so that a wider range may do better"
+            ledger.add("penalties.end", "count", {"Text": text.capital(clause)}, value=count, n=len(chosen))
 
 
 def _fitted(view: View, settings: Mapping[str, Any], ledger: Ledger) -> None:

@@ -39,6 +39,7 @@ class Plan:
     controls: tuple[Bools, ...] = ()  # of each position bool [draws, n]: random labels, one a token id
     device: str = "cpu"
     max_steps: int = MAX_STEPS
+    stacks: bool = True  # whether inner scores are kept, for what is fitted on top of them
     directions: bool = False  # whether the probe of all rows is kept
     parity: bool = False  # one fixed split as in the published recipe: unscaled, one penalty, a solver that stops early
 
@@ -139,9 +140,10 @@ def _fit(fitter: Fitter, plan: Plan, position: int) -> CellFit:
         penalty = max(penalties, key=lambda one: (np.count_nonzero(penalties == one), one))
         train = np.flatnonzero(plan.folds[0] == TRAIN) if plan.fixed else np.arange(len(plan.target))
         direction = fitter.solver.direction(train, plan.target, penalty, plan.probe)
+    within = np.concatenate([one.within for one in rounds]) if plan.stacks else np.empty((plan.rounds, 0), np.float32)
     return CellFit(
-        CellStatus.OK.value, "", scores, penalties, np.concatenate([one.inner for one in rounds]),
-        np.concatenate([one.within for one in rounds]), failed, null, control, direction, penalty,
+        CellStatus.OK.value, "", scores, penalties, np.concatenate([one.inner for one in rounds]), within, failed, null,
+        control, direction, penalty,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from layergrid.kinds import BadInput, Inputs
 from layergrid.probes import CellFit, Plan, Relabelling, fit_cells, no_fit, ridge_penalty
 from layergrid.probing import control
 from layergrid.probing.asked import Asked
+from layergrid.probing.predictors import LOGPROBS
 from layergrid.probing.rows import Rows, columns_of, missing
 from layergrid.stats.relabel import relabellings, unmoved
 
@@ -28,7 +29,8 @@ def plan_of(asked: Asked, inputs: Inputs, rows: Rows) -> Plan:
     return Plan(
         target=rows.labels if target.binary else target.values, folds=rows.folds, penalties=many,
         classes=len(target.classes), metric=asked.judge, probe=asked.fitted, relabelling=relabelling,
-        controls=controls, device=asked.device, directions=asked.directions, parity=asked.parity is not None,
+        controls=controls, device=asked.device, directions=asked.directions,
+        stacks=LOGPROBS in asked.baselines, parity=asked.parity is not None,
     )  # fmt: skip
 
 

@@ -86,6 +86,8 @@ def _fits(voice: Voice) -> Paragraph:
             said.append(voice.say("{repeats|Clause}."))
         if voice.has("positions.best", "position"):
             said.append(voice.say("The nested value of a position is that of this position alone, with {choice|own}."))
+    if voice.has("penalties.end", "Text"):
+        said.append(voice.say("{penalties.end|Text}."))
     for key, head in (("scaling", "Scaling"), ("solver", "Solver"), ("tolerance", "Tolerance")):
         if voice.has(f"method.{key}"):
             end = "; {unconverged}" if key == "tolerance" and voice.has("unconverged") else ""
