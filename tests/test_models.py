@@ -369,3 +369,18 @@ def test_a_device_that_is_not_there_is_said_with_what_to_do(saved, monkeypatch):
     for device in ("cuda", "cuda:1", "mps"):
         with pytest.raises(BuildError, match="use device: auto"):
             load(saved, device=device)
+
+
+def test_an_untrained_copy_has_the_shape_of_the_model_and_weights_of_its_own_that_the_seed_decides(saved):
+    import torch
+
+    loaded = load(saved)
+    one, same, other = (models.untrained(loaded, seed) for seed in (1, 1, 2))
+    weights = [dict(each.model.named_parameters()) for each in (loaded, one, same, other)]
+    assert {n: p.shape for n, p in weights[0].items()} == {n: p.shape for n, p in weights[1].items()}
+    name = next(n for n in weights[0] if n.endswith("q_proj.weight"))
+    assert torch.equal(weights[1][name], weights[2][name])
+    assert not torch.equal(weights[1][name], weights[3][name])
+    assert not torch.equal(weights[1][name], weights[0][name])
+    assert not one.model.training
+    assert one.card == loaded.card

@@ -233,3 +233,13 @@ def test_an_interrupted_build_says_so_keeps_finished_stages_and_leaves_no_report
     assert not list((tmp_path / "cache").rglob("unfinished/*"))
     with cache(tmp_path / "cache"):
         assert run("positions", tmp_path / "small.yaml", "-n", "0").err == "generate: kept from an earlier build\n"
+
+
+def test_a_build_may_compare_with_the_same_model_before_any_training(tmp_path):
+    text = SPEC.replace("baselines: [answer_length", "layers: [0, 8]\n    baselines: [untrained, answer_length")
+    study = build(tmp_path, text)
+    assert study.ran.code == 0, study.ran.err
+    found = json.loads((study.report / "results" / "results.json").read_text())["grids"][0]["baselines"]
+    untrained = next(one for one in found if one["name"] == "untrained")
+    assert untrained["estimate"]["n"] == found[1]["estimate"]["n"]
+    assert run("verify", study.report).code == 0

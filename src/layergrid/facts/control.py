@@ -12,6 +12,7 @@ from layergrid.artifacts import Control, Estimate
 from layergrid.facts.ledger import Ledger, against_zero, difference_forms
 from layergrid.facts.view import Index, View
 
+MOST = "more than 99 %"
 NAMED = 6  # positions that are named where the task says nothing
 
 
@@ -43,6 +44,12 @@ def derive(view: View, ledger: Ledger) -> None:
 def recurs(control: Control, j: int) -> bool:
     """Whether tokens recur at a position, so that a control task can be learnt and generalises."""
     return control.types[j] > 1 and control.shared[j] > 0
+
+
+def share(of_rows: float) -> str:
+    """A share of rows; one that is not the whole is not printed as if it were."""
+    shown = text.percent(of_rows)
+    return MOST if of_rows < 1 and shown == text.percent(1.0) else shown
 
 
 def judged(view: View, j: int) -> Index | None:
@@ -87,10 +94,10 @@ def _recur(control: Control, columns: list[int], below: bool, ledger: Ledger) ->
         return
     types, shared = [control.types[j] for j in columns], [control.shared[j] for j in columns]
     few, many = min(types), max(types)
-    least = text.percent(min(shared))
+    least = share(min(shared))
     tokens = text.plural(few, "distinct token") if few == many else f"{few} to {text.plural(many, 'distinct token')}"
-    share = least if min(shared) == max(shared) else f"at least {least}"
-    have = "every row left out has" if min(shared) == 1 else f"{share} of the rows left out have"
+    part = least if min(shared) == max(shared) or least == MOST else f"at least {least}"
+    have = "every row left out has" if min(shared) == 1 else f"{part} of the rows left out have"
     where = "there" if len(columns) == 1 else "at each of these positions"
     clause = f"{tokens} stand {where}, and {have} one that its training rows have too"
     if min(shared) < 1:

@@ -311,7 +311,7 @@ class ProbeGrid(StateGrid):
         status, reason = zip(*found, strict=True)
         majority = assembling.majority(rows)
         tested = 0 if values is None else int(np.count_nonzero(~np.isnan(values.p_adjusted)))
-        n = words.settings(self, inputs, rows, fits, tested, majority)["rows"]
+        settings = words.settings(self, inputs, rows, fits, tested, majority)
 
         def of(name: str) -> Floats:
             return np.full(shape, np.nan) if values is None else getattr(values, name).reshape(shape)
@@ -322,13 +322,13 @@ class ProbeGrid(StateGrid):
             head="" if self.head is None else str(self.head),
             metric=self.judge.name, quantity=words.quantity(self, inputs, rows.target, majority), layers=layers,
             positions=names, value=of("value"), low=of("low"), high=of("high"), level=self.level,
-            n=np.where(takes_part, n, 0),
+            n=np.where(takes_part, settings["rows"], 0),
             n_positive=np.where(takes_part, int(rows.labels[judged].sum()), 0),
             p_adjusted=of("p_adjusted"),
             status=np.array(status).reshape(shape),
             reason=np.array(reason).reshape(shape),
             tied_with_best=np.zeros(shape, dtype=bool) if values is None else values.tied_with_best.reshape(shape),
-            settings=words.settings(self, inputs, rows, fits, tested, majority),
+            settings=settings,
         )  # fmt: skip
 
 

@@ -168,17 +168,12 @@ def _by_states(
     states = inputs.untrained.get(asked.states(inputs).site) if UNTRAINED in asked.baselines else None
     if states is not None:
         quiet = replace(plan, relabelling=None, controls=(), directions=False)
-        others = fit_all_untrained(asked, inputs, rows, quiet)
+        others = fitting.fit_all(asked, replace(inputs, activations=inputs.untrained), rows, quiet)
         theirs = judging.stacked(others, len(rows.target.classes))
         valued = ~np.isnan(theirs).any(axis=tuple(range(1, theirs.ndim))).reshape(grid.value.shape)
         shadow = replace(grid, status=np.where(valued, "ok", "missing"))
         found.append(_predictor(UNTRAINED, nested_best(shadow, split, others, theirs, valued.ravel()), plan))
     return found
-
-
-def fit_all_untrained(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[CellFit]:
-    """The same cells on the states of an untrained model."""
-    return fitting.fit_all(asked, replace(inputs, activations=inputs.untrained), rows, plan)
 
 
 def _predictor(name: str, nested: Nested, plan: Plan) -> Predictor:

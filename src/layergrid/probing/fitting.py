@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layergrid.artifacts import Activations, Bools
+from layergrid.artifacts import Bools
 from layergrid.kinds import BadInput, Inputs
 from layergrid.probes import CellFit, Plan, Relabelling, fit_cells, no_fit, ridge_penalty
 from layergrid.probing import control
@@ -56,9 +56,9 @@ def fixed_rows(rows: Rows) -> int:
     return unmoved(rows.groups[inside], rows.folds[0][inside])
 
 
-def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, states: Activations | None = None) -> list[CellFit]:
-    """One fit a cell, layer by layer; positions that no example has are not fitted. `states`: others than its own."""
-    activations = states or asked.states(inputs)
+def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[CellFit]:
+    """One fit a cell, layer by layer; positions that no example has are not fitted."""
+    activations = asked.states(inputs)
     columns = columns_of(asked, inputs)
     cells = [(layer, p) for layer in range(len(activations.layers)) for p in range(len(columns))]
     kept = [(layer, p) for layer, p in cells if rows.positions[p]]

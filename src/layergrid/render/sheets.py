@@ -134,7 +134,7 @@ def _control(one: GridResult, many: bool) -> Sheet | None:
         if index is not None and e is not None:
             there = (float(one.grid.value[index]), float(task.value[index]))
             values = (text.number(there[0]), text.number(there[1]), _shown(e, True))
-        shared = text.percent(task.shared[j]) if np.isfinite(task.shared[j]) else ""
+        shared = control.share(task.shared[j]) if np.isfinite(task.shared[j]) else ""
         rows.append((_called(one.grid, j), text.count(task.types[j]), shared, *values))
     return Sheet(
         f"{one.grid.name}.control", f"Control task at each position{_of(one, many)}",
