@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from converged import folds, loss, scaled
 from layergrid.probes.gram import GramSolver
 from layergrid.probes.solving import Task
 from layergrid.stats import auroc
@@ -22,29 +23,11 @@ def cell(n: int = 120, d: int = 200, steep: bool = True, seed: int = 0) -> tuple
     return x.astype(np.float32), signal / signal.std() + 0.5 * random.logistic(size=n) > 0
 
 
-def folds(y: np.ndarray, k: int = 4) -> list[Task]:
-    """Each k-th row held out."""
-    place = np.arange(len(y)) % k
-    return [Task(np.flatnonzero(place != one), np.flatnonzero(place == one), y) for one in range(k)]
-
-
-def scaled(x: np.ndarray) -> np.ndarray:
-    """Features divided by their standard deviations over all rows, constant ones 0."""
-    x = x.astype(np.float64)
-    spread = np.where(np.ptp(x, axis=0) == 0, np.inf, x.std(axis=0))
-    return (x - x.mean(axis=0)) / spread
-
-
 def rotated(z: np.ndarray) -> np.ndarray:
     """The same products of rows in as few columns as there are rows."""
     if z.shape[0] >= z.shape[1]:
         return z
     return np.linalg.qr(z.T)[1].T
-
-
-def loss(z: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, penalty: float) -> float:
-    margins = np.where(y, 1, -1) * (z @ w + b)
-    return float(np.logaddexp(0, -margins).mean() + penalty / 2 * w @ w)
 
 
 def least(z: np.ndarray, y: np.ndarray, penalties) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

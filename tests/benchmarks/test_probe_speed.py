@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from converged import loss, scaled
 from layergrid.probes.gram import GramSolver
 from layergrid.probes.solving import Task
 from layergrid.stats import auroc
-from test_gram import least, loss, scaled
+from test_gram import least
 from test_gram import rotated as in_few_columns
 
 pytestmark = pytest.mark.benchmark
