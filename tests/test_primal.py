@@ -208,10 +208,10 @@ def test_where_float32_is_not_enough_float64_goes_on():
     task = folds(y)[0]
     w, b = least(scaled(x)[task.train], y[task.train], 1e-4)
     exact = scaled(x)[task.test] @ w + b
-    usual, close = (PrimalSolver(x, **limits).paths([task], [1e-4])[0] for limits in ({}, {"gap": 1e-11}))
+    usual, close = (PrimalSolver(x, **limits).paths([task], [1e-4])[0] for limits in ({}, {"gap": 1e-10}))
     assert close.converged.all()
     assert close.steps[0] > usual.steps[0]
-    assert np.abs(close.scores - exact).max() < 0.1 * np.abs(usual.scores - exact).max()
+    assert np.abs(close.scores - exact).max() < 0.5 * np.abs(usual.scores - exact).max()
 
 
 def test_half_precision_and_memory_maps_are_read_as_they_are(tmp_path):
