@@ -289,6 +289,8 @@ class Illustration:
     gold: str
     label: str = ""  # the example's class in words: "true statements"; empty: its answer is graded, or it has no label
     written: bool = True  # the model wrote an answer; False: the text is as the data give it
+    model: str = ""  # whose tokens these are
+    why: str = ""  # of an example among several: how it was chosen; "drawn at random", "the surest mistake"
 
 
 @dataclass(frozen=True)
@@ -325,6 +327,7 @@ class Results:
     expectations: tuple[ExpectationResult, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)  # libraries that decide the numbers
     graded: tuple[GradedAnswer, ...] = ()  # drawn at random with the seed, as many of either label, set by set
+    examples: tuple[Illustration, ...] = ()  # to show beside their held-out scores, set by set
 
 
 @dataclass(frozen=True)

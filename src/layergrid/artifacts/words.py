@@ -79,6 +79,7 @@ class Summary:
     key_figures: tuple[KeyFigure, ...]
     sections: tuple[Section, ...]
     captions: Mapping[str, Paragraph]  # figure or table -> caption: "tokens", "errors.heatmap"
+    brief: tuple[Paragraph, ...] = ()  # the summary of middle length: a paragraph or two a grid
 
 
 @dataclass(frozen=True)

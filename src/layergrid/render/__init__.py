@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,9 @@ class Presentation:
     layers_from: Literal[0, 1] = 0
     layer_order: Literal["top", "bottom"] = "top"
     theme_file: str = ""  # the text of the theme's file, where the theme is none that ships
+    pdf: Literal["tagged", "archive"] = "tagged"
+    length: Literal["abstract", "summary", "full"] = "full"  # of the words
+    templates: Mapping[str, str] = field(default_factory=dict)  # the user's own, by name: "blocks/abstract.html.j2"
 
     @classmethod
     def of(cls, spec: Any) -> Presentation:
@@ -37,7 +41,9 @@ class Presentation:
         asked = tuple({"kind": f.kind, **f.model_dump(mode="json", exclude_unset=True)} for f in spec.figures)
         outputs = tuple(spec.outputs)
         look = theme.content(spec.theme, spec.root)
-        return cls(spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order, look)
+        return cls(
+            spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order, look, spec.pdf, spec.length
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def render(
     content = prepare(results, facts, summary, shown)
     return Documents(
         html=page.html(content) if "html" in shown.outputs else None,
-        pdf=printing.pdf(content, shown.paper) if "pdf" in shown.outputs else None,
+        pdf=printing.pdf(content, shown.paper, shown.pdf) if "pdf" in shown.outputs else None,
         md=markdown.md(content) if "md" in shown.outputs else None,
     )
 
@@ -91,7 +97,7 @@ def prepare(results: Results, facts: tuple[Fact, ...], summary: Summary, present
     kinds = figures.chosen(results, presentation.figures, presentation.layers_from, presentation.layer_order)
     drawn = figures.draw(kinds, results, look)
     blocks = figures.arrange(drawn, summary)
-    return Content(results, facts, summary, look, blocks)
+    return Content(results, facts, summary, look, blocks, presentation.length, presentation.templates)
 
 
 def write_presentation(presentation: Presentation, folder: Path) -> None:

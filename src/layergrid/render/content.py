@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from layergrid import text
@@ -24,6 +24,8 @@ class Content:
     summary: Summary
     theme: Theme
     blocks: tuple[Block, ...]
+    length: str = "full"  # of the words: "abstract", "summary" or "full"
+    templates: Mapping[str, str] = field(default_factory=dict)  # the user's own, by name
 
     @property
     def names(self) -> set[str]:

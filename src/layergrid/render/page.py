@@ -26,7 +26,7 @@ def html(content: Content) -> str:
         code=code(text.visible), authored=authored, svg=_inline,
     )  # fmt: skip
     css = env.get_template("report.css.j2").render(theme=content.theme, blocks=content.blocks)
-    parts: dict[str, Any] = {"content": content, "data": _data(content)}
+    parts: dict[str, Any] = {"content": content, "data": _data(content), "paper": False}
     body = env.get_template("body.html.j2").render(**parts)
     css = faces.web_css(body) + "\n" + css
     scripts = [bundle.javascript(), resources.file("templates/report.js").read_text(encoding="utf-8")]

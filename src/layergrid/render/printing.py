@@ -24,7 +24,7 @@ BUNDLED = "bundled:"  # the scheme of the faces that ship
 SCALES = (1.0, 0.92, 0.84, 0.76)  # of the charts, tried in turn until the first page holds its figures
 
 
-def pdf(content: Content, paper: str) -> bytes:
+def pdf(content: Content, paper: str, standard: str = "tagged") -> bytes:
     """The document as PDF/UA-1; raises BuildError where it asks for anything outside itself.
 
     The first page answers alone: where its figures would not fit, charts are drawn a little smaller, and in full on the
@@ -120,7 +120,7 @@ def html(content: Content, drawn: Mapping[str, str], whole: bool = True) -> str:
         authored=authored,
         image=lambda figure: _image(drawn[figure.name]),
     )
-    return env.get_template("report.print.html.j2").render(content=content, whole=whole)
+    return env.get_template("report.print.html.j2").render(content=content, whole=whole, paper=True)
 
 
 def styles(content: Content, paper: str) -> str:

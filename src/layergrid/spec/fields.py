@@ -312,6 +312,19 @@ class Spec(Model):
         "paper", min_length=1, description="Name of a theme that ships, or path of a theme file from the spec's folder."
     )
     paper: Literal["A4", "Letter"] = Field("A4", description="Size of the pages of the PDF.")
+    pdf: Literal["tagged", "archive"] = Field(
+        "tagged",
+        description="Sort of PDF: `tagged` for screen readers (PDF/UA-1), or `archive` (PDF/A-3) with the grids attached "
+        "as CSV.",
+    )
+    length: Literal["abstract", "summary", "full"] = Field(
+        "full",
+        description="How much is said in words: the abstract alone, a summary of a paragraph or two a grid, or all.",
+    )
+    templates: str = Field(
+        "",
+        description="Folder, from the spec's folder, of templates that take the place of those that ship, one by one.",
+    )
     layers_from: Literal[0, 1] = Field(
         0, description="Number that the figures give to layer 0; sites that start at block 1 keep theirs."
     )
