@@ -9,6 +9,8 @@ VENV        ?= .venv
 INDEX       ?=
 TORCH_INDEX ?= $(INDEX)
 TORCH       := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+# Holds axe-core, which the tests of the page run in the browser; the driver that it would bring is not needed.
+AXE         := $(shell sed -n 's/^\(axe-playwright-python==.*\)/\1/p' constraints.txt)
 
 PIP   = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 INDEX_OPTION       = $(if $(INDEX),--index-url $(INDEX))
@@ -59,6 +61,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
 
 $(VENV)/.test-installed: pyproject.toml constraints.txt $(VENV)/.torch
 	$(PIP) $(INDEX_OPTION) --constraint constraints.txt --editable ".[test,fonts]"
+	$(PIP) $(INDEX_OPTION) --no-deps "$(AXE)"
 	@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
