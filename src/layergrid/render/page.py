@@ -22,7 +22,7 @@ def html(content: Content) -> str:
     """The page. Its Content-Security-Policy names the hash of every script and style in it and nothing else."""
     writer = Hypertext(content.names)
     env = environment(
-        True, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible,
+        True, content.templates, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible,
         code=code(text.visible), authored=authored, svg=_inline,
     )  # fmt: skip
     css = env.get_template("report.css.j2").render(theme=content.theme, blocks=content.blocks)

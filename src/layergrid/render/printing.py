@@ -112,6 +112,7 @@ def html(content: Content, drawn: Mapping[str, str], whole: bool = True) -> str:
     writer = Hypertext((printed(name) for name in content.names), printed, paper=True)
     env = environment(
         True,
+        content.templates,
         words=writer.words,
         sentence=writer.sentence,
         paragraph=writer.paragraph,
@@ -125,7 +126,7 @@ def html(content: Content, drawn: Mapping[str, str], whole: bool = True) -> str:
 
 def styles(content: Content, paper: str) -> str:
     """The style sheet of print, without faces and without the sizes of charts."""
-    return environment(True).get_template("print.css.j2").render(theme=content.theme, paper=paper)
+    return environment(True, content.templates).get_template("print.css.j2").render(theme=content.theme, paper=paper)
 
 
 def sizes(content: Content, scale: float) -> str:
