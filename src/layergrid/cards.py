@@ -85,6 +85,14 @@ def illustration(
     fine = (positions.status == PositionStatus.OK.value).sum(axis=1)
     shown = min(range(len(examples.ids)), key=lambda i: (-int(fine[i]), bool(labels.correct[i]), i))
     shown = examples.ids.index(example) if example in examples.ids else shown
+    return illustrated(examples, sequences, labels, positions, gold, shown)
+
+
+def illustrated(
+    examples: Examples, sequences: Sequences, labels: Labels, positions: Positions, gold: str, shown: int,
+    model: str = "", why: str = "",
+) -> Illustration:  # fmt: skip
+    """The example of that number with its tokens, its positions and its label."""
     return Illustration(
         dataset=examples.name,
         example_id=examples.ids[shown],
@@ -101,6 +109,8 @@ def illustration(
         gold=str(examples.columns[gold][shown]) if gold else "",
         label=labels.classes[int(labels.correct[shown])] if labels.known and not labels.rule else "",
         written=sequences.written,
+        model=model,
+        why=why,
     )
 
 
@@ -131,7 +141,7 @@ def graded_answers(
     """
     if not (labels.rule and sequences.written and labels.known):
         return ()
-    order = sorted(range(len(examples.ids)), key=lambda i: _drawn(sequences, i, seed))
+    order = sorted(range(len(examples.ids)), key=lambda i: drawn(sequences, i, seed))
     wrong = [i for i in order if not labels.correct[i]]
     right = [i for i in order if labels.correct[i]]
     of_right = min(len(right), max(count // 2, count - len(wrong)))
@@ -139,7 +149,7 @@ def graded_answers(
     return tuple(_graded(examples, sequences, labels, gold_column, model, i) for i in chosen)
 
 
-def _drawn(sequences: Sequences, i: int, seed: int) -> tuple[bytes, str, str]:
+def drawn(sequences: Sequences, i: int, seed: int) -> tuple[bytes, str, str]:
     """What decides the place of an answer in the draw."""
     prompt = sequences.texts[i][: int(sequences.prompt_chars[i])]
     content = f"layergrid graded {seed}:{prompt}".encode("utf-8", "surrogatepass")

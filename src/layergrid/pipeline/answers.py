@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layergrid import archive, attention, lens
+from layergrid import archive, attention, exemplars, lens
 from layergrid.artifacts import (
     Activations,
     AttentionRows,
@@ -25,7 +25,7 @@ from layergrid.artifacts import (
     Sequences,
     Table,
 )
-from layergrid.cards import data_card, graded_answers, illustration, status_table
+from layergrid.cards import data_card, graded_answers, illustrated, illustration, status_table
 from layergrid.graders import label_all, no_labels
 from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Outline, Readout, chosen_layers
 from layergrid.spec import ModelSpec
@@ -133,6 +133,18 @@ class Answers(ABC):
             return None
         gold = self.data.grade.gold if self.data.grade is not None else ""
         return illustration(self.examples, self.sequences, self.labels, self.positions, gold, example)
+
+    def shown(self, found: Iterable[GridResult], most: int) -> tuple[Illustration, ...]:
+        """At most so many examples to show beside the held-out scores of these grids; none where no tokens are known.
+
+        The only example of a data set is not shown twice: the strip of its tokens stands on the first page.
+        """
+        if len(self.examples.ids) < 2 or not any(len(ids) for ids in self.sequences.ids):
+            return ()
+        gold = self.data.grade.gold if self.data.grade is not None else ""
+        picked = exemplars.chosen(self.sequences, self.labels, found, self.study.spec.seed, most)
+        parts = (self.examples, self.sequences, self.labels, self.positions, gold)
+        return tuple(illustrated(*parts, i, self.model, why) for i, why in picked)
 
     def graded(self) -> tuple[GradedAnswer, ...]:
         """A few answers for readers who check the grading; none where nothing was graded."""

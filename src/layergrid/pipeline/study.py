@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layergrid import archive, expectations, models, render, theme
-from layergrid.artifacts import Examples, GridResult, Positions, Results, Sequences
+from layergrid import archive, exemplars, expectations, models, render, theme
+from layergrid.artifacts import Examples, GridResult, Illustration, Positions, Results, Sequences
 from layergrid.console import Reporter
 from layergrid.kinds import GridKind, Inputs
 from layergrid.loaders import load_examples
@@ -146,7 +146,16 @@ class Study:
             expectations=expectations.judge(self.spec.expect, grids),
             versions=library_versions(bool(many)),
             graded=tuple(one for a in many for one in a.graded()),
+            examples=self._shown(grids),
         )
+
+    def _shown(self, grids: Mapping[str, GridResult]) -> tuple[Illustration, ...]:
+        """Examples of each set of answers beside the grids that stand on it, fewer of later sets."""
+        shown: list[Illustration] = []
+        for place, (pair, answers) in enumerate(self.answers.items()):
+            mine = [one for one in grids.values() if (one.grid.model, one.grid.dataset) == pair]
+            shown += answers.shown(mine, exemplars.room(place))
+        return tuple(shown)
 
 
 def _nothing(name: str, spec: Spec) -> Inputs:
