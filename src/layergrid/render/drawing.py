@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 from layergrid.artifacts import Figure
+from layergrid.render.trimming import trimmed
 from layergrid.theme import faces
 
 
@@ -24,7 +25,7 @@ def svg(figure: Figure) -> str:
     import vl_convert
 
     _converter()
-    return tidy(vl_convert.vegalite_to_svg(dict(figure.spec)), figure.name)
+    return trimmed(tidy(vl_convert.vegalite_to_svg(dict(figure.spec)), figure.name))
 
 
 def tidy(drawn: str, name: str) -> str:
