@@ -8,7 +8,7 @@ from functools import cached_property
 
 from layergrid import text
 from layergrid.artifacts import DataCard, Fact, ModelCard, Paragraph, Results, Section, Summary
-from layergrid.render import answers, sheets
+from layergrid.render import answers, examples, shades, sheets
 from layergrid.render.figures import Block
 from layergrid.theme import Theme
 
@@ -65,6 +65,21 @@ class Content:
     def graded(self) -> tuple[answers.Drawn, ...]:
         """Answers drawn at random, for readers who want to check the grading."""
         return answers.of(self.results)
+
+    @cached_property
+    def examples(self) -> tuple[examples.Shown, ...]:
+        """Examples with their tokens and held-out scores."""
+        return examples.of(self.results)
+
+    @property
+    def unshown(self) -> str:
+        """Whose answers no example is shown of, in a sentence."""
+        return examples.omitted(self.results)
+
+    @property
+    def shades(self) -> dict[str, tuple[shades.Shade, ...]]:
+        """The shades of scores in the light and in the dark."""
+        return {"light": shades.of(self.theme, "light"), "dark": shades.of(self.theme, "dark")}
 
     def caption(self, key: str) -> Paragraph:
         """The words below a table, from the summary."""

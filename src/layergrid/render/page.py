@@ -25,7 +25,7 @@ def html(content: Content) -> str:
         True, content.templates, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph, visible=text.visible,
         code=code(text.visible), authored=authored, svg=_inline,
     )  # fmt: skip
-    css = env.get_template("report.css.j2").render(theme=content.theme, blocks=content.blocks)
+    css = env.get_template("report.css.j2").render(theme=content.theme, blocks=content.blocks, shades=content.shades)
     parts: dict[str, Any] = {"content": content, "data": _data(content), "paper": False}
     body = env.get_template("body.html.j2").render(**parts)
     css = faces.web_css(body) + "\n" + css

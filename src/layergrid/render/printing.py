@@ -126,7 +126,8 @@ def html(content: Content, drawn: Mapping[str, str], whole: bool = True) -> str:
 
 def styles(content: Content, paper: str) -> str:
     """The style sheet of print, without faces and without the sizes of charts."""
-    return environment(True, content.templates).get_template("print.css.j2").render(theme=content.theme, paper=paper)
+    sheet = environment(True, content.templates).get_template("print.css.j2")
+    return sheet.render(theme=content.theme, paper=paper, shades=content.shades)
 
 
 def sizes(content: Content, scale: float) -> str:
