@@ -123,7 +123,7 @@ class Study:
             "name": self.spec.name,
             "pages": render.fingerprint(self.spec.theme, theme.content(self.spec.theme, self.spec.root)),
         }
-        return Key.of("report", 2, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
+        return Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
 
     def results(self) -> Results:
         """Everything that stands at the waist."""

@@ -1,0 +1,309 @@
+"""Examples with their tokens, positions and held-out scores as plain values; it knows no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from layergrid import placements, text
+from layergrid.artifacts import DataCard, GridResult, Illustration, Results
+from layergrid.placements import Placements
+from layergrid.render import answers
+
+BOUNDS = (0.1, 0.25, 0.4, 0.6, 0.75, 0.9)  # scores between which a shade stands
+LONGEST = 48  # characters of one token before its middle is left out
+MOST = 140  # tokens shown of one example
+AROUND = (
+    6,
+    2,
+    0,
+)  # tokens kept on either side of a position: the first of these with which the example is short enough
+ENDS = 12  # tokens kept at either end
+LISTED = 16  # positions with a number below an example
+NAMED = 6  # positions named in a sentence
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token, or the mark of a stretch that is left out (no string)."""
+
+    shown: str
+    role: str = ""  # "s0" to "s6": a score from 0 to 1; "quiet": a position at chance; "place": one without a score
+    exact: str = ""  # of the exact answer: "x", with "a" at its first token and "z" at its last
+    special: bool = False
+    said: str = ""  # its positions with their scores and layers
+
+
+@dataclass(frozen=True)
+class Score:
+    """The held-out score at one position."""
+
+    position: str
+    shown: str  # "0.93"
+    layers: str  # "7"
+    role: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example: why it is shown, what it is, its tokens line by line, the score at each position."""
+
+    label: str  # "Wrong answer", "true statements"
+    why: str
+    score: str  # of the nested probe: "nested score 0.93"; or why there is none
+    answer: tuple[answers.Part, ...]
+    gold: tuple[answers.Part, ...]
+    graded: bool
+    lines: tuple[tuple[str, tuple[Token, ...]], ...]  # "Prompt", "Answer" or "Text" -> tokens
+    scores: tuple[Score, ...]
+    lacking: str  # "exact_answer_first: missing"; positions that the example does not have, and those not listed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The examples of one model's answers to one data set."""
+
+    title: str  # for several of these: "tiny, sums"; else empty
+    words: str  # who they are and what the numbers mean
+    low: str  # what a score of 0 says; empty: there are no scores
+    high: str
+    quiet: bool  # some position is at chance
+    examples: tuple[Example, ...]
+
+
+def of(results: Results) -> tuple[Shown, ...]:
+    """All examples, by model and data set in the order of the results."""
+    cards = {(card.model, card.name): card for card in results.data}
+    sets = [(key, tuple(found)) for key, found in groupby(results.examples, key=lambda e: (e.model, e.dataset))]
+    made = []
+    for key, found in sets:
+        probe = next((one for one in results.grids if (one.grid.model, one.grid.dataset) == key and _of(one)), None)
+        title = ", ".join(key) if len(sets) > 1 else ""
+        made.append(_Set(found, cards.get(key), probe, results).shown(title))
+    return tuple(made)
+
+
+def omitted(results: Results) -> str:
+    """Which answers no example is shown of, in a sentence; empty where there are none."""
+    shown = {(one.model, one.dataset) for one in results.examples}
+    known = {(one.model, one.dataset) for one in results.graded} | shown
+    lost = [f"{c.model} on {c.name}" for c in results.data if (c.model, c.name) in known - shown]
+    return f"No example is shown of {text.listed(lost)}." if shown and lost else ""
+
+
+def role(value: float) -> str:
+    """The shade of a score, "s0" to "s6"; the middle one holds 0.5."""
+    return f"s{sum(value > bound if bound > 0.5 else value >= bound for bound in BOUNDS)}"
+
+
+def _of(one: GridResult) -> Placements | None:
+    return placements.of(one)
+
+
+class _Set:
+    """The examples of one model's answers to one data set, beside the first probe grid that stands on them."""
+
+    def __init__(
+        self, found: tuple[Illustration, ...], card: DataCard | None, probe: GridResult | None, results: Results
+    ) -> None:
+        self.found, self.card, self.probe, self.results = found, card, probe, results
+        self.placed = _of(probe) if probe is not None else None
+        names = probe.grid.positions if probe is not None and self.placed is not None else ()
+        place = self.placed
+        self.loud = {name: place.at(j) for j, name in enumerate(names) if place is not None and place.tells(j)}
+        valued = probe.grid.has_value.any(axis=0) if probe is not None else ()
+        self.quiet = tuple(n for n, has in zip(names, valued, strict=False) if has and n not in self.loud)
+
+    def shown(self, title: str) -> Shown:
+        low, high = self._ends()
+        return Shown(
+            title, " ".join(self._words()), low, high, bool(self.quiet), tuple(self._example(e) for e in self.found)
+        )
+
+    # ------------------------------------------------------------ words
+
+    def _ends(self) -> tuple[str, str]:
+        """What scores of 0 and 1 say."""
+        if self.placed is None or self.probe is None:
+            return "", ""
+        if self.placed.binary:
+            positive = self.probe.grid.quantity.positive or "the positive class"
+            classes = self.card.classes if self.card is not None else DataCard.classes
+            others = [c for c in classes if c != positive] if positive in classes else []
+            return (others[0] if others else "the others"), positive
+        if self.placed.held.classes:
+            return "its class not recognised", "recognised"
+        return "lowest prediction", "highest"
+
+    def _words(self) -> Iterable[str]:
+        yield self._who()
+        if self.placed is None or self.probe is None:
+            return
+        low, high = self._ends()
+        mean = (
+            f", the mean over {text.plural(self.placed.held.repeats, 'repeat')}" if self.placed.held.repeats > 1 else ""
+        )
+        where = "fold" if self.probe.grid.settings.get("validation", "folds") == "folds" else "test rows"
+        same = "in the same fold" if where == "fold" else "among the test rows"
+        if self.placed.binary:
+            yield (
+                f"Numbers are held-out scores as shares: how many of the examples with the other label, {same}, score "
+                f"lower{mean}. Towards 1 the probe takes the example for one of the {high}, towards 0 for one of the "
+                f"{low}."
+            )
+        elif self.placed.held.classes:
+            yield (
+                "Numbers are held-out scores for the example's own class, as the share of the examples of other "
+                f"classes {same} that score lower{mean}: towards 1 its class is recognised, towards 0 it is not."
+            )
+        else:
+            yield (
+                f"Numbers are ranks of held-out predictions among all {same}{mean}, from 0 for the lowest to 1; beside "
+                "the nested one stands the rank of the true value."
+            )
+        if self.loud:
+            chosen = self.probe.held_out is not None and self.probe.held_out.by_position is not None
+            how = "the layer that was chosen without the example's fold" if chosen else "the layer of its highest cell"
+            yield f"After each position's number stands {how}, in brackets."
+        if self.quiet:
+            yield f"Grey, without a number: {_some(self.quiet)}, where the probe cannot be told from chance."
+
+    def _who(self) -> str:
+        first = self.found[0]
+        n, of_all = len(self.found), self.card.n if self.card is not None else 0
+        noun = "answers" if first.written and not first.label else "texts"
+        count = f"{text.words(n)} of the {text.count(of_all)}" if of_all > n else f"all {text.words(n)}"
+        whose = f"{noun} of {first.model} to {first.dataset}" if noun == "answers" else f"texts of {first.dataset}"
+        within = " within each label" if self.card is None or self.card.classes != ("", "") else ""
+        chance = f"drawn at random{within} (seed {self.results.seed})"
+        if all(one.why.startswith("drawn") for one in self.found):
+            return text.capital(f"{count} {whose}, {chance}.")
+        called = f"the nested probe of {self.probe.grid.name}" if self.probe is not None else "the nested probe"
+        return text.capital(f"{count} {whose}: those of which {called} is surest, the others {chance}.")
+
+    # ------------------------------------------------------------ one example
+
+    def _example(self, one: Illustration) -> Example:
+        graded = not one.label and (self.card is None or self.card.classes == DataCard.classes)
+        known = graded or bool(one.label)
+        verdict = f"{'Right' if one.correct else 'Wrong'} answer" if graded else text.capital(one.label)
+        scores = sorted(self._scores(one), key=lambda found: found[0])
+        listed = [score for _, score in scores][:LISTED]
+        return Example(
+            label=verdict if known else "Text",
+            why=one.why,
+            score=self._score(one),
+            answer=answers.shortened(one.answer, most=answers.GOLD),
+            gold=answers.shortened(one.gold, most=answers.GOLD),
+            graded=graded and one.written,
+            lines=self._lines(one),
+            scores=tuple(listed),
+            lacking=self._lacking(one, len(scores) - len(listed)),
+        )
+
+    def _score(self, one: Illustration) -> str:
+        """The nested score, or why there is none."""
+        if self.placed is None or self.probe is None:
+            return ""
+        value = self.placed.nested.get(one.example_id)
+        if value is None:
+            return "left out of the comparison, no score"
+        true = self.placed.truth.get(one.example_id)
+        beside = f", true value {text.number(true)}" if true is not None else ""
+        return f"nested score {text.number(value)}{beside}"
+
+    def _scores(self, one: Illustration) -> Iterable[tuple[int, Score]]:
+        """The score at each position that tells, with the token at which it stands."""
+        for name, start, stop, _ in one.positions:
+            found = self.loud.get(name, {}).get(one.example_id)
+            if found is not None and 0 <= start < stop:
+                yield (
+                    start,
+                    Score(name, text.number(found.value), text.listed(map(str, found.layers)), role(found.value)),
+                )
+
+    def _lacking(self, one: Illustration, unlisted: int) -> str:
+        """Positions that do not count in this example, by what became of them, and how many are not listed."""
+        by_status: dict[str, list[str]] = {}
+        for name, _, _, status in one.positions:
+            if status != "ok":
+                by_status.setdefault(status.replace("_", " "), []).append(name)
+        parts = [f"{status}: {_some(names)}" for status, names in by_status.items()]
+        parts += [f"{text.counted(unlisted, 'more position')} not listed"] if unlisted > 0 else []
+        return "; ".join(parts)
+
+    # ------------------------------------------------------------ tokens
+
+    def _lines(self, one: Illustration) -> tuple[tuple[str, tuple[Token, ...]], ...]:
+        n = len(one.pieces)
+        cut = min(one.prompt_tokens, n)
+        parts = [("Prompt", 0, cut), ("Answer", cut, n)] if one.written else [("Text", 0, n)]
+        marks = self._marks(one)
+        kept = _kept(n, sorted(marks), one.exact)
+        found = []
+        for name, first, stop in parts:
+            tokens: list[Token] = []
+            for i in range(first, stop):
+                if i in kept:
+                    tokens.append(self._token(one, i, *marks.get(i, ("", ""))))
+                elif not tokens or tokens[-1].shown:
+                    tokens.append(Token(""))
+            if tokens:
+                found.append((name, tuple(tokens)))
+        return tuple(found)
+
+    def _marks(self, one: Illustration) -> dict[int, tuple[str, str]]:
+        """Tokens at positions: their shade, by the position that tells most where several meet, and what is said."""
+        order = {name: -float("inf") if self.probe is None else -self._reach(name) for name in self.loud}
+        stand = [p for p in one.positions if 0 <= p[1] < p[2] <= len(one.pieces)]
+        marks: dict[int, tuple[str, str]] = {}
+        for name, start, stop, status in sorted(stand, key=lambda p: order.get(p[0], float("inf"))):
+            found = self.loud.get(name, {}).get(one.example_id)
+            shade = role(found.value) if found is not None else "quiet" if name in self.quiet else "place"
+            said = name if found is None else f"{name} {text.number(found.value)}, {text.layers(found.layers)}"
+            said += "" if status == "ok" else f" ({status.replace('_', ' ')})"
+            for i in range(start, stop):
+                first, so_far = marks.get(i, (shade, ""))
+                marks[i] = (first, f"{so_far}; {said}" if so_far else said)
+        return marks
+
+    def _reach(self, name: str) -> float:
+        """The value by which positions are compared: nested where there is one, else of the highest cell."""
+        one = self.probe
+        if one is None:
+            return 0.0
+        j = one.grid.positions.index(name)
+        nested = one.by_position[j] if len(one.by_position) == len(one.grid.positions) else None
+        column = one.grid.value[:, j][one.grid.has_value[:, j]]
+        return nested.value if nested is not None else float(column.max(initial=0.0))
+
+    @staticmethod
+    def _token(one: Illustration, i: int, shade: str, said: str) -> Token:
+        piece = text.token(one.pieces[i])
+        if len(piece) > LONGEST:
+            piece = f"{piece[: LONGEST // 2]}\N{HORIZONTAL ELLIPSIS}{piece[-LONGEST // 2 :]}"
+        exact = ""
+        if one.exact is not None and one.exact[0] <= i < one.exact[1]:
+            exact = "x" + ("a" if i == one.exact[0] else "") + ("z" if i == one.exact[1] - 1 else "")
+        return Token(piece or "\N{MIDDLE DOT}", shade, exact, one.special[i], said)
+
+
+def _kept(n: int, marked: list[int], exact: tuple[int, int] | None) -> set[int]:
+    """The tokens that are shown: all of a short example; of a longer one both ends and what is near a position."""
+    if n <= MOST:
+        return set(range(n))
+    ends = {*range(ENDS), *range(n - ENDS, n)}
+    wanted = [*marked, *(range(*exact) if exact is not None else ())]
+    for around in AROUND:
+        kept = ends | {k for i in wanted for k in range(max(0, i - around), min(n, i + around + 1))}
+        if len(kept) <= MOST:
+            return kept
+    return ends | set(wanted[: MOST - len(ends)])
+
+
+def _some(names: Iterable[str]) -> str:
+    """Names in running text, the first few of many."""
+    every = list(names)
+    rest = len(every) - NAMED
+    return text.listed(every) if rest <= 1 else text.listed([*every[:NAMED], f"{text.words(rest)} more"])
