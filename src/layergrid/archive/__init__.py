@@ -6,6 +6,7 @@
     results/GRID.cells.parquet      of a permutation test and a control task: one row per cell, no facets
     results/GRID.maxima.parquet     the largest statistic of each relabelling
     results/GRID.directions.safetensors   weights, intercepts and penalties of fitted probes
+    results/sides/GRID/0 and 1      of a difference of two reports: both grids with their rows, in folders like these
     grids/GRID.parquet, GRID.csv    one row per cell, in the order of layers, then positions; then those of each facet
 
 A row of a facet bears the facet's name in the column `head` or `contrast`. Lists of measured values have the order of
@@ -91,6 +92,11 @@ def _part_file(name: str, part: str) -> str:
     return f"results/{_stem(name)}.{part}"
 
 
+def side_folder(name: str, side: int) -> str:
+    """The relative path of the folder that holds one of the two grids whose difference a grid is."""
+    return f"results/sides/{_stem(name)}/{side}"
+
+
 def _stem(name: str) -> str:
     """A file name that stands for one grid's name only."""
     safe = re.sub(r"[^\w.-]|^\.", lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "surrogatepass")), name)
@@ -127,6 +133,7 @@ def _write_result(result: GridResult, folder: Path) -> dict[str, Any]:
         "permutation": beside.permutation_card(result.permutation),
         "control": beside.control_card(result.control),
         "directions": result.directions is not None,
+        "sides": [_write_result(one, folder / side_folder(grid.name, k)) for k, one in enumerate(result.sides)],
     }
 
 
@@ -142,8 +149,8 @@ def _write_beside(result: GridResult, folder: Path) -> None:
 
 
 PLAIN = ("selection", "baselines", "by_position", "additions")  # fields of a result that hold no array
-EMPTY: dict[str, list[Any]] = {"by_position": [], "additions": []}  # what an older report does not say
-ELSEWHERE = ("held_out", "measured", "permutation", "control", "directions")
+EMPTY: dict[str, list[Any]] = {"by_position": [], "additions": [], "sides": []}  # what an older report does not say
+ELSEWHERE = ("held_out", "measured", "permutation", "control", "directions", "sides")
 
 
 def _read_result(card: Any, folder: Path, path: Path) -> GridResult:
@@ -172,6 +179,10 @@ def _read_result(card: Any, folder: Path, path: Path) -> GridResult:
         permutation=permutation,
         control=control,
         directions=_read_directions(grid, rest["directions"], folder, where),
+        sides=tuple(
+            _read_result(one, folder / side_folder(grid.name, k), path)
+            for k, one in enumerate(list_of(rest["sides"], path))
+        ),
     )
 
 
@@ -213,4 +224,6 @@ def _read_measured(grid: Grid, card: Any, folder: Path, where: str) -> Measured 
     return read_measured(grid, names, statistic, folder / _part_file(grid.name, MEASURED))
 
 
-__all__ = ["COLUMNS", "csv_of", "csv_problems", "grid_file", "read", "read_grid", "write", "write_grid"]
+__all__ = [
+    "COLUMNS", "csv_of", "csv_problems", "grid_file", "read", "read_grid", "side_folder", "write", "write_grid",
+]  # fmt: skip

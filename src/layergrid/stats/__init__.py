@@ -4,12 +4,14 @@ ranks     AUROC of one set of rows
 batch     metrics of many rows of scores at once
 metrics   AUROC, macro AUROC, accuracy, R2 and rank correlation, with the variance of each
 kfold     their means over folds, with intervals and paired differences
+across    the difference of two such means that do not share their folds
 relabel   whose labels each row takes under the null
 many      corrections for many tests
 power     the smallest AUROC that a split could show
 grouped   means and medians over grouped rows, without folds
 """
 
+from layergrid.stats.across import across_interval, row_influences
 from layergrid.stats.base import NAN, Array
 from layergrid.stats.batch import aurocs, many_values
 from layergrid.stats.grouped import RESAMPLES, Estimates, grouped_gap, grouped_mean, grouped_median, student
@@ -46,6 +48,7 @@ __all__ = [
     "Scored",
     "Split",
     "Target",
+    "across_interval",
     "auroc",
     "aurocs",
     "boundary_interval",
@@ -67,6 +70,7 @@ __all__ = [
     "placements",
     "quantile",
     "relabellings",
+    "row_influences",
     "standardised",
     "student",
     "unmoved",

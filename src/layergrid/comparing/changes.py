@@ -1,0 +1,118 @@
+"""Which settings and which headline facts of two reports are not the same, as tables; it judges no difference."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from layergrid import facts, text
+from layergrid.artifacts import Fact, Results, Scalar, Table
+
+FACTS, SETTINGS, COUNTS = "changed_facts", "changed_settings", "counts"
+HEADLINES = ("nested", "best_baseline", "gain", "highest", "above")  # keys of a grid's facts that the table lists
+NONE = ""  # a fact or setting that a side does not have
+LONG = 240  # characters of a setting that a table shows
+
+
+def tables(a: Results, b: Results) -> tuple[Table, Table, Table]:
+    """Headline facts that changed, settings that changed, and how many there are of either."""
+    one, other = ({fact.id: fact for fact in facts.derive(r)} for r in (a, b))
+    heads = list(dict.fromkeys([*_headlines(a), *_headlines(b)]))
+    heads = [key for key in heads if key in one or key in other]
+    changed = [(key, shown(one.get(key)), shown(other.get(key))) for key in heads]
+    changed = [row for row in changed if row[1] != row[2]]
+    others = [key for key in dict.fromkeys([*one, *other]) if key not in heads]
+    moved = sum(_said(one.get(key)) != _said(other.get(key)) for key in others)
+    mine, theirs = dict(settings(a)), dict(settings(b))
+    keys = list(dict.fromkeys([*mine, *theirs]))
+    set_ = [(key, mine.get(key, NONE), theirs.get(key, NONE)) for key in keys]
+    set_ = [row for row in set_ if row[1] != row[2]]
+    counts: tuple[tuple[Scalar, ...], ...] = (
+        ("headline facts", len(changed), len(heads)), ("other facts", moved, len(others)),
+        ("settings", len(set_), len(keys)),
+    )  # fmt: skip
+    return (
+        Table(FACTS, ("fact", "a", "b"), tuple(changed)),
+        Table(SETTINGS, ("setting", "a", "b"), tuple((k, _cut(x), _cut(y)) for k, x, y in set_)),
+        Table(COUNTS, ("what", "changed", "all"), counts),
+    )
+
+
+def _headlines(results: Results) -> Iterator[str]:
+    """Ids of the facts that the table lists, whether or not a report has them."""
+    for prefix in facts.prefixes(results):
+        yield from (f"{prefix}.{key}" for key in HEADLINES)
+    yield from (f"expectation.{i}" for i in range(len(results.expectations)))
+
+
+def shown(fact: Fact | None) -> str:
+    """A fact as a table shows it: where it is, and its value with bounds; nothing where there is none."""
+    if fact is None:
+        return NONE
+    forms = fact.forms
+    plain = forms.get("text", "")
+    place = forms.get("where", "") or forms.get("label", "")
+    return f"{plain} ({place})" if place and place not in plain else plain
+
+
+def _said(fact: Fact | None) -> tuple[Any, ...] | None:
+    """All that a fact says, however it is printed."""
+    return None if fact is None else (fact.value, fact.low, fact.high, fact.n, fact.relation, fact.cells)
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= LONG else f"{value[: LONG - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+# ---------------------------------------------------------------- settings
+
+
+def settings(results: Results) -> Iterator[tuple[str, str]]:
+    """Every setting of a report with its value in words, in order: the spec, the models, the data, the grids, libraries."""
+    yield "title", results.title
+    yield "spec", results.spec_name
+    yield "spec digest", results.spec_digest
+    yield "seed", str(results.seed)
+    for kind, cards in (("model", results.models), ("data set", results.data)):
+        for card in cards:
+            for field in fields(card):
+                if field.name != "name":
+                    yield from flat(f"{kind} {card.name}: {field.name}", getattr(card, field.name))
+    for one in results.grids:
+        grid = one.grid
+        yield from (
+            (f"{grid.name}: {key}", str(getattr(grid, key)))
+            for key in ("model", "dataset", "kind", "site", "metric", "head", "contrast", "text_of")
+        )
+        yield f"{grid.name}: level", text.trimmed(grid.level)
+        yield f"{grid.name}: layers", ", ".join(map(str, grid.layers))
+        yield f"{grid.name}: positions", ", ".join(grid.positions)
+        yield f"{grid.name}: baselines", ", ".join(b.name for b in one.baselines)
+        yield from flat(f"{grid.name}", grid.settings, ": ")
+    for name in sorted(results.versions):
+        yield f"version of {name}", results.versions[name]
+
+
+def flat(key: str, value: Any, joint: str = ".") -> Iterator[tuple[str, str]]:
+    """A value with all that it holds as pairs of a key and words; lists of plain values stay together."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from flat(f"{key}{joint}{name}", inner)
+    elif isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+        for i, inner in enumerate(value):
+            yield from flat(f"{key}{joint}{i}", inner)
+    else:
+        yield key, _words(value)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    if isinstance(value, float) and math.isfinite(value):
+        return text.power(value) if abs(value) < 1 else f"{value:g}"
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return str(value)

@@ -1,0 +1,280 @@
+"""The difference of two grids of the same name as a grid: cells, both sides as maps, nested bests; it writes no words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from layergrid import stats
+from layergrid.artifacts import HAS_VALUE, CellStatus, Facet, Floats, Grid, GridResult, Quantity, Scalar
+from layergrid.comparing.rows import Common, Described, common, described
+
+PAIR_COLUMNS = ("grid", "examples", "rows_a", "rows_b", "paired", "why", "cells", "unchanged", "metric")
+NESTED_COLUMNS = ("grid", "a", "b", "difference", "low", "high", "n")
+DIFFERENCE = "difference in "
+Index = tuple[int, int]
+Triple = tuple[float, float, float]
+NONE: Triple = (math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Made:
+    """The difference of two grids with its rows of the tables."""
+
+    result: GridResult
+    row: tuple[Scalar, ...]  # of PAIR_COLUMNS
+    nested: tuple[Scalar, ...]  # of NESTED_COLUMNS; empty where one side has no nested best
+
+
+def comparable(a: Grid, b: Grid) -> bool:
+    """Whether cells of two grids may be taken from each other: one measure, and some layer and position in both."""
+    same = (a.metric, a.quantity.name, a.quantity.unit) == (b.metric, b.quantity.name, b.quantity.unit)
+    return same and bool(set(a.layers) & set(b.layers)) and bool(set(a.positions) & set(b.positions))
+
+
+def unmatched(a: GridResult, b: GridResult) -> list[tuple[str, str, str]]:
+    """Layers and positions that only one side has: what, its name, which side."""
+    found = []
+    for what, mine, theirs in (
+        ("layer", a.grid.layers, b.grid.layers),
+        ("position", a.grid.positions, b.grid.positions),
+    ):
+        found += [(what, str(one), "a") for one in mine if one not in theirs]
+        found += [(what, str(one), "b") for one in theirs if one not in mine]
+    return found
+
+
+def difference(a: GridResult, b: GridResult, labels: tuple[str, str], one_source: bool) -> Made | None:
+    """`b` less `a` on the layers and positions that both have, in the order of `a`; None where nothing can be compared.
+
+    `one_source`: equal ids are the same example. Facets are both sides, on the rows that the difference is made of.
+    """
+    if not comparable(a.grid, b.grid):
+        return None
+    rows = pairing(a, b) if one_source else "the examples come from different sources"
+    layers = tuple(one for one in a.grid.layers if one in b.grid.layers)
+    positions = tuple(one for one in a.grid.positions if one in b.grid.positions)
+    at = [
+        (i, j, _index(a.grid, layer, position), _index(b.grid, layer, position))
+        for i, layer in enumerate(layers)
+        for j, position in enumerate(positions)
+    ]
+    shape = (len(layers), len(positions))
+    maps = {name: np.full((3, *shape), np.nan) for name in ("difference", "a", "b")}
+    status = np.full(shape, CellStatus.OK.value, dtype="U16")
+    reason = np.full(shape, "", dtype=object)
+    unchanged = 0
+    for i, j, mine, theirs in at:
+        lacking = _lacking(a.grid, mine, labels[0]) or _lacking(b.grid, theirs, labels[1])
+        cell = cell_difference(a, b, mine, theirs, rows)
+        unchanged += same_cell(a.grid, b.grid, mine, theirs)
+        for name, triple in zip(("difference", "a", "b"), cell, strict=True):
+            maps[name][:, i, j] = triple
+        if lacking or math.isnan(cell[0][0]):
+            maps["difference"][:, i, j] = np.nan
+            status[i, j], reason[i, j] = lacking or (CellStatus.TOO_FEW.value, "too few examples are in both")
+    grid = _grid(a, b, labels, rows, (layers, positions), maps, status, reason.astype(np.str_))
+    bare = tuple(replace(one, directions=None, control=None) for one in (a, b))
+    counts = tuple(len(set(one.held_out.example_ids)) if one.held_out else
+                   len(one.measured.example_ids) if one.measured else 0 for one in (a, b))  # fmt: skip
+    row = (
+        a.grid.name, 0 if isinstance(rows, str) else _examples(rows), *counts, how(rows),
+        rows if isinstance(rows, str) else "", len(at), unchanged, a.grid.metric,
+    )  # fmt: skip
+    return Made(GridResult(grid, sides=bare), row, nested_difference(a, b, rows))
+
+
+def pairing(a: GridResult, b: GridResult) -> Common | Described | str:
+    """The rows that two grids have in common, or why there are none to pair."""
+    if a.grid.contrast != b.grid.contrast or a.grid.text_of != b.grid.text_of:
+        return "the cells are not of the same classes" if a.grid.contrast != b.grid.contrast else "the texts differ"
+    if a.held_out is not None and b.held_out is not None:
+        return common(a.held_out, b.held_out, a.grid.metric)
+    if a.measured is not None and b.measured is not None:
+        seed = int(a.grid.settings.get("seed", 0))
+        return described(a.measured, b.measured, bool(a.grid.contrast), a.grid.level, seed)
+    return "no rows were kept"
+
+
+def how(rows: Common | Described | str) -> str:
+    """The word for how differences are paired: "folds" where they are the same, "across" folds, "rows", or not."""
+    if isinstance(rows, str):
+        return ""
+    return "rows" if isinstance(rows, Described) else "folds" if rows.alike else "across"
+
+
+def _examples(rows: Common | Described) -> int:
+    return rows.examples if isinstance(rows, Common) else len(rows.first.example_ids)
+
+
+def _index(grid: Grid, layer: int, position: str) -> Index:
+    return grid.layers.index(layer), grid.positions.index(position)
+
+
+def _lacking(grid: Grid, index: Index, label: str) -> tuple[str, str] | None:
+    """Status and reason of a cell that has no value on a side."""
+    if grid.status[index] in HAS_VALUE and math.isfinite(grid.value[index]):
+        return None
+    status = str(grid.status[index])
+    status = CellStatus.NOT_FINITE.value if status in HAS_VALUE else status
+    return status, f"in {label}: {grid.reason[index] or status}"
+
+
+def same_cell(a: Grid, b: Grid, mine: Index, theirs: Index) -> bool:
+    """Whether a cell holds exactly the same value on both sides, or lacks one by the same status."""
+    one, other = float(a.value[mine]), float(b.value[theirs])
+    if math.isnan(one) and math.isnan(other):
+        return str(a.status[mine]) == str(b.status[theirs])
+    return one == other
+
+
+# ---------------------------------------------------------------- one cell
+
+
+def cell_difference(
+    a: GridResult, b: GridResult, mine: Index, theirs: Index, rows: Common | Described | str
+) -> tuple[Triple, Triple, Triple]:
+    """The difference of a cell and both sides, each a value with its bounds."""
+    saved = tuple((float(g.value[at]), float(g.low[at]), float(g.high[at])) for g, at in ((a.grid, mine), (b.grid, theirs)))
+    plain = (saved[1][0] - saved[0][0], math.nan, math.nan)
+    if isinstance(rows, str) or math.isnan(plain[0]):
+        return plain, saved[0], saved[1]
+    if isinstance(rows, Described):
+        return _of_rows(rows, (mine, theirs), saved)
+    return _of_scores(rows, (scores(a, mine), scores(b, theirs)), saved, a.grid.level)
+
+
+def scores(result: GridResult, index: Index) -> Floats | None:
+    """The held-out scores of a cell, [n] or [C, n]."""
+    held = result.held_out
+    if held is None:
+        return None
+    return np.stack([held.by_class[c][index] for c in held.classes]) if held.by_class else held.cells[index]
+
+
+def _of_scores(
+    rows: Common, found: Sequence[Floats | None], saved: Sequence[Triple], level: float
+) -> tuple[Triple, Triple, Triple]:
+    one, other = found
+    if one is None or other is None or np.isnan(one).any() or np.isnan(other).any():
+        return (saved[1][0] - saved[0][0], math.nan, math.nan), saved[0], saved[1]
+    first, second = rows.scored(0, one), rows.scored(1, other)
+    gap = rows.difference(second, first, level)
+    if rows.whole:
+        return (saved[1][0] - saved[0][0], gap.low, gap.high), saved[0], saved[1]
+    sides = [stats.mean_interval(split, s, level) for split, s in ((rows.first, first), (rows.second, second))]
+    return (gap.value, gap.low, gap.high), _triple(sides[0]), _triple(sides[1])
+
+
+def _of_rows(rows: Described, at: tuple[Index, Index], saved: Sequence[Triple]) -> tuple[Triple, Triple, Triple]:
+    one, other = rows.first.cells[at[0]], rows.second.cells[at[1]]
+    gap = _triple(rows.difference(other, one))
+    if np.array_equal(one, other, equal_nan=True):
+        gap = (0.0, math.nan, math.nan)  # nothing varies, so that there is no interval
+    if rows.whole:
+        return gap, saved[0], saved[1]
+    return gap, _triple(rows.value(one)), _triple(rows.value(other))
+
+
+def _triple(found: stats.Interval | None) -> Triple:
+    return NONE if found is None else (found.value, found.low, found.high)
+
+
+def nested_difference(a: GridResult, b: GridResult, rows: Common | Described | str) -> tuple[Scalar, ...]:
+    """A row of the table of nested bests: both on the common rows with their difference; empty without them."""
+    if not (a.selection and b.selection):
+        return ()
+    values = (a.selection.estimate.value, b.selection.estimate.value)
+    if not all(map(math.isfinite, values)):
+        return ()
+    gap: Triple = (values[1] - values[0], math.nan, math.nan)
+    n = 0
+    if isinstance(rows, Common) and a.held_out and b.held_out:
+        one, other = a.held_out.nested, b.held_out.nested
+        if not (np.isnan(one).any() or np.isnan(other).any()):
+            first, second = rows.scored(0, one), rows.scored(1, other)
+            found = rows.difference(second, first, a.grid.level)
+            values = values if rows.whole else (first.value, second.value)
+            gap, n = (values[1] - values[0], found.low, found.high), rows.examples
+    return a.grid.name, values[0], values[1], gap[0], *(None if math.isnan(x) else x for x in gap[1:]), n
+
+
+# ---------------------------------------------------------------- the grid
+
+
+def _grid(
+    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str,
+    axes: tuple[tuple[int, ...], tuple[str, ...]], maps: dict[str, Any], status: Any, reason: Any,
+) -> Grid:  # fmt: skip
+    """The card and arrays of a difference."""
+    one = a.grid
+    value, low, high = maps["difference"]
+    top = np.nanmax(value) if np.isfinite(value).any() else math.nan
+    n = 0 if isinstance(rows, str) else _examples(rows)
+    positive = 0 if isinstance(rows, str) else _positives(rows)
+    valued = np.isin(status, list(HAS_VALUE))
+    facets = tuple(Facet(label, "class", label, *maps[side]) for label, side in zip(labels[::-1], ("b", "a"), strict=True))
+    models = dict.fromkeys((one.model, b.grid.model))
+    columns = [one.positions.index(position) for position in axes[1]]
+    return replace(
+        one, model=one.model if len(models) == 1 else "", dataset=one.dataset if one.dataset == b.grid.dataset else "",
+        kind="difference", quantity=of_difference(one.quantity, labels), layers=axes[0], positions=axes[1],
+        value=value, low=low, high=high, n=np.where(valued, n, 0), n_positive=np.where(valued, positive, 0),
+        p_adjusted=np.full(value.shape, np.nan), status=status, reason=np.where(valued, "", reason),
+        tied_with_best=np.isfinite(value) & (value == top), settings=_settings(a, b, labels, rows),
+        contrast=f"{labels[1]} - {labels[0]}", facets=facets,
+        labels=tuple(one.labels[j] for j in columns) if one.labels else (),
+    )  # fmt: skip
+
+
+def _positives(rows: Common | Described) -> int:
+    """Examples of the positive class, by the labels of the first side."""
+    if isinstance(rows, Described):
+        return int(rows.first.labels.sum())
+    binary = rows.first.labels.dtype == np.bool_
+    return int(rows.first.labels.sum()) // rows.first.repeats if binary else 0
+
+
+def of_difference(q: Quantity, labels: tuple[str, str]) -> Quantity:
+    """What a cell of a difference is: the quantity of the second report less that of the first."""
+    wide = None if q.low is None or q.high is None else q.high - q.low
+    already = q.name.startswith(DIFFERENCE)
+    return replace(
+        q, name=f"change of the {q.name}" if already else f"{DIFFERENCE}{q.name}",
+        sentence=f"Each cell is the {q.name} of {labels[1]} less that of {labels[0]}, at one layer and one position.",
+        subject=f"differences in {q.name}", claim="", low=None if wide is None else -wide, high=wide, chance=0.0,
+        higher_is="more", positive="",
+        caution="A difference between two reports does not say which of their settings made it.",
+    )  # fmt: skip
+
+
+def _settings(
+    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str
+) -> dict[str, Any]:
+    """What the methods say: how rows are matched and paired."""
+    found: dict[str, Any] = {"difference": list(labels), "paired": how(rows), "level": a.grid.level}
+    if isinstance(rows, str):
+        return found | {"methods": {"pairs": f"The differences have no interval: {rows}"}}
+    found["interval"] = INTERVALS[how(rows)]
+    if isinstance(rows, Described):
+        found |= {"statistic": rows.first.statistic, "seed": rows.seed}
+    matched = "Examples of the two reports are matched by their ids"
+    if not rows.whole:
+        matched += "; the maps of both, and their difference, are those of the examples in both"
+    return found | {"methods": {"matched": matched}}
+
+
+INTERVALS = {
+    "folds": "differences paired on rows, which both reports hold out in the same folds; variance: mean of the folds' "
+    "clustered variances of the differences of components (of an AUROC DeLong's placements), times 1/K + 1/(K-1) for K "
+    "folds",
+    "across": "the reports hold rows out in folds of their own, so that a row has an influence on the value of either (of "
+    "an AUROC DeLong's placement in its fold, centred); variance: squared sums of the differences of influences over "
+    "the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the interval is rather "
+    "too long",
+    "rows": "the differences of the rows, with the estimator of the grids: groups of either report are kept together",
+}
