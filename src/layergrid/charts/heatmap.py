@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -88,8 +89,9 @@ class Heatmap(ChartKind):
             *(bands.axes(axes) if sizes.bands > 1 else []),
             *marks.legend(notes, theme, start, below),
         ]
+        about = said(grid, sizes, View(one).digits, _tells(grid))
         spec = {
-            "usermeta": {"layergrid": {"note": self._note(sizes, axes, scale), **_places(sizes)}},
+            "usermeta": {"layergrid": {"note": self._note(sizes, axes, scale), **_places(sizes), **about}},
             **shared.outer(theme, sizes.width, sizes.height, (sizes.left, top, sizes.right, bottom)),
             "layer": layers,
         }
@@ -138,8 +140,16 @@ class Heatmap(ChartKind):
 def _places(sizes: Frame) -> dict[str, Any]:
     """How a page finds a cell: layers in the order drawn, sizes of a layer and of a position, which goes across."""
     across = "layer" if sizes.transpose else "position"
-    found = {"order": sizes.rows, "step": sizes.step, "row": sizes.row, "across": across}
+    found = {"order": sizes.rows, "step": round(sizes.step, 4), "row": round(sizes.row, 4), "across": across}
     return found | ({"per": sizes.per, "pitch": sizes.pitch} if sizes.bands > 1 else {})
+
+
+def said(grid: Grid, sizes: Frame, digits: int, tells: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """What a page says of a cell: the grid's own names and numbers, the fields of a row of data with their titles."""
+    shown = {"labels": names.whole_labels(grid)} if grid.labels else {}
+    shift = {"shift": sizes.shift} if sizes.shift else {}
+    told = {"tells": [[field, text.visible(title)] for field, title in tells], "digits": digits}
+    return {"grid": grid.name, "layers": list(grid.layers), "positions": sizes.names, **shown, **shift, **told}
 
 
 def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale) -> list[dict[str, Any]]:
@@ -184,6 +194,7 @@ def _data(one: GridResult, sizes: Frame, dots: Ints) -> tuple[dict[str, Any], li
         "n": grid.n.tolist(),
         "positive": grid.n_positive.tolist(),
         "dot": dots.tolist(),
+        "status": grid.status.tolist(),
         "note": [
             [marks.status_words(s, r) for s, r in zip(a, b, strict=True)]
             for a, b in zip(grid.status, grid.reason, strict=True)
@@ -212,6 +223,11 @@ def _data(one: GridResult, sizes: Frame, dots: Ints) -> tuple[dict[str, Any], li
 
 
 def _tooltip(grid: Grid) -> list[dict[str, Any]]:
+    return [{"field": field, "type": "nominal", "title": text.visible(title)} for field, title in _tells(grid)]
+
+
+def _tells(grid: Grid) -> list[tuple[str, str]]:
+    """The fields of a cell that the page tells, with their titles."""
     percent = f", {round(100 * grid.level)} % interval" if np.isfinite(grid.low).any() else ""
     quantity = colourbar.title(grid.quantity.name, grid.quantity.unit)
     shown = [("label", "token")] if grid.labels else []
@@ -222,4 +238,4 @@ def _tooltip(grid: Grid) -> list[dict[str, Any]]:
         shown.append(("positive", f"of which {grid.quantity.positive}"))
     if not (grid.status == CellStatus.OK.value).all():
         shown.append(("note", "status"))
-    return [{"field": field, "type": "nominal", "title": text.visible(title)} for field, title in shown]
+    return shown

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from layergrid import text
 from layergrid.artifacts import Figure, Floats, Grid, Results
-from layergrid.charts import colourbar, names, panels
+from layergrid.charts import colourbar, heatmap, names, panels
 from layergrid.charts import frame as shared
 from layergrid.charts import scale as scales
 from layergrid.charts.frame import BAR_GAP
@@ -102,8 +102,9 @@ class Multiples(ChartKind):
         ]
         note = _note(drawn, every, role, bool(np.isnan(values).any()), scale.log)
         top, bottom = max(panels.ABOVE, round(colourbar.above(bar, theme))), sizes.below
+        about = heatmap.said(grid, frame, View(one).digits, _tells(grid, title))
         spec = {
-            "usermeta": {"layergrid": {"note": note}},
+            "usermeta": {"layergrid": {"note": note, **_places(sizes, words), **about}},
             **shared.outer(theme, sizes.width, sizes.height, (sizes.left, top, sizes.right, bottom)),
             "layer": layers,
         }
@@ -169,6 +170,23 @@ def _note(drawn: Sequence[Small], every: Sequence[Small], role: Role, gaps: bool
     return " ".join(said)
 
 
+def _tells(grid: Grid, title: str) -> list[tuple[str, str]]:
+    """The fields of a cell that the page tells, with their titles."""
+    return [("map", "map"), ("position", "token" if grid.labels else "position"), ("layer", "layer"), ("shown", title)]
+
+
+def _places(sizes: Panels, words: Sequence[str]) -> dict[str, Any]:
+    """How a page finds a cell: as in a single map, with the corner and the title of each map."""
+    wide, high = sizes.cell
+    turned = sizes.frame.transpose
+    step, row = (high, wide) if turned else (wide, high)
+    return {
+        "order": sizes.frame.rows, "step": round(step, 4), "row": round(row, 4),
+        "across": "layer" if turned else "position",
+        "maps": [[*sizes.place(k), word] for k, word in enumerate(words)], "columns": sizes.columns,
+    }  # fmt: skip
+
+
 def _rows(drawn: Sequence[Small], sizes: Panels, digits: int) -> list[dict[str, Any]]:
     """One row of data a map and layer, with the pixels of its first cell and an array over positions."""
     kept = shared.fine(np.stack([one.value for one in drawn]), digits)
@@ -199,11 +217,9 @@ def _cells(
         {"calculate": f"datum.{along} + {round(other_step, 4)}", "as": "c"},
         {"calculate": f"isValid(datum.value) ? format(datum.value, ',.{digits}f') : 'no value'", "as": "shown"},
     ]
-    place = "token" if grid.labels else "position"
-    fields = (("map", "map"), ("position", place), ("layer", "layer"), ("shown", title))
     ends = (shared.pixels("a"), {"field": "b"}), (shared.pixels(along), {"field": "c"})
     (x, x2), (y, y2) = ends[::-1] if frame.transpose else ends
-    tooltip = [{"field": f, "type": "nominal", "title": word} for f, word in fields]
+    tooltip = [{"field": f, "type": "nominal", "title": word} for f, word in _tells(grid, title)]
     encoding = {"x": x, "x2": x2, "y": y, "y2": y2, "tooltip": tooltip}
     colour, grey = scale.colour("value"), theme.colour("missing")
     layers: list[dict[str, Any]] = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from layergrid import text
-from layergrid.artifacts import DataCard, Fact, ModelCard, Paragraph, Results, Section, Summary
+from layergrid.artifacts import DataCard, Fact, Grid, ModelCard, Paragraph, Results, Section, Summary
+from layergrid.facts import prefixes, sections, sentences
 from layergrid.render import answers, examples, shades, sheets
 from layergrid.render.figures import Block
 from layergrid.theme import Theme
@@ -47,9 +49,15 @@ class Content:
         return self.blocks[len(self.first) :]
 
     @property
+    def cited(self) -> tuple[Fact, ...]:
+        """The facts that some sentence cites."""
+        ids = {id_ for _, sentence in sentences(self.summary) for id_ in sentence.facts}
+        return tuple(fact for fact in self.facts if fact.id in ids)
+
+    @property
     def sections(self) -> tuple[Section, ...]:
-        """Sections of the summary, without the methods."""
-        return tuple(s for s in self.summary.sections if s.key != "methods")
+        """Sections of the summary at the length that was asked for, without the methods."""
+        return tuple(s for s in sections(self.summary, self.length) if s.key != "methods")
 
     @property
     def methods(self) -> tuple[Section, ...]:
@@ -128,14 +136,23 @@ def _data(d: DataCard) -> tuple[tuple[str, str], ...]:
 
 
 def lit(facts: Iterable[Fact], results: Results) -> dict[str, dict[str, object]]:
-    """For the page: which cells each fact speaks of, as [layer index, position index] of its grid."""
-    grids = {one.grid.name: one.grid for one in results.grids}
+    """For the page: which cells each fact speaks of, as runs [first, how many, first, ...] of layer by position.
+
+    Cell (i, j) of a grid of P positions has the number i * P + j. Of two grids of one name, figures show the first, so
+    the facts of the second have no cells to show.
+    """
+    drawn: dict[str, tuple[str, Grid]] = {}
+    for prefix, one in zip(prefixes(results), results.grids, strict=True):
+        drawn.setdefault(one.grid.name, (prefix, one.grid))
+    shared = {name for name, times in Counter(one.grid.name for one in results.grids).items() if times > 1}
     found: dict[str, dict[str, object]] = {}
     for fact in facts:
-        grid = grids.get(fact.grid)
-        if grid is None or not fact.cells:
+        prefix, grid = drawn.get(fact.grid, ("", None))
+        if grid is None or not fact.cells or (fact.grid in shared and not fact.id.startswith(f"{prefix}.")):
             continue
-        at = {layer: i for i, layer in enumerate(grid.layers)}
-        cells = [[at[i], grid.positions.index(p)] for i, p in fact.cells if i in at and p in grid.positions]
-        found[fact.id] = {"grid": grid.name, "cells": cells}
+        rows = {layer: i * len(grid.positions) for i, layer in enumerate(grid.layers)}
+        columns = {position: j for j, position in enumerate(grid.positions)}
+        cells = sorted({rows[i] + columns[p] for i, p in fact.cells if i in rows and p in columns})
+        runs = [end for first, last in text.runs(cells) for end in (first, last - first + 1)]
+        found[fact.id] = {"grid": grid.name, "cells": runs}
     return found

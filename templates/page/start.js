@@ -1,0 +1,2 @@
+// Everything is there: draw.
+begin().then(() => all("figure.block").filter((one) => one.querySelector("svg, [data-chart]")).forEach(savable));
