@@ -30,9 +30,12 @@ class Token:
 
     shown: str
     role: str = ""  # "s0" to "s6": a score from 0 to 1; "quiet": a position at chance; "place": one without a score
-    exact: str = ""  # of the exact answer: "x", with "a" at its first token and "z" at its last
+    exact: bool = False  # part of the exact answer
     special: bool = False
     said: str = ""  # its positions with their scores and layers
+
+
+Run = tuple[bool, tuple[Token, ...]]  # whether these tokens are the exact answer
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Example:
     answer: tuple[answers.Part, ...]
     gold: tuple[answers.Part, ...]
     graded: bool
-    lines: tuple[tuple[str, tuple[Token, ...]], ...]  # "Prompt", "Answer" or "Text" -> tokens
+    lines: tuple[tuple[str, tuple[Run, ...]], ...]  # "Prompt", "Answer" or "Text" -> tokens, the exact answer apart
     scores: tuple[Score, ...]
     lacking: str  # "exact_answer_first: missing"; positions that the example does not have, and those not listed
 
@@ -235,7 +238,7 @@ class _Set:
 
     # ------------------------------------------------------------ tokens
 
-    def _lines(self, one: Illustration) -> tuple[tuple[str, tuple[Token, ...]], ...]:
+    def _lines(self, one: Illustration) -> tuple[tuple[str, tuple[Run, ...]], ...]:
         n = len(one.pieces)
         cut = min(one.prompt_tokens, n)
         parts = [("Prompt", 0, cut), ("Answer", cut, n)] if one.written else [("Text", 0, n)]
@@ -250,7 +253,7 @@ class _Set:
                 elif not tokens or tokens[-1].shown:
                     tokens.append(Token(""))
             if tokens:
-                found.append((name, tuple(tokens)))
+                found.append((name, tuple((exact, tuple(run)) for exact, run in groupby(tokens, lambda t: t.exact))))
         return tuple(found)
 
     def _marks(self, one: Illustration) -> dict[int, tuple[str, str]]:
@@ -283,9 +286,7 @@ class _Set:
         piece = text.token(one.pieces[i])
         if len(piece) > LONGEST:
             piece = f"{piece[: LONGEST // 2]}\N{HORIZONTAL ELLIPSIS}{piece[-LONGEST // 2 :]}"
-        exact = ""
-        if one.exact is not None and one.exact[0] <= i < one.exact[1]:
-            exact = "x" + ("a" if i == one.exact[0] else "") + ("z" if i == one.exact[1] - 1 else "")
+        exact = one.exact is not None and one.exact[0] <= i < one.exact[1]
         return Token(piece or "\N{MIDDLE DOT}", shade, exact, one.special[i], said)
 
 
