@@ -46,7 +46,7 @@ def _answers(voice: Voice, data: str) -> Paragraph:
 
 def _steps(voice: Voice) -> Paragraph:
     """What was done, in the words of the grid's maker, in order."""
-    keys = [key for key in voice.facts if key.startswith(voice.identifier("step."))]
+    keys = [k for k, f in voice.facts.items() if k.startswith(voice.identifier("step.")) and f.rule == "setting"]
     return tuple(voice.say("{step}.", step=f"/{key}") for key in keys)
 
 
