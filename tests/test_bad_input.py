@@ -86,6 +86,7 @@ def facts(home, found):
         ("max_new_tokens: 8", "max_new_tokens: 150", "160 tokens; so do 35 other prompts of 36; shorten"),
         ("grids:", "theme: papre\ngrids:", "did you mean 'paper'?"),
         ("grids:", "theme: mine.yaml\ngrids:", "facts.yaml:8:8: no theme file 'mine.yaml'; its path starts at"),
+        ("grids:", "templates: lokos\ngrids:", "facts.yaml:8:12: no folder 'lokos' of templates; its path starts at"),
         ("grids:", "theme: facts.yaml\ngrids:", "facts.yaml: name, faces, sizes, colours and schemes missing"),
         ("grids:", "figures: [{kind: heatmap, box: exact}]\ngrids:", "facts.yaml:8:32: box 'exact' matches "
          "no position of grid 'errors': last_q, exact_answer_last, -1"),

@@ -190,14 +190,14 @@ def validate(
     pickle: Pickle = False,
 ) -> None:
     """Check specs without running them; every error comes with its line and column. With --data also what they name."""
-    from layergrid import theme
+    from layergrid.render import Presentation
     from layergrid.spec import SpecError, load_spec
 
     wrong = []
     for path in specs:
         try:
             spec = load_spec(path, tuple(set_ or ()))
-            theme.check(theme.content(spec.theme, spec.root), spec.theme)
+            Presentation.of(spec)  # reads its theme and its templates
             if data:
                 from layergrid import pipeline
 
@@ -233,12 +233,18 @@ def positions(
 
 
 @app.command()
-def render(reports: Reports, quiet: Quiet = False) -> None:
+def render(
+    reports: Reports,
+    quiet: Quiet = False,
+    templates: Annotated[
+        Path | None, typer.Option("--templates", "-t", help="Folder of templates to draw with, and to keep.")
+    ] = None,
+) -> None:
     """Draw reports again from their saved results; no model is loaded."""
     from layergrid import console, pipeline
 
     for folder in reports:
-        for file in pipeline.render_again(folder, console.reporter(quiet)):
+        for file in pipeline.render_again(folder, console.reporter(quiet), templates):
             if not quiet:
                 typer.echo(str(file))
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layergrid import __version__, archive, expectations, facts, prose, publish, render, theme
+from layergrid import __version__, archive, expectations, facts, prose, publish, render
 from layergrid.artifacts import Results
 from layergrid.cards import without_values
 from layergrid.console import Reporter, Silent
@@ -53,9 +53,7 @@ def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None)
     """
     target = out / spec.name
     publish.check(target)
-    theme.load(
-        spec.theme, theme.content(spec.theme, spec.root)
-    )  # what is wrong with a theme's file is better known now than after hours
+    render.Presentation.of(spec)  # what is wrong with a theme's file or a template is better known now than after hours
     store = Store(warn=reporter.note)
     study = Study(spec, store, reporter, trust)
     key = study.report_key()
@@ -81,15 +79,21 @@ def check_data(spec: Spec, trust: Trust | None = None) -> None:
     Study(spec, Store(), Silent(), trust).check_models()
 
 
-def render_again(folder: Path, reporter: Reporter) -> list[Path]:
-    """Draws a report again from its saved results, with the templates as they are now; no model is loaded."""
+def render_again(folder: Path, reporter: Reporter, templates: Path | None = None) -> list[Path]:
+    """Draws a report again from its saved results, with the templates as they are now; no model is loaded.
+
+    The user's own templates are those that the report was drawn with, or of another folder: they are saved with it.
+    """
     folder = folder.resolve()
     results = archive.read(folder)
     presentation = render.read_presentation(folder)
+    if templates is not None:
+        presentation = replace(presentation, templates=render.overriding.read(templates))
     manifest = publish.read_manifest(folder) or {}
     with publish.draft(folder) as fresh:
+        render.write_presentation(presentation, fresh)
         _documents(results, presentation, fresh, reporter)
-        build = {**manifest.get("build", {}), "pages": render.fingerprint(presentation.theme, presentation.theme_file)}
+        build = {**manifest.get("build", {}), "pages": render.fingerprint(presentation)}
         publish.write_manifest(fresh, build, manifest.get("run", {}))
         if not publish.is_published(fresh, folder):
             publish.publish(fresh, folder)
@@ -129,7 +133,7 @@ def _write(study: Study, folder: Path) -> None:
             "versions": dict(results.versions),
             "expectations": [expectations.as_json(one) for one in results.expectations],
             "notes": without_values(results),
-            "pages": render.fingerprint(presentation.theme, presentation.theme_file),
+            "pages": render.fingerprint(presentation),
         },
         run={"platform": platform.platform(), "seconds": round(time.monotonic() - started, 1)},
     )

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layergrid import archive, exemplars, expectations, models, render, theme
+from layergrid import archive, exemplars, expectations, models, render
 from layergrid.artifacts import Examples, GridResult, Illustration, Positions, Results, Sequences
 from layergrid.console import Reporter
 from layergrid.kinds import GridKind, Inputs
@@ -121,7 +121,7 @@ class Study:
             "grids": self.grid_keys,
             "spec": self.spec.digest,
             "name": self.spec.name,
-            "pages": render.fingerprint(self.spec.theme, theme.content(self.spec.theme, self.spec.root)),
+            "pages": render.fingerprint(render.Presentation.of(self.spec)),
         }
         return Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
 

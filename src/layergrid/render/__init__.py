@@ -12,7 +12,7 @@ from typing import Any, Literal
 from layergrid import resources, theme
 from layergrid.artifacts import Fact, Results, Summary
 from layergrid.kinds import BuildError
-from layergrid.render import figures, markdown, page, printing
+from layergrid.render import figures, markdown, overriding, page, printing
 from layergrid.render.content import Content
 
 PRESENTATION = Path("results") / "presentation.json"
@@ -37,12 +37,17 @@ class Presentation:
 
     @classmethod
     def of(cls, spec: Any) -> Presentation:
-        """The presentation that a spec asks for, with its theme's file; raises BadInput like `theme.content`."""
+        """The presentation that a spec asks for, with its theme's file and its templates, both read and checked.
+
+        Raises BadInput like `theme.content` and `overriding.read`.
+        """
         asked = tuple({"kind": f.kind, **f.model_dump(mode="json", exclude_unset=True)} for f in spec.figures)
         outputs = tuple(spec.outputs)
         look = theme.content(spec.theme, spec.root)
+        theme.load(spec.theme, look)
+        own = overriding.read(spec.root / spec.templates) if spec.templates else {}
         return cls(
-            spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order, look, spec.pdf, spec.length
+            spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order, look, spec.pdf, spec.length, own
         )  # fmt: skip
 
 
@@ -115,14 +120,17 @@ def read_presentation(folder: Path) -> Presentation:
         if saved.pop("format") != 1:
             raise ValueError("another format")
         lists = {key: tuple(saved[key]) for key in ("outputs", "figures")}
-        return Presentation(**{**saved, **lists})
+        shown = Presentation(**{**saved, **lists})
+        overriding.check(shown.templates)
+        return shown
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildError(f"{path}: cannot be read ({error}); build the report again") from error
 
 
-def fingerprint(name: str, content: str = "") -> str:
-    """A digest of all after the waist that decides the documents: code, templates, fonts, a theme with its content."""
-    digest = hashlib.sha256(json.dumps([name, content]).encode("ascii"))
+def fingerprint(presentation: Presentation) -> str:
+    """A digest of all after the waist that decides the documents: code, templates, fonts, the user's own ones."""
+    said = [presentation.theme, presentation.theme_file, dict(presentation.templates)]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii"))
     shipped = resources.folder("templates")
     files = {p.relative_to(shipped.parent).as_posix(): p for p in shipped.rglob("*") if p.is_file()}
     for part in AFTER_THE_WAIST:

@@ -12,7 +12,8 @@ from layergrid.render.words import authored, markdown
 
 def md(content: Content) -> str:
     """The report as GitHub-flavoured Markdown, without figures."""
-    env = environment(False, content.templates, plain=markdown, sentence=_sentence, paragraph=_paragraph, authored=authored)
+    filters = {"plain": markdown, "sentence": _sentence, "paragraph": _paragraph, "authored": authored}
+    env = environment(False, content.templates, **filters)
     made = env.get_template("report.md.j2").render(content=content)
     return re.sub(r"\n{3,}", "\n\n", made).strip() + "\n"
 

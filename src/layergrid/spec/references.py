@@ -26,6 +26,7 @@ def check(root: Node, folder: Path) -> list[Problem]:
         *_expect(root),
         *_prompts(root),
         *_theme(root, folder),
+        *_templates(root, folder),
     ]
 
 
@@ -214,6 +215,23 @@ def _theme(root: Node, folder: Path) -> list[Problem]:
         return _theme_file(theme.place, theme.value, folder)
     shipped = resources.folder("templates") / "themes"
     return _reference(theme, "theme", sorted(path.stem for path in shipped.glob("*.yaml")))
+
+
+def _templates(root: Node, folder: Path) -> list[Problem]:
+    """A problem where the folder of templates is not there; what is in it is read by those who draw."""
+    node = root.get("templates")
+    if node is None or not isinstance(node.value, str) or not node.value:
+        return []
+    path = folder / node.value
+    try:
+        if path.is_dir():
+            return []
+        like = nearest(path.name, sorted(p.name for p in path.parent.iterdir() if p.is_dir()))
+    except OSError:  # such as a name that is too long
+        like = None
+    hint = f"; did you mean '{visible(str(Path(node.value).with_name(like)))}'?" if like else ""
+    message = f"no folder '{visible(node.value)}' of templates; its path starts at the spec's folder{hint}"
+    return [Problem(node.place, message)]
 
 
 def _theme_file(place: Place, written: str, folder: Path) -> list[Problem]:

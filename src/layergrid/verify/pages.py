@@ -47,7 +47,7 @@ def drawn_as_now(folder: Path, notes: Notes) -> bool:
         drawn = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["build"].get("pages")
     except (BuildError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return True  # what is missing or damaged is told by the checks of documents and digests
-    if drawn is None or drawn == render.fingerprint(shown.theme, shown.theme_file):
+    if drawn is None or drawn == render.fingerprint(shown):
         return True
     notes.wrong(
         MANIFEST,
