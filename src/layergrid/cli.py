@@ -250,6 +250,34 @@ def render(
 
 
 @app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(help="The report that is taken away, such as reports/main.", metavar="A")],
+    b: Annotated[Path, typer.Argument(help="The report that it is taken from, such as reports/branch.", metavar="B")],
+    out_: Out = Path("reports"),
+    name: Annotated[str, typer.Option(help="Name of the report; left out: A-and-B.")] = "",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Fail where a number differs by more, or stands in one report only.", min=0.0)
+    ] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Whether to write a report.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two reports: grids side by side, differences with paired intervals, what changed; no model is loaded."""
+    gc.enable()
+    from layergrid import console
+    from layergrid.pipeline import comparing
+
+    done = comparing.diff(a, b, out_, console.reporter(quiet), name=name, tolerance=tolerance, report=report)
+    if not done.passed:
+        sys.stderr.write(f"{done.sentence}\n")
+    elif not quiet:
+        typer.echo(done.sentence)
+    if not quiet:
+        for file in done.files:
+            typer.echo(str(file))
+    raise typer.Exit(0 if done.passed else 1)
+
+
+@app.command()
 def verify(reports: Reports, quiet: Quiet = False) -> None:
     """Recompute every cell, every fact and every number in the prose of finished reports."""
     from layergrid.verify import verify as check

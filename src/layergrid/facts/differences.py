@@ -38,7 +38,8 @@ def derive(results: Results, seen: Sequence[View], prefixes: Sequence[str], ledg
     if not found:
         return
     names = [text.visible(str(row["label"])) for row in found["labels"]]
-    ledger.name(KEY, a=names[0], b=names[1], text=f"{names[1]} less {names[0]}")
+    ledger.name(KEY, a=names[0], b=names[1], text=f"{names[1]} less {names[0]}", both="in both reports",
+                order="the largest difference first")  # fmt: skip
     _counts(found["counts"], ledger)
     _agreement(found, names, ledger)
     _lone(found["unmatched"], names, ledger)
@@ -70,7 +71,7 @@ def _agreement(found: Mapping[str, Sequence[Row]], names: Sequence[str], ledger:
     cells = sum(int(row["cells"] or 0) for row in found["pairs"])
     same = sum(int(row["unchanged"] or 0) for row in found["pairs"])
     if not cells:
-        ledger.add(f"{KEY}.cells", "count", {"none": "the reports have no cell in common"}, value=0, n=0)
+        ledger.add(f"{KEY}.cells", "count", {"None": "The reports have no cell in common"}, value=0, n=0)
         return
     forms = {"text": text.share(same, cells, "cell", "unchanged"), "count": f"{text.count(same)} of {text.count(cells)}"}
     if same == cells and not found["unmatched"]:
@@ -120,6 +121,7 @@ def _nested(row: Row, prefix: str, view: View, ledger: Ledger) -> None:
     relation = against_zero(low, high)
     digits = clear_of_zero(low, high, view.digits)
     forms = difference_forms(gap, low, high, digits)
+    forms |= {"The": "The nested best", "best": "nested best"}
     forms |= {"a": text.number(a, digits), "b": text.number(b, digits), "verdict": _verdict(gap, low, high, digits)}
     forms["interval"] = f"{text.percent(view.grid.level)} interval {forms['range']}" if "range" in forms else ""
     ledger.add(f"{prefix}.compared.nested", NESTED, forms, value=gap, low=low, high=high, n=int(row["n"] or 0) or None,

@@ -12,7 +12,7 @@ import numpy as np
 
 from layergrid import archive
 from layergrid.artifacts import HAS_VALUE, CellStatus, Grid, GridResult, HeldOut
-from layergrid.verify import beside, folds, measured, nested, numbers
+from layergrid.verify import beside, differences, folds, measured, nested, numbers
 from layergrid.verify.folds import Folds, Scorer
 from layergrid.verify.judging import METRICS
 from layergrid.verify.measured import named
@@ -43,7 +43,11 @@ def check(result: GridResult, folder: Path, notes: Notes) -> None:
     """One grid: its cells in all files, and whatever follows from its measured values or its held-out scores."""
     grid, held = result.grid, result.held_out
     _compare_csv(folder, grid, notes)
-    if result.measured is not None:
+    if result.sides:
+        for k, side in enumerate(result.sides):
+            check(side, folder / archive.side_folder(grid.name, k), notes)
+        differences.check(result, notes)
+    elif result.measured is not None:
         notes.counts["cell"] += grid.value.size
         measured.check(result, result.measured, notes)
     elif held is not None and grid.metric in METRICS and held.folds.size:
