@@ -46,7 +46,7 @@ def derive(view: View, ledger: Ledger) -> None:
     if view.ok.any():
         _range(view, ledger)
         _above(view, ledger)
-        if view.described and not view.paired:
+        if view.described and not view.paired and not (view.result.sides and view.bounded.any()):
             _certainty(view, ledger)
 
 
