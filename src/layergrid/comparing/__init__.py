@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layergrid import text
-from layergrid.artifacts import DataCard, GridResult, ModelCard, Results, Scalar, Table
+from layergrid.artifacts import GridResult, Results, Scalar, Table
 from layergrid.comparing import changes, grids
 from layergrid.comparing.apart import Apart, apart
 
@@ -49,8 +49,8 @@ def compare(a: Results, b: Results, labels: tuple[str, str], name: str) -> Resul
     return Results(
         title=f"{second} against {first}",
         seed=b.seed,
-        models=_models(a, b),
-        data=_data(a, b),
+        models=tuple(card for card in b.models if card in a.models),  # others stand in the table of settings
+        data=tuple(card for card in b.data if card in a.data),
         grids=tuple(found),
         illustrations=(),
         tables=(
@@ -61,7 +61,7 @@ def compare(a: Results, b: Results, labels: tuple[str, str], name: str) -> Resul
             *changes.tables(a, b),
         ),
         spec_name=name,
-        versions=b.versions,
+        versions=b.versions if dict(a.versions) == dict(b.versions) else {},
     )
 
 
@@ -77,16 +77,6 @@ def _same_source(a: Results, b: Results, one: GridResult, other: GridResult) -> 
         for r, g in ((a, one), (b, other))
     ]
     return found[0] == found[1]
-
-
-def _models(a: Results, b: Results) -> tuple[ModelCard, ...]:
-    """The models of both, that of `b` where both have one of a name; how they differ stands in the table of settings."""
-    return tuple({card.name: card for card in (*a.models, *b.models)}.values())
-
-
-def _data(a: Results, b: Results) -> tuple[DataCard, ...]:
-    """The data sets of both, likewise."""
-    return tuple({(card.model, card.name): card for card in (*a.data, *b.data)}.values())
 
 
 def called(paths: Sequence[tuple[str, ...]]) -> tuple[str, str]:

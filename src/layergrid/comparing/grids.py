@@ -67,11 +67,12 @@ def difference(a: GridResult, b: GridResult, labels: tuple[str, str], one_source
     maps = {name: np.full((3, *shape), np.nan) for name in ("difference", "a", "b")}
     status = np.full(shape, CellStatus.OK.value, dtype="U16")
     reason = np.full(shape, "", dtype=object)
-    unchanged = 0
+    cells = unchanged = 0
     for i, j, mine, theirs in at:
-        lacking = _lacking(a.grid, mine, labels[0]) or _lacking(b.grid, theirs, labels[1])
+        lacking = _lacking((a.grid, b.grid), (mine, theirs), labels)
         cell = cell_difference(a, b, mine, theirs, rows)
-        unchanged += same_cell(a.grid, b.grid, mine, theirs)
+        cells += math.isfinite(a.grid.value[mine]) or math.isfinite(b.grid.value[theirs])
+        unchanged += float(a.grid.value[mine]) == float(b.grid.value[theirs])
         for name, triple in zip(("difference", "a", "b"), cell, strict=True):
             maps[name][:, i, j] = triple
         if lacking or math.isnan(cell[0][0]):
@@ -83,7 +84,7 @@ def difference(a: GridResult, b: GridResult, labels: tuple[str, str], one_source
                    len(one.measured.example_ids) if one.measured else 0 for one in (a, b))  # fmt: skip
     row = (
         a.grid.name, 0 if isinstance(rows, str) else _examples(rows), *counts, how(rows),
-        rows if isinstance(rows, str) else "", len(at), unchanged, a.grid.metric,
+        rows if isinstance(rows, str) else "", cells, unchanged, a.grid.metric,
     )  # fmt: skip
     return Made(GridResult(grid, sides=bare), row, nested_difference(a, b, rows))
 
@@ -115,13 +116,20 @@ def _index(grid: Grid, layer: int, position: str) -> Index:
     return grid.layers.index(layer), grid.positions.index(position)
 
 
-def _lacking(grid: Grid, index: Index, label: str) -> tuple[str, str] | None:
-    """Status and reason of a cell that has no value on a side."""
-    if grid.status[index] in HAS_VALUE and math.isfinite(grid.value[index]):
-        return None
-    status = str(grid.status[index])
-    status = CellStatus.NOT_FINITE.value if status in HAS_VALUE else status
-    return status, f"in {label}: {grid.reason[index] or status}"
+def _lacking(grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[str, str]) -> tuple[str, str] | None:
+    """Status and reason of a cell that has no value on a side: those of the first side that has none."""
+    found = []
+    for grid, index in zip(grids, at, strict=True):
+        status = str(grid.status[index])
+        if status in HAS_VALUE and math.isfinite(grid.value[index]):
+            found.append(None)
+        else:
+            status = CellStatus.NOT_FINITE.value if status in HAS_VALUE else status
+            found.append((status, str(grid.reason[index]) or status.replace("_", " ")))
+    if found[0] is not None and found[0] == found[1]:
+        return found[0][0], f"in both reports: {found[0][1]}"
+    told = ((one, label) for one, label in zip(found, labels, strict=True) if one is not None)
+    return next(((one[0], f"in {label}: {one[1]}") for one, label in told), None)
 
 
 def same_cell(a: Grid, b: Grid, mine: Index, theirs: Index) -> bool:

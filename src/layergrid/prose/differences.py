@@ -139,6 +139,10 @@ def _section(one: Section, voices: Sequence[Voice], seen: Sequence[View], whole:
         found = [nested(voice, whole) for voice in voices]
         bests = tuple(sentence for sentence in found if sentence is not None)
         return replace(one, paragraphs=(*([bests] if bests else []), *one.paragraphs))
+    if one.key == "methods":
+        libraries = (whole.say("Libraries: {versions}."),) if whole.has("versions") else ()
+        made = (whole.say("The report is made from the results of {c|a} and {c|b} alone.", c=KEY), *libraries)
+        return replace(one, paragraphs=(*one.paragraphs[:-1], made))
     return one
 
 
@@ -148,9 +152,9 @@ def _captions(voices: Sequence[Voice], whole: Voice) -> dict[str, Paragraph]:
     if whole.has(f"{KEY}.headline_facts"):
         keys = {"f": f"{KEY}.headline_facts", "o": f"{KEY}.other_facts", "c": KEY, "s": f"{KEY}.settings"}
         found["changed_facts"] = (
-            whole.say("Headline facts that are not alike: {f}; beside them, {o} {o|verb}.", **keys),
+            whole.say("{f|Text} {f|verb}, each in the numbers of its report; beside them, {o} {o|verb}.", **keys),
         )
-        found["changed_settings"] = (whole.say("Settings that are not alike: {s}.", **keys),)
+        found["changed_settings"] = (whole.say("{s|Text} {s|verb}.", **keys),)
     for voice in voices:
         key = f"{voice.say('{grid|name}').text}"
         if voice.has("contrast", "one"):
