@@ -22,7 +22,9 @@ import words
 from layergrid import render, theme
 from layergrid.artifacts import Cite, KeyFigure, Section, Sentence
 from layergrid.kinds import BadInput, BuildError
-from layergrid.render import drawing, figures, markdown, page, printing
+from layergrid.render import bundle, drawing, figures, markdown, page, printing
+from layergrid.render.press import BUNDLED, Press
+from layergrid.render.sizing import Sizes
 from layergrid.render.words import Hypertext
 from layergrid.render.words import markdown as plain
 from layergrid.theme import faces
@@ -158,9 +160,8 @@ def test_hostile_text_is_shown_and_makes_no_element(attacked):
 
 
 def test_hostile_text_is_shown_in_print_with_escapes_for_missing_glyphs(attacked):
-    drawn = {f.name: drawing.svg(f) for b in attacked.blocks for f in b.figures}
-    source = printing.html(attacked, drawn)
-    assert all(v.startswith("data:") for t, a in Elements(source).found for k, v in a.items() if k == "src")
+    source = printing.html(attacked, Sizes("A4", attacked.blocks, frozenset()))
+    assert all(re.fullmatch(r"drawn:\d+", v) for t, a in Elements(source).found for k, v in a.items() if k == "src")
     shown = "\n".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(printing.pdf(attacked, "A4"))).pages)
     for piece in ("{{ 7*7 }}", r"\ud800", r"\u202eabc", r"\u4e2d\u6587", r"\U0001f600", "onerror=alert(1)>"):
         assert piece in shown.replace("\n", ""), piece
@@ -291,7 +292,7 @@ def test_an_address_outside_the_document_is_fatal():
         "bundled:x",
     ):
         with pytest.raises(BuildError, match="may not reach outside"):
-            printing.Press().laid_out(f'<img src="{address}" alt="x">')
+            Press().laid_out(f'<img src="{address}" alt="x">')
 
 
 def test_a_drawing_has_the_same_bytes_whatever_was_drawn_before(made):
@@ -408,11 +409,11 @@ def test_a_machine_without_any_font_still_prints_in_the_bundled_ones(tmp_path):
     """Without any font of its own the PDF library may crash: the bundled faces must be enough, with no system font."""
     config = tmp_path / "fonts.conf"
     config.write_text(f"<?xml version='1.0'?><fontconfig><cachedir>{tmp_path}/cache</cachedir></fontconfig>")
-    script = "import sys, warnings; warnings.simplefilter('ignore'); from layergrid.render import printing\n"
-    script += "from layergrid.theme import faces; press = printing.Press(faces.print_css(printing.BUNDLED))\n"
+    script = "import sys, warnings; warnings.simplefilter('ignore'); from layergrid.render import press\n"
+    script += "from layergrid.theme import faces; machine = press.Press(faces.print_css(press.BUNDLED))\n"
     script += "style = 'p { font-family: \"Layergrid Noto Serif\" }'\n"
-    script += "made = press.laid_out('<html lang=en><title>t</title><p>words', style)\n"
-    script += "sys.stdout.buffer.write(printing.written(made))"
+    script += "made = machine.laid_out('<html lang=en><title>t</title><p>words', style)\n"
+    script += "sys.stdout.buffer.write(machine.written(made))"
     env = {**os.environ, "FONTCONFIG_FILE": str(config)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -428,7 +429,7 @@ def test_no_line_of_print_ends_after_its_first_word(made):
     said = "In the grid likeness, all 54 cells stand above the cosine of mismatched examples, by the widest margin at"
     writer = Hypertext(["exact_answer_last"], printing.printed, paper=True)
     paragraph = writer.words(f"{said} exact_answer_last in layer 5, 0.78 against 0.29.")
-    press = printing.Press(printing.faces.print_css(printing.BUNDLED), printing.styles(made[0], "A4"))
+    press = Press(faces.print_css(BUNDLED), printing.styles(made[0], "A4"))
     for k in range(-2, 7):
         page_ = f"@page :first {{ size: {faces.width(said, 'serif', 12.8) + 0.5 * k:.2f}px 400pt; margin: 0 }}"
         laid = press.laid_out(f"<html lang=en><title>t</title><p>{paragraph}</p>", page_)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from layergrid import text
 from layergrid.artifacts import DataCard, Fact, Grid, ModelCard, Paragraph, Results, Section, Summary
 from layergrid.facts import prefixes, sections, sentences
-from layergrid.render import answers, examples, shades, sheets
+from layergrid.render import answers, examples, references, shades, sheets
 from layergrid.render.figures import Block
 from layergrid.theme import Theme
 
@@ -92,6 +92,22 @@ class Content:
     def caption(self, key: str) -> Paragraph:
         """The words below a table, from the summary."""
         return self.summary.captions.get(key, ())
+
+    @cached_property
+    def references(self) -> tuple[references.Reference, ...]:
+        """The works that the words of the report name."""
+        return references.named(self._said)
+
+    @property
+    def _said(self) -> Iterator[str]:
+        """The words that may name a work."""
+        shown = (*self.sections, *self.methods)
+        captions = [words for block in self.blocks for _, words, _ in block.captions]
+        captions += [self.caption(sheet.key) for sheet in self.sheets]
+        for paragraph in (self.summary.abstract, *(p for s in shown for p in s.paragraphs), *captions):
+            yield from (sentence.text for sentence in paragraph)
+        yield from (section.authored for section in shown)
+        yield from (sheet.note for sheet in self.sheets)
 
     @property
     def provenance(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:

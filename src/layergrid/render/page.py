@@ -26,7 +26,7 @@ PACKED = frozenset({"charts", "vega"})  # data blocks that hold compressed text
 
 def html(content: Content) -> str:
     """The page. Its Content-Security-Policy names the hash of every script and style in it and nothing else."""
-    writer = Hypertext(content.names)
+    writer = Hypertext(content.names, works=content.references)
     env = environment(
         True, content.templates, words=writer.words, sentence=writer.sentence, paragraph=writer.paragraph,
         visible=text.visible, code=code(text.visible), authored=authored, svg=_inline,

@@ -10,7 +10,7 @@ import re
 from itertools import groupby
 from xml.etree import ElementTree as Tree
 
-NAMESPACE = "http://www.w3.org/2000/svg"
+SPACE = ' xmlns="http://www.w3.org/2000/svg"'
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?"
 MOVED = re.compile(rf"translate\(({NUMBER})(?:,({NUMBER}))?\)")
 RECT = re.compile(rf"M({NUMBER}),({NUMBER})h({NUMBER})v({NUMBER})h{NUMBER}Z")
@@ -22,18 +22,16 @@ Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Paint = tuple[tuple[str, str], ...]
 Shape = tuple[str, Paint, str | Rect]  # "rect" with its sides, or "path" with its data
 
-Tree.register_namespace("", NAMESPACE)
-Tree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
-
 
 def trimmed(drawn: str) -> str:
     """The SVG with shapes joined, unseen ones left out and coordinates to a hundredth of a pixel."""
-    root = Tree.fromstring(drawn)  # noqa: S314 - written by Vega here, text in it escaped
+    # Which prefix the standard library writes for a namespace depends on what else is loaded: so it sees none.
+    root = Tree.fromstring(drawn.replace(SPACE, "", 1))  # noqa: S314 - written by Vega here, text in it escaped
     _trim(root)
     for one in root.iter():
         for name in PLACED & set(one.attrib):
             one.set(name, LONG.sub(lambda m: _number(float(m[0])), one.attrib[name]))
-    return Tree.tostring(root, encoding="unicode")
+    return Tree.tostring(root, encoding="unicode").replace("<svg", f"<svg{SPACE}", 1)
 
 
 def _trim(group: Tree.Element) -> None:
@@ -44,14 +42,14 @@ def _trim(group: Tree.Element) -> None:
             continue
         for one in run:
             _trim(one)
-            if len(one) or one.tag != f"{{{NAMESPACE}}}g":
+            if len(one) or one.tag != "g":
                 children.append(one)
     group[:] = children
 
 
 def _unseen(one: Tree.Element) -> bool:
     """Whether a shape has no paint of its own (groups give it none) or is hidden."""
-    if one.tag not in (f"{{{NAMESPACE}}}path", f"{{{NAMESPACE}}}line"):
+    if one.tag not in ("path", "line"):
         return False
     painted = any(one.get(name, "none") != "none" for name in ("fill", "stroke"))
     return not painted or one.get("opacity") == "0" or one.get("display") == "none"
@@ -59,14 +57,14 @@ def _unseen(one: Tree.Element) -> bool:
 
 def _shape(one: Tree.Element) -> Shape | None:
     """A path or a line that is at most moved and stands for nothing else, without its place in the paint."""
-    if one.tag not in (f"{{{NAMESPACE}}}path", f"{{{NAMESPACE}}}line") or len(one) or one.get("id"):
+    if one.tag not in ("path", "line") or len(one) or one.get("id"):
         return None
     moved = MOVED.fullmatch(one.get("transform", "translate(0)"))
     if moved is None:
         return None
     x, y = float(moved[1]), float(moved[2] or 0)
     paint = tuple(sorted((k, v) for k, v in one.attrib.items() if k not in PLACED))
-    if one.tag.endswith("line"):
+    if one.tag == "line":
         ends = [float(one.get(name, 0)) for name in ("x1", "y1", "x2", "y2")]
         return "path", paint, _line(x + ends[0], y + ends[1], x + ends[2], y + ends[3])
     data = one.get("d", "")
@@ -119,7 +117,7 @@ def _outline(rect: Rect) -> str:
 
 
 def _path(paint: Paint, data: str) -> Tree.Element:
-    return Tree.Element(f"{{{NAMESPACE}}}path", {"d": data, **dict(paint)})
+    return Tree.Element("path", {"d": data, **dict(paint)})
 
 
 def _number(value: float) -> str:

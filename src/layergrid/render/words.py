@@ -9,7 +9,8 @@ from html import escape
 from markupsafe import Markup
 
 from layergrid import text
-from layergrid.artifacts import Paragraph, Sentence
+from layergrid.artifacts import Lead, Paragraph, Sentence
+from layergrid.render.references import Reference
 from layergrid.theme import faces
 
 DIGITS = r"[+\u2212]?\d+(?:[.,]\d+)*"
@@ -21,11 +22,16 @@ UNDERSCORED = r"\w+(?:_\w+)+"
 class Hypertext:
     """Writes HTML; `show` makes characters safe (visible on screen, only bundled glyphs in print)."""
 
-    def __init__(self, names: Iterable[str], show: Callable[[str], str] = text.visible, paper: bool = False) -> None:
+    def __init__(
+        self, names: Iterable[str], show: Callable[[str], str] = text.visible, paper: bool = False,
+        works: Iterable[Reference] = (),
+    ) -> None:  # fmt: skip
         # An ordinary word ("left") is no name to a reader of prose, and would be marked wherever it stands.
         known = sorted({show(name) for name in names if not name.isalpha()}, key=len, reverse=True)
         names_first = "|".join(rf"(?<![\w.\u2212-]){re.escape(name)}(?![\w.])" for name in known if name)
         self.show, self.paper = show, paper
+        self.works = {work.key: work.anchor for work in works}
+        cited = "|".join(rf"(?<!\w){re.escape(key)}(?!\d)" for key in self.works) or "(?!)"
         self.whole = re.compile(
             f"(?P<name>{names_first + '|' if names_first else ''}{UNDERSCORED})|(?P<number>{NUMBER})"
         )
@@ -36,7 +42,9 @@ class Hypertext:
         found, at = [], 0
         for match in self.whole.finditer(string):
             before, inner = escape(string[at : match.start()]), escape(match.group())
-            if match.lastgroup == "name":
+            if match.lastgroup == "work":
+                inner = f'<a class="cite" href="#{self.works[match.group()]}">{inner}</a>'
+            elif match.lastgroup == "name":
                 # Text that ends in a blank and just fills a line is broken at its first word by WeasyPrint.
                 blank = " " if self.paper and before.endswith(" ") else ""
                 before = before.removesuffix(blank)
