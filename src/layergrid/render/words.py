@@ -33,7 +33,7 @@ class Hypertext:
         self.works = {work.key: work.anchor for work in works}
         cited = "|".join(rf"(?<!\w){re.escape(key)}(?!\d)" for key in self.works) or "(?!)"
         self.whole = re.compile(
-            f"(?P<name>{names_first + '|' if names_first else ''}{UNDERSCORED})|(?P<number>{NUMBER})"
+            f"(?P<work>{cited})|(?P<name>{names_first + '|' if names_first else ''}{UNDERSCORED})|(?P<number>{NUMBER})"
         )
 
     def words(self, string: str) -> Markup:
