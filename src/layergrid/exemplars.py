@@ -16,6 +16,7 @@ FULL, FEW = 8, 2  # examples of one of the first sets of answers, and of one of 
 SETS, MORE = 2, 4  # sets of answers in full, and with a few examples
 RANDOM = 3  # of each label where no probe stands on the answers
 BY_CHANCE = "drawn at random"
+MISTAKE, CALL = "the surest mistake of the probe", "the surest right call of the probe"
 
 Chosen = tuple[int, str]  # the number of an example, and why it is shown
 
@@ -39,7 +40,7 @@ def chosen(
     surest = _surest(found, sequences.example_ids, order)[:most] if found is not None else []
     taken = {i for i, _ in surest}
     classes = [[i for i in order if labels.correct[i] == side] for side in (False, True)] if labels.known else [order]
-    each = (most - len(surest)) // len(classes) if found is not None else RANDOM
+    each = most if found is not None else RANDOM
     left = [[i for i in rows if i not in taken] for rows in classes]
     spare = _shares([len(rows) for rows in left], each, most - len(surest))
     by_chance = [(i, BY_CHANCE) for rows, n in zip(left, spare, strict=True) for i in rows[:n]]
@@ -50,21 +51,21 @@ def chosen(
 def _shares(there: Sequence[int], each: int, most: int) -> list[int]:
     """How many of each class are drawn: as many of each, and where one lacks them the other fills in."""
     total = min(most, each * len(there))
-    found = [min(n, each) for n in there]
+    found = [min(n, total // len(there)) for n in there]
     for k, n in enumerate(there):
-        found[k] += max(0, min(n - found[k], total - sum(found)))
+        found[k] += min(n - found[k], total - sum(found))
     return found
 
 
 def _surest(found: Placements, ids: Sequence[str], order: Sequence[int]) -> list[Chosen]:
-    """The examples of which the nested probe is surest, rightly and wrongly; equals in the order of the draw."""
+    """The examples of which the nested probe is surest, mistakes first; equals in the order of the draw."""
     rows = [(i, found.nested[ids[i]]) for i in order if ids[i] in found.nested]
     if found.binary:
         parts = (
             _both([(i, v if found.positive(ids[i]) else 1 - v) for i, v in rows if found.positive(ids[i]) == side])
             for side in (True, False)
         )
-        return list(chain.from_iterable(parts))
+        return sorted(chain.from_iterable(parts), key=lambda one: one[1] != MISTAKE)
     if found.held.classes:
         return _both(rows)
     gaps = [(i, v - found.truth[ids[i]]) for i, v in rows if ids[i] in found.truth]
@@ -79,8 +80,8 @@ def _both(told: Sequence[tuple[int, float]]) -> list[Chosen]:
         return []
     (worst, low), (best, high) = _first_best(told, -1), _first_best(told, 1)
     return [
-        *([(worst, "the surest mistake of the probe")] if low < 0.5 else []),
-        *([(best, "the surest right call of the probe")] if high > 0.5 else []),
+        *([(worst, MISTAKE)] if low < 0.5 else []),
+        *([(best, CALL)] if high > 0.5 else []),
     ]
 
 

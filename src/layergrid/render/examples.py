@@ -100,6 +100,11 @@ def role(value: float) -> str:
     return f"s{sum(value > bound if bound > 0.5 else value >= bound for bound in BOUNDS)}"
 
 
+def _valued(one: GridResult | None, position: int) -> bool:
+    """Whether some cell of a position has a value."""
+    return one is not None and bool(one.grid.has_value[:, position].any())
+
+
 def _of(one: GridResult) -> Placements | None:
     return placements.of(one)
 
@@ -115,8 +120,7 @@ class _Set:
         names = probe.grid.positions if probe is not None and self.placed is not None else ()
         place = self.placed
         self.loud = {name: place.at(j) for j, name in enumerate(names) if place is not None and place.tells(j)}
-        valued = probe.grid.has_value.any(axis=0) if probe is not None else ()
-        self.quiet = tuple(n for n, has in zip(names, valued, strict=False) if has and n not in self.loud)
+        self.quiet = tuple(n for j, n in enumerate(names) if n not in self.loud and _valued(probe, j))
 
     def shown(self, title: str) -> Shown:
         low, high = self._ends()
@@ -183,7 +187,9 @@ class _Set:
         if all(one.why.startswith("drawn") for one in self.found):
             return text.capital(f"{count} {whose}, {chance}.")
         called = f"the nested probe of {self.probe.grid.name}" if self.probe is not None else "the nested probe"
-        return text.capital(f"{count} {whose}: those of which {called} is surest, the others {chance}.")
+        return text.capital(
+            f"{count} {whose}: those of which {called} is surest, rightly and wrongly, the others {chance}."
+        )
 
     # ------------------------------------------------------------ one example
 
@@ -191,8 +197,7 @@ class _Set:
         graded = not one.label and (self.card is None or self.card.classes == DataCard.classes)
         known = graded or bool(one.label)
         verdict = f"{'Right' if one.correct else 'Wrong'} answer" if graded else text.capital(one.label)
-        scores = sorted(self._scores(one), key=lambda found: found[0])
-        listed = [score for _, score in scores][:LISTED]
+        scores = list(self._scores(one))
         return Example(
             label=verdict if known else "Text",
             why=one.why,
@@ -201,8 +206,8 @@ class _Set:
             gold=answers.shortened(one.gold, most=answers.GOLD),
             graded=graded and one.written,
             lines=self._lines(one),
-            scores=tuple(listed),
-            lacking=self._lacking(one, len(scores) - len(listed)),
+            scores=tuple(scores[:LISTED]),
+            lacking=self._lacking(one, len(scores) - LISTED),
         )
 
     def _score(self, one: Illustration) -> str:
@@ -216,15 +221,11 @@ class _Set:
         beside = f", true value {text.number(true)}" if true is not None else ""
         return f"nested score {text.number(value)}{beside}"
 
-    def _scores(self, one: Illustration) -> Iterable[tuple[int, Score]]:
-        """The score at each position that tells, with the token at which it stands."""
-        for name, start, stop, _ in one.positions:
-            found = self.loud.get(name, {}).get(one.example_id)
-            if found is not None and 0 <= start < stop:
-                yield (
-                    start,
-                    Score(name, text.number(found.value), text.listed(map(str, found.layers)), role(found.value)),
-                )
+    def _scores(self, one: Illustration) -> Iterable[Score]:
+        """The score at each position that tells, in the order of the grid."""
+        for name, placed in self.loud.items():
+            if (found := placed.get(one.example_id)) is not None:
+                yield Score(name, text.number(found.value), text.listed(map(str, found.layers)), role(found.value))
 
     def _lacking(self, one: Illustration, unlisted: int) -> str:
         """Positions that do not count in this example, by what became of them, and how many are not listed."""
@@ -260,10 +261,11 @@ class _Set:
         """Tokens at positions: their shade, by the position that tells most where several meet, and what is said."""
         order = {name: -float("inf") if self.probe is None else -self._reach(name) for name in self.loud}
         stand = [p for p in one.positions if 0 <= p[1] < p[2] <= len(one.pieces)]
+        compared = self.placed is not None and one.example_id in self.placed.rows
         marks: dict[int, tuple[str, str]] = {}
         for name, start, stop, status in sorted(stand, key=lambda p: order.get(p[0], float("inf"))):
             found = self.loud.get(name, {}).get(one.example_id)
-            shade = role(found.value) if found is not None else "quiet" if name in self.quiet else "place"
+            shade = role(found.value) if found is not None else "quiet" if compared and name in self.quiet else "place"
             said = name if found is None else f"{name} {text.number(found.value)}, {text.layers(found.layers)}"
             said += "" if status == "ok" else f" ({status.replace('_', ' ')})"
             for i in range(start, stop):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from layergrid.theme import Mode, Theme
 
-PLACES = (0.15, 0.26, 0.38, 0.5, 0.62, 0.74, 0.85)  # along a scheme with two sides: its ends are too strong for text
+PLACES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # along a scheme with two sides: its ends are too strong for text
 SCHEME = "rdbu"
 READABLE = 4.5  # contrast of text on its ground (WCAG 2.2, 1.4.3)
 STEPS = 40  # in which a ground gives way to the middle of the scheme
