@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from layergrid import resources, text
-from layergrid.render import bundle
+from layergrid.render import bundle, guarding
 from layergrid.render.content import Content, lit
 from layergrid.render.environment import environment
 from layergrid.render.words import Hypertext, authored, code
@@ -36,14 +36,17 @@ def html(content: Content) -> str:
     body = env.get_template("body.html.j2").render(**parts)
     css = faces.web_css(body) + "\n" + css
     early, late = _script(EARLY), _script(LATE)
+    allowed = policy([css], [early, late, bundle.javascript()])
     page = env.get_template("report.html.j2").render(
         content=content,
         body=Markup(body),  # noqa: S704 - rendered above by an escaping environment
         css=Markup(css),  # noqa: S704 - made of the theme's checked values, no user text
         early=Markup(early),  # noqa: S704 - shipped code
         late=Markup(late),  # noqa: S704 - shipped code
-        policy=policy([css], [early, late, bundle.javascript()]),
+        policy=allowed,
     )
+    if content.templates:
+        guarding.check(page, allowed, css)
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -150,7 +150,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def counted(self, items: Iterable[Any]) -> Iterator[Any]:
         """What a loop goes through, one step each."""
-        for item in items:
+        for item in _settled(items):
             self.step()
             yield item
 
@@ -209,6 +209,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         @wraps(made)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             self.step()
+            args = tuple(_settled(one) for one in args)
             if name in OF_ONE:
                 _plain(args[skipped], name)
             for given in (*args[skipped + 1 :], *kwargs.values()):
@@ -276,6 +277,11 @@ def _summed(environment: Sandbox, value: Iterable[Any], attribute: str | None = 
     found = (environment.getitem(one, attribute) for one in value) if attribute else iter(value)
     total: float = sum((_number(one) for one in found), _number(start))
     return total
+
+
+def _settled(value: Any) -> Any:
+    """Sets in a settled order: their own is another in every run."""
+    return sorted(value) if isinstance(value, set | frozenset) else value
 
 
 def _number(value: Any) -> Any:
