@@ -148,3 +148,21 @@ class Browser:
         )
         for shift in (0, 1):
             self.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + shift, y=box[1])
+
+    def press(self, *keys: str) -> None:
+        """Presses keys one after the other: "Tab", "ArrowRight", "Enter", "Escape", ..."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36}
+        codes |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        for key in keys:
+            for event in ("keyDown", "keyUp"):
+                self.call("Input.dispatchKeyEvent", type=event, key=key, code=key, windowsVirtualKeyCode=codes[key])
+
+    def click(self, x: float, y: float) -> None:
+        """A click of the mouse at a point of the window."""
+        for event in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
+
+    def tap(self, x: float, y: float) -> None:
+        """A tap of a finger at a point of the window."""
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])

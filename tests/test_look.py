@@ -182,8 +182,8 @@ def test_a_fact_lights_the_cells_that_it_speaks_of_by_pointer_and_by_keyboard(br
     browser.open(report)
     selector = '.fact[data-fact="errors.peak"]'
     browser.move_to(selector)
-    browser.until("document.querySelectorAll('svg.lit rect').length === 1")
-    rect = browser.value("JSON.parse(JSON.stringify(document.querySelector('svg.lit rect').getBoundingClientRect()))")
+    browser.until("document.querySelectorAll('svg.lit .strong').length === 1")
+    rect = browser.value("JSON.parse(JSON.stringify(document.querySelector('svg.lit .rim').getBoundingClientRect()))")
     diamond = browser.value(
         "(() => { const all = [...document.querySelectorAll('[data-chart=\"errors.heatmap\"] .mark-symbol path')];"
         "const b = all[all.length - 1].getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2] })()"
@@ -193,8 +193,9 @@ def test_a_fact_lights_the_cells_that_it_speaks_of_by_pointer_and_by_keyboard(br
     browser.value("document.activeElement.blur()")
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
     browser.until("document.querySelectorAll('svg.lit').length === 0")
-    browser.value(f"document.querySelector({json.dumps(selector)}).focus({{preventScroll: true}})")
-    assert browser.value("document.querySelectorAll('svg.lit rect').length") == 1
+    sentence = f"document.querySelector({json.dumps(selector)}).closest('.sentence')"
+    browser.value(f"{sentence}.focus({{preventScroll: true}})")
+    assert browser.value("document.querySelectorAll('svg.lit .rim').length") == 1
 
 
 def test_every_kind_of_grid_is_drawn_in_both_modes_and_nothing_complains(browser, every):
@@ -217,9 +218,9 @@ def test_a_fact_lights_its_cell_in_a_transposed_map_and_in_bands(browser, folder
     browser.open(path)
     name = f"{grid.grid.name}.highest"
     browser.move_to(f'.fact[data-fact="{name}"]')
-    browser.until("document.querySelectorAll('svg.lit rect').length === 1")
+    browser.until("document.querySelectorAll('svg.lit .strong').length === 1")
     found = browser.value(
-        "(() => { const r = document.querySelector('svg.lit rect').getBoundingClientRect();"
+        "(() => { const r = document.querySelector('svg.lit .strong').getBoundingClientRect();"
         f"const all = document.querySelectorAll('[data-chart=\"{grid.grid.name}.heatmap\"] .mark-symbol path');"
         "const b = all[all.length - 1].getBoundingClientRect();"
         "return [r.left, b.x + b.width / 2, r.right, r.top, b.y + b.height / 2, r.bottom] })()"

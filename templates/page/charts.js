@@ -62,7 +62,7 @@ function drawAnew() {
 const away = (host) => Math.abs(host.getBoundingClientRect().top);
 
 async function begin() {
-  if (!hosts.length) { return; }
+  if (!hosts.length || !held("vega")) { return; } // a template may leave out the charts, or what they are made of
   if (!window.DecompressionStream) {
     const said = "This browser is too old to draw the charts of this page; the PDF beside it shows them.";
     hosts.forEach((host) => host.replaceChildren(made("p", { class: "note" }, said)));

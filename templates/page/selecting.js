@@ -31,7 +31,7 @@ function pressed(event, figure) {
   const way = KEYS[event.key], end = { Home: -1, End: 1 }[event.key];
   if (!way && !end) { return; }
   event.preventDefault();
-  figure.cursor = !figure.cursor || !figure.pointed ? figure.cursor || start(figure) : moved(figure, way || [end * 1e4, 0], end);
+  figure.cursor = figure.pointed ? moved(figure, way || [end * 1e4, 0], end) : figure.cursor || start(figure);
   point(figure);
 }
 
@@ -69,9 +69,8 @@ function hideCursor(figure) {
 function point(figure) { // the cursor with a tooltip beside it
   hideCursor(figure);
   figure.pointed = true;
-  const svg = drawnOver(figure, "cursor"), [x, y, w, h] = place(figure, figure.cursor);
-  const rim = outlined(figure, [figure.cursor], "rim");
-  svg.append(rim);
+  const [x, y, w, h] = place(figure, figure.cursor), rim = outlined(figure, [figure.cursor], "rim");
+  drawnOver(figure, "cursor").append(outlined(figure, [figure.cursor], "halo"), rim);
   const rows = told(figure, figure.cursor);
   const tip = made("div", { class: "tip", "aria-hidden": "true" }, listed(rows));
   figure.host.append(tip);
@@ -102,7 +101,7 @@ function about(figure, [, i, j]) { // sentences that cite a cell, those that cit
   lighting.forEach((sentence) => {
     const here = factsOf(sentence).filter((id) => facts[id].grid === figure.where.grid);
     const speaking = here.map((id) => indices(facts[id])).filter((cells) => cells.includes(number));
-    const words = sentence.textContent.trim();
+    const words = (sentence.closest(".key-figures li") || sentence).textContent.trim(); // "0.83" alone says nothing
     if (!speaking.length || found.has(words)) { return; }
     found.set(words, { sentence, words, many: Math.min(...speaking.map((cells) => cells.length)) });
   });
@@ -134,7 +133,7 @@ function link({ sentence, words }, k) {
 
 function select(figure, cell) {
   leave(figure);
-  drawnOver(figure, "chosen").append(outlined(figure, [cell], "rim"));
+  drawnOver(figure, "chosen").append(outlined(figure, [cell], "halo"), outlined(figure, [cell], "rim"));
   const rows = told(figure, cell), found = about(figure, cell);
   const close = made("button", { type: "button", class: "close", "aria-label": "Close" }, "\u00d7");
   close.addEventListener("click", () => { leave(figure); figure.host.focus({ preventScroll: true }); });
