@@ -87,7 +87,7 @@ class Multiples(ChartKind):
         token = self.token_title or names.position_word(grid)
         sizes = panels.arrange(frame, theme, len(drawn), text.visible(self.layer_title), text.visible(token))
         values = np.stack([m.value for m in drawn])
-        over = _of_one_class(grid) if role == "class" else grid
+        over = one.sides[0].grid if one.sides else _of_one_class(grid) if role == "class" else grid
         scale = scales.of(over, theme, self.scheme, self.domain, values)
         title = text.visible(self.legend_title) or colourbar.title(over.quantity.name, over.quantity.unit)
         words = [m.title for m in drawn]
