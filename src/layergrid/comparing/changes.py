@@ -14,6 +14,7 @@ from layergrid.artifacts import Fact, Results, Scalar, Table
 FACTS, SETTINGS, COUNTS = "changed_facts", "changed_settings", "counts"
 HEADLINES = ("nested", "best_baseline", "gain", "highest", "above")  # keys of a grid's facts that the table lists
 NONE = ""  # a fact or setting that a side does not have
+DIGEST = "sha256:"
 LONG = 240  # characters of a setting that a table shows
 
 
@@ -64,6 +65,9 @@ def _said(fact: Fact | None) -> tuple[Any, ...] | None:
 
 
 def _cut(value: str) -> str:
+    """A setting as a table shows it: of a digest its start, of a long text likewise."""
+    if value.startswith(DIGEST):
+        return value[: len(DIGEST) + 12]
     return value if len(value) <= LONG else f"{value[: LONG - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

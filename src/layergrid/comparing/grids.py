@@ -225,7 +225,7 @@ def _grid(
     n = 0 if isinstance(rows, str) else _examples(rows)
     positive = 0 if isinstance(rows, str) else _positives(rows)
     valued = np.isin(status, list(HAS_VALUE))
-    facets = tuple(Facet(label, "class", label, *maps[side]) for label, side in zip(labels[::-1], ("b", "a"), strict=True))
+    facets = tuple(Facet(label, "class", label, *maps[side]) for label, side in zip(labels, ("a", "b"), strict=True))
     models = dict.fromkeys((one.model, b.grid.model))
     columns = [one.positions.index(position) for position in axes[1]]
     return replace(
@@ -270,12 +270,18 @@ def _settings(
     found["interval"] = INTERVALS[how(rows)]
     if isinstance(rows, Described):
         found |= {"statistic": rows.first.statistic, "seed": rows.seed}
+    if rows.whole:
+        mine, theirs = a.grid.settings, b.grid.settings
+        found |= {key: mine[key] for key in ROWS if key in mine and mine[key] == theirs.get(key)}
     matched = "Examples of the two reports are matched by their ids"
     if not rows.whole:
         matched += "; the maps of both, and their difference, are those of the examples in both"
     return found | {"methods": {"matched": matched}}
 
 
+ROWS = (
+    "predict", "rows", "rows_in_all", "dropped_correct", "dropped_wrong", "group", "n_groups", "statuses",
+)  # settings that hold of a difference where they hold of both  # fmt: skip
 INTERVALS = {
     "folds": "differences paired on rows, which both reports hold out in the same folds; variance: mean of the folds' "
     "clustered variances of the differences of components (of an AUROC DeLong's placements), times 1/K + 1/(K-1) for K "

@@ -98,7 +98,7 @@ def _changes(whole: Voice) -> Paragraph:
     keys = {"s": f"{KEY}.settings", "f": f"{KEY}.headline_facts", "o": f"{KEY}.other_facts"}
     if not all(whole.has(key) for key in keys.values()):
         return ()
-    return (whole.say("Between the reports {s} {s|verb}, and so do {f} and {o}.", **keys),)
+    return (whole.say("{s|Text} {s|verb}, and so do {f} and {o}.", **keys),)
 
 
 # ---------------------------------------------------------------- key figures

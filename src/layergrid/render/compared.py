@@ -45,7 +45,7 @@ def _cells(one: GridResult, labels: tuple[str, str], many: bool) -> Sheet:
         digits = clear_of_zero(low, high, view.digits)
         gap = text.signed(float(grid.value[i, j]), digits)
         gap += f" {text.interval(low, high, digits)}" if np.isfinite([low, high]).all() else ""
-        sides = [text.number(float(facet.value[i, j]), digits) for facet in grid.facets[::-1]]
+        sides = [text.number(float(facet.value[i, j]), digits) for facet in grid.facets]
         rows.append((view.shown(j), str(grid.layers[i]), *sides, gap))
     of = f" of {grid.name}" if many else ""
     note = f"The first {MOST} of {len(order)} cells." if len(order) > MOST else ""

@@ -23,6 +23,7 @@ from layergrid.verify.measured import named
 from layergrid.verify.numbers import Array, Bounded, same
 from layergrid.verify.problems import RESULTS, Notes
 
+COUNTED = "value of two reports"
 UNKNOWN = Bounded(math.nan, math.nan, math.nan)
 
 
@@ -60,15 +61,15 @@ def check(result: GridResult, notes: Notes) -> None:
             gap, first, second = _cell(a, b, at[0], at[1], pair)
             if str(grid.status[i, j]) not in HAS_VALUE:
                 gap = UNKNOWN if _lacks(a, at[0]) or _lacks(b, at[1]) else gap
-            maps = (("", grid, gap), (grid.facets[0].label, grid.facets[0], second),
-                    (grid.facets[1].label, grid.facets[1], first))  # fmt: skip
+            maps = (("", grid, gap), (grid.facets[0].label, grid.facets[0], first),
+                    (grid.facets[1].label, grid.facets[1], second))  # fmt: skip
             for label, held, right in maps:
                 for column in ("value", "low", "high"):
                     stored, wanted = getattr(held, column)[i, j].item(), getattr(right, column)
                     if not measured.agree(stored, wanted, scale):
                         cell = f"{label}, {named((layer, position))}" if label else named((layer, position))
                         notes.wrong(where, f"{cell}: {column} is {stored!r}, the rows of both reports give {wanted!r}")
-            notes.counts["difference of reports"] += 1
+            notes.counts[COUNTED] += 1
 
 
 def _lacks(side: GridResult, at: tuple[int, int]) -> bool:
@@ -89,7 +90,7 @@ def check_bests(results: Results, notes: Notes) -> None:
                 stored = found[column]
                 if not same(stored if isinstance(stored, int | float) else None, value):
                     notes.wrong(RESULTS, f"nested best of {found['grid']}: {column} is {stored!r}, the rows give {value!r}")
-            notes.counts["difference of reports"] += 1
+            notes.counts[COUNTED] += 1
 
 
 def _nested(a: GridResult, b: GridResult) -> tuple[float, float, Bounded]:
