@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import string
+
 from layergrid.render.content import Content
 from layergrid.render.figures import Block
 from layergrid.render.words import printed
 
 MOST = 16  # entries of a list; a longer one says only where it starts and ends
+
+PLAIN = frozenset(string.ascii_letters + string.digits + " ,.()")  # what a string of CSS holds as it is
 
 Entry = tuple[str, str, str]  # address inside the document, "Figure 2" or nothing, words
 
@@ -42,15 +46,13 @@ def labels(content: Content) -> str:
     many = len(content.results.grids) > 1
     named = [(b.anchor, f"Figure {b.number}. {called(b, many)}") for b in content.blocks]
     named += [(f"table-{s.number} caption", f"Table {s.number}. {s.title}") for s in content.sheets]
-    return "".join(
-        f"#{place} {{ bookmark-level: 3; bookmark-label: {_string(words)} }}\n" for place, words in named
-    )
+    return "".join(f"#{place} {{ bookmark-level: 3; bookmark-label: {_string(words)} }}\n" for place, words in named)
 
 
 def _string(words: str) -> str:
     """Text as a string of CSS that shows it and is nothing else, whatever is in it."""
     shown = printed(words)
-    return '"' + "".join(c if c.isalnum() and c.isascii() or c in " ,.()" else f"\\{ord(c):06x} " for c in shown) + '"'
+    return '"' + "".join(c if c in PLAIN else f"\\{ord(c):06x} " for c in shown) + '"'
 
 
 def _ends(entries: list[Entry]) -> tuple[Entry, ...]:

@@ -100,7 +100,7 @@ def _fetcher(drawn: Callable[[str], str] | None) -> Any:
     return Inside(allowed_protocols={"data"}, allow_redirects=False, fail_on_errors=True)
 
 
-def _finish(document: Any, pdf: Any) -> None:
+def _finish(_: Any, pdf: Any) -> None:
     """Names each attached file once in the catalogue, where WeasyPrint names it twice."""
     if "AF" in pdf.catalog:
         pdf.catalog["AF"][:] = list(dict.fromkeys(pdf.catalog["AF"]))

@@ -27,10 +27,8 @@ def pdf(content: Content, paper: str, standard: str = "tagged") -> bytes:
     with ThreadPoolExecutor(1) as beside:  # Vega draws while style sheets are read and pages are laid out
         coming = [beside.submit(svg, f) for f in figures]
         sizes = Sizes(paper, content.blocks, frozenset(block.number for block in content.first))
-        press = Press(
-            faces.print_css(BUNDLED), styles(content, paper), listing.labels(content), drawn=lambda k: coming[int(k)].result(),
-            standard=standard,
-        )  # fmt: skip
+        sheets = (faces.print_css(BUNDLED), styles(content, paper), listing.labels(content))
+        press = Press(*sheets, drawn=lambda k: coming[int(k)].result(), standard=standard)
         first = html(content, sizes, whole=False)
         fitting = (scale for scale in FIRST if len(press.laid_out(first, sizes.css(scale)).pages) == 1)
         made = press.laid_out(html(content, sizes), sizes.css(next(fitting, 1.0)))
