@@ -60,7 +60,17 @@ class Example:
     graded: bool
     lines: tuple[tuple[str, tuple[Run, ...]], ...]  # "Prompt", "Answer" or "Text" -> tokens, the exact answer apart
     scores: tuple[Score, ...]
-    lacking: str  # "exact_answer_first: missing"; positions that the example does not have, and those not listed
+    lacking: str  # "missing: exact_answer_first"; positions that do not count in the example, and those not listed
+
+    @property
+    def text(self) -> tuple[answers.Part, ...]:
+        """Its tokens joined again, in parts, blanks as they are."""
+        every = [(exact, token) for _, runs in self.lines for exact, run in runs for token in run]
+        parts: list[answers.Part] = []
+        for (exact, gap), part in groupby(every, key=lambda one: (one[0], not one[1].shown)):
+            joined = "".join(token.shown for _, token in part).replace("\N{OPEN BOX}", " ")
+            parts.append(("gap", "") if gap else ("exact" if exact else "text", joined))
+        return tuple(parts)
 
 
 @dataclass(frozen=True)
