@@ -56,7 +56,7 @@ def check(target: Path) -> None:
     Raises:
         BadInput: something that is no report stands there, or the folder cannot be written.
     """
-    with _alone(target):
+    with alone(target):
         _refuse(target)
     above = next(p for p in (target.absolute().parent, *target.absolute().parent.parents) if os.path.lexists(p))
     if not above.is_dir():
@@ -76,7 +76,7 @@ def _refuse(target: Path) -> None:
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
+def alone(target: Path) -> Iterator[None]:
     """Holds off other builds of this user on this machine that would use the same place."""
     from filelock import FileLock
 
@@ -103,7 +103,7 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
             fresh = Path(temporary) / "new"
             shutil.copytree(source, fresh, ignore=lambda _, names: [n for n in names if n in leave])
             fresh.chmod(0o755)  # the store's folders are private; a report is for sharing
-            with _alone(target):
+            with alone(target):
                 _refuse(target)
                 _carry(target, fresh)
                 _swap(fresh, target, Path(temporary) / "old")
