@@ -178,7 +178,16 @@ def build(
     finally:  # also where the build of a later spec is interrupted
         debug = "--debug" in sys.argv
         codes += [_told(why, debug, f"{name}: " if len(read) > 1 else "") for name, why in failed]
+        _list(out_)
     raise typer.Exit(max(codes))
+
+
+def _list(folder: Path) -> None:
+    """Refreshes the list of a folder's reports; what stands in its way is a note and no failure."""
+    from layergrid.pipeline import index as listing
+
+    if note := listing.refreshed(folder):
+        sys.stderr.write(f"{visible(note)}\n")
 
 
 @app.command()
@@ -250,6 +259,19 @@ def render(
 
 
 @app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="The folder that holds reports.", metavar="FOLDER")] = Path("reports"),
+    quiet: Quiet = False,
+) -> None:
+    """List all reports of a folder on one page, FOLDER/index.html, with their findings, key figures and first maps."""
+    from layergrid.pipeline import index as listing
+
+    path = listing.write(folder)
+    if not quiet:
+        typer.echo(str(path))
+
+
+@app.command()
 def diff(
     a: Annotated[Path, typer.Argument(help="The report that is taken away, such as reports/main.", metavar="A")],
     b: Annotated[Path, typer.Argument(help="The report that it is taken from, such as reports/branch.", metavar="B")],
@@ -271,6 +293,8 @@ def diff(
         sys.stderr.write(f"{done.sentence}\n")
     elif not quiet:
         typer.echo(done.sentence)
+    if done.files:
+        _list(out_)
     if not quiet:
         for file in done.files:
             typer.echo(str(file))
