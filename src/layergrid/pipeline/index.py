@@ -35,7 +35,9 @@ def write(folder: Path) -> Path:
     with publish.alone(target):
         if os.path.lexists(target) and not _ours(target):
             raise BadInput(f"{target}: was not written by layergrid and is left as it is; move it away to have a list")
-        content = page.html([_entry(folder, name) for name in _found(folder)], theme.load("paper")).encode("utf-8")
+        look = theme.load("paper")
+        stops = {name: len(page.shades(light)) for name, (light, _) in look.schemes.items()}
+        content = page.html([_entry(folder, name, stops) for name in _found(folder)], look).encode("utf-8")
         try:
             if target.is_file() and target.read_bytes() == content:
                 return target
@@ -110,16 +112,16 @@ class _Damaged(Exception):
     """What is wrong with a report, without its path."""
 
 
-def _entry(folder: Path, name: str) -> page.Entry:
+def _entry(folder: Path, name: str, stops: dict[str, int]) -> page.Entry:
     try:
-        return _report(folder / name, name)
+        return _report(folder / name, name, stops)
     except _Damaged as error:
         return page.Entry(name, problem=str(error))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError, RecursionError):
         return page.Entry(name, problem="is damaged: its files do not hold what a report holds; build it again")
 
 
-def _report(folder: Path, name: str) -> page.Entry:
+def _report(folder: Path, name: str, stops: dict[str, int]) -> page.Entry:
     """What a report says of itself; raises what a damaged one brings about."""
     if not (folder / publish.MANIFEST).is_file():
         raise _Damaged(f"is no report: it has no {publish.MANIFEST}")
@@ -137,7 +139,7 @@ def _report(folder: Path, name: str) -> page.Entry:
         title=str(card["title"]),
         finding=next((str(s["text"]) for s in said if s["where"] == "finding"), ""),
         figures=tuple(zip(map(str, figures[::2]), map(str, figures[1::2]), strict=True)),
-        picture=_picture(folder, card["grids"][0]) if card["grids"] else None,
+        picture=_picture(folder, card["grids"][0], stops) if card["grids"] else None,
         models=tuple(dict.fromkeys(str(m["name"]) for m in card["models"])),
         data=tuple(dict.fromkeys(data)),
         met=(sum(bool(one["met"]) for one in judged), len(judged)) if judged else None,
@@ -159,7 +161,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     return found
 
 
-def _picture(folder: Path, grid: Mapping[str, Any]) -> picture.Picture | None:
+def _picture(folder: Path, grid: Mapping[str, Any], stops: dict[str, int]) -> picture.Picture | None:
     """The first map of a report, from the CSV file of its grid."""
     shape = (len(grid["layers"]), len(grid["positions"]))
     path = archive.grid_file(str(grid["name"]), "csv")
@@ -178,5 +180,4 @@ def _picture(folder: Path, grid: Mapping[str, Any]) -> picture.Picture | None:
     span = np.array([np.nanmin(values), np.nanmax(values)]) if np.isfinite(values).any() else None
     words = f"Map of {quantity['name']}, {text.plural(shape[0], 'layer')} by {text.plural(shape[1], 'position')}"
     words += f", from {text.number(span[0])} to {text.number(span[1])}" if span is not None else ", without values"
-    stops = {name: len(page.shades(light)) for name, (light, _) in theme.load("paper").schemes.items()}
     return picture.picture(values, words, stops, quantity["chance"], quantity["high"], signed)
