@@ -187,7 +187,7 @@ def test_positions_whose_probe_is_at_chance_are_grey_and_named(base):
     assert example.scores == ()
     assert {token.role for token in tokens(example) if token.said} == {"quiet"}
     assert "last_q, first_answer, second_answer, exact_answer_before_first" in null.words
-    assert "cannot be told from chance" in null.words
+    assert "where the probe is not above chance." in null.words
 
 
 def test_the_exact_answer_is_one_run_of_tokens(base):
@@ -235,7 +235,12 @@ def test_a_set_without_a_probe_shows_tokens_and_labels_alone():
     shown = only(bare)
     assert (shown.low, shown.high, shown.quiet) == ("", "", False)
     (example,) = shown.examples
-    assert (example.label, example.score, example.scores, example.graded) == ("True statements", "", (), False)
+    assert (example.label, example.score, example.scores, example.graded) == (
+        "One of the true statements",
+        "",
+        (),
+        False,
+    )
     assert [name for name, _ in example.lines] == ["Text"]
     assert {t.role for t in tokens(example) if t.said} == {"place"}
 

@@ -52,7 +52,7 @@ class Score:
 class Example:
     """One example: why it is shown, what it is, its tokens line by line, the score at each position."""
 
-    label: str  # "Wrong answer", "true statements"
+    label: str  # "Wrong answer", "One of the true statements"
     why: str
     score: str  # of the nested probe: "nested score 0.93"; or why there is none
     answer: tuple[answers.Part, ...]
@@ -184,7 +184,7 @@ class _Set:
             how = "the layer that was chosen without the example's fold" if chosen else "the layer of its highest cell"
             yield f"After each position's number stands {how}, in brackets."
         if self.quiet:
-            yield f"Grey, without a number: {_some(self.quiet)}, where the probe cannot be told from chance."
+            yield f"Grey, without a number: {_some(self.quiet)}, where the probe is not above chance."
 
     def _who(self) -> str:
         first = self.found[0]
@@ -206,7 +206,7 @@ class _Set:
     def _example(self, one: Illustration) -> Example:
         graded = not one.label and (self.card is None or self.card.classes == DataCard.classes)
         known = graded or bool(one.label)
-        verdict = f"{'Right' if one.correct else 'Wrong'} answer" if graded else text.capital(one.label)
+        verdict = f"{'Right' if one.correct else 'Wrong'} answer" if graded else f"One of the {one.label}"
         scores = list(self._scores(one))
         return Example(
             label=verdict if known else "Text",
