@@ -180,7 +180,7 @@ def _blocks(name: str, tree: nodes.Template, trees: Mapping[str, nodes.Template]
     extends = next(tree.find_all(nodes.Extends), None)
     if extends is None:
         return
-    known = _blocks_of(_parent(extends), trees, {name})
+    known = _blocks_of(_parent(extends), trees, {name}, root)
     for block in tree.find_all(nodes.Block):
         if block.name not in known:
             near = text.nearest(block.name, known)
@@ -211,14 +211,14 @@ def _parent(extends: nodes.Extends) -> str:
     return str(named.value) if isinstance(named, nodes.Const) else ""
 
 
-def _blocks_of(name: str, trees: Mapping[str, nodes.Template], seen: set[str]) -> set[str]:
+def _blocks_of(name: str, trees: Mapping[str, nodes.Template], seen: set[str], root: str) -> set[str]:
     """The names of the blocks of a template and of all that it extends."""
     if name in seen:
-        raise BadInput(f"templates: {name} and {text.listed(sorted(seen - {name})) or 'itself'} extend each other")
+        raise BadInput(f"templates: {root}{name} and {text.listed(sorted(seen - {name}))} extend each other")
     tree = trees.get(name) or _shipped_tree(name.removeprefix(SHIPPED))
     found = {block.name for block in tree.find_all(nodes.Block)}
     extends = next(tree.find_all(nodes.Extends), None)
-    return found | (_blocks_of(_parent(extends), trees, seen | {name}) if extends is not None else set())
+    return found | (_blocks_of(_parent(extends), trees, seen | {name}, root) if extends is not None else set())
 
 
 @cache

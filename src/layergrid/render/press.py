@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -40,25 +41,20 @@ class Press:
         self.fonts = FontConfiguration()
         self.fetcher = _fetcher(drawn)
         self.charts: dict[str, Any] = {}  # read once, for all layouts
-        self.sheets = [weasyprint.CSS(string=s, font_config=self.fonts, url_fetcher=self.fetcher) for s in sheets]
+        with _inside():
+            self.sheets = [weasyprint.CSS(string=s, font_config=self.fonts, url_fetcher=self.fetcher) for s in sheets]
 
     def laid_out(self, document: str, style: str = "") -> Any:
         """A weasyprint Document; raises BuildError for an address outside of it."""
         import weasyprint
-        from weasyprint.urls import FatalURLFetchingError
 
-        try:
+        with _inside():
             sheet = weasyprint.CSS(string=style, font_config=self.fonts, url_fetcher=self.fetcher)
             source = weasyprint.HTML(string=document, url_fetcher=self.fetcher)
             sheets = [*self.sheets, sheet]
             return source.render(
                 stylesheets=sheets, font_config=self.fonts, pdf_variant=self.variant, cache=self.charts
             )
-        except FatalURLFetchingError as error:
-            if f'"{DRAWN}' in str(error) and error.__cause__ is not None:
-                raise BuildError(f"a chart of the PDF cannot be drawn: {str(error.__cause__)[:300]}") from error
-            shown = str(error)[:200]
-            raise BuildError(f"the PDF asks for {shown!r}; a report may not reach outside of itself") from error
 
     def written(self, made: Any, attached: Sequence[Attached] = ()) -> bytes:
         """A weasyprint Document as bytes that carry no clock and no chance."""
@@ -72,8 +68,23 @@ class Press:
                        relationship="Data")
             for one in attached
         ]  # fmt: skip
-        found: bytes = made.write_pdf(pdf_variant=self.variant, attachments=files, finisher=_finish)
+        with _inside():  # what a document attaches is read only now
+            found: bytes = made.write_pdf(pdf_variant=self.variant, attachments=files, finisher=_finish)
         return found
+
+
+@contextmanager
+def _inside() -> Iterator[None]:
+    """Raises BuildError for an address that was refused; WeasyPrint's own error for it is none that programs catch."""
+    from weasyprint.urls import FatalURLFetchingError
+
+    try:
+        yield
+    except FatalURLFetchingError as error:
+        if f'"{DRAWN}' in str(error) and error.__cause__ is not None:
+            raise BuildError(f"a chart of the PDF cannot be drawn: {str(error.__cause__)[:300]}") from error
+        shown = str(error)[:200]
+        raise BuildError(f"the PDF asks for {shown!r}; a report may not reach outside of itself") from error
 
 
 def _fetcher(drawn: Callable[[str], str] | None) -> Any:

@@ -30,7 +30,8 @@ from markupsafe import Markup, escape, soft_str
 
 from layergrid import text
 
-STEPS = 2_000_000  # of one document
+STEPS = 1_000_000  # of one document: a turn of a loop, a text between tags or a filter is one
+CALL, INCLUDE = 3, 30  # steps that a call and an include take
 PRINTED = 100_000_000  # characters of one document, those of blocks and macros counted again where they are printed
 SECONDS = 120.0  # of one document
 LONGEST = 2_000_000  # characters of one text
@@ -124,7 +125,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Calls what may be called."""
-        self.step()
+        self.step(CALL)
         if not self.is_safe_callable(called):
             raise SecurityError(f"a template may not call {type(called).__name__!r} objects such as this one")
         return super().call(context, called, *args, **kwargs)
@@ -190,7 +191,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return _bounded(super().call_binop(context, operator, left, right))
 
     def _load_template(self, *args: Any, **kwargs: Any) -> Any:
-        self.step()
+        self.step(INCLUDE)
         return super()._load_template(*args, **kwargs)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
