@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import described
 import synthetic
 from layergrid import archive, exemplars, placements, theme
 from layergrid.artifacts import Illustration
 from layergrid.cards import illustrated
-from layergrid.render import examples, shades
+from layergrid.render import examples, readings, shades
 from test_graded import rows
 
 N = 60
@@ -200,7 +201,7 @@ def test_the_exact_answer_is_one_run_of_tokens(base):
 def test_a_row_that_was_not_compared_says_so_and_what_it_lacks():
     lacking = (("last_q", 4, 5, "ok"), ("exact_answer_last", -1, -1, "missing"), ("-1", 8, 9, "truncated"))
     example = only(report(drawn(9999, positions=lacking, exact=None), strength=1.6)).examples[0]
-    assert example.score == "left out of the comparison, no score"
+    assert example.score == "not among the compared rows, no score"
     assert example.lacking == "missing: exact_answer_last; truncated: -1"
     assert {t.role for t in tokens(example) if t.said} == {"place"}
 
@@ -243,6 +244,54 @@ def test_a_set_without_a_probe_shows_tokens_and_labels_alone():
     )
     assert [name for name, _ in example.lines] == ["Text"]
     assert {t.role for t in tokens(example) if t.said} == {"place"}
+
+
+def test_a_grid_that_describes_shows_own_values_and_ranks_among_the_examples():
+    one = described.activation()
+    measured, grid = one.measured, one.grid
+    shown = only(replace(described.results(one), examples=tuple(drawn(i, example_id=e) for i, e in few(measured))))
+    assert (shown.low, shown.high, shown.quiet) == ("lowest of the examples", "highest", False)
+    for (i, _), example in zip(few(measured), shown.examples, strict=True):
+        for score in example.scores:
+            j = grid.positions.index(score.position)
+            best = int(np.where(grid.has_value[:, j], grid.value[:, j], -np.inf).argmax())
+            values = measured.cells[best, j]
+            kept = np.isfinite(values)
+            rank = ((values[kept] < values[i]).sum() + ((values[kept] == values[i]).sum() - 1) / 2) / (kept.sum() - 1)
+            assert float(score.shown.replace(",", "")) == pytest.approx(values[i], abs=0.5)
+            assert (score.layers, score.role) == (str(grid.layers[best]), examples.role(rank))
+        assert example.score == ""
+    assert "own values in the grid" in shown.words
+
+
+def few(measured):
+    """The numbers and names of the first few examples."""
+    return list(enumerate(measured.example_ids))[:4]
+
+
+@pytest.mark.parametrize("make", [described.contrast, described.similarity, described.heads, described.one_text])
+def test_examples_stand_beside_grids_that_describe(make):
+    one = make()
+    names = one.measured.example_ids[:2]
+    results = replace(described.results(one), examples=tuple(drawn(0, example_id=name) for name in names))
+    shown = only(results)
+    assert len(shown.examples) == 2 or one.grid.text_of
+    assert bool(shown.high) != bool(one.grid.text_of)
+
+
+def test_of_several_classes_the_class_is_named_and_of_a_number_the_rank_of_the_truth():
+    of_classes = replace(synthetic.results(), grids=(synthetic.classes_result(),), examples=(drawn(3),))
+    held = of_classes.grids[0].held_out
+    assert only(of_classes).examples[0].score.endswith(f"of class {held.classes[int(held.target[3])]}")
+    of_numbers = replace(synthetic.results(), grids=(synthetic.value_result(),), examples=(drawn(3),))
+    truth = placements.of(of_numbers.grids[0]).truth["q3"]
+    assert only(of_numbers).examples[0].score.endswith(f"true value {truth:.2f}")
+
+
+def test_layers_of_repeats_are_said_in_the_plural():
+    assert readings.Reading(0.5, "0.50", "2 and 3").said == "0.50, layers 2 and 3"
+    assert readings.Reading(0.5, "0.50", "2").said == "0.50, layer 2"
+    assert readings.Reading(0.5, "0.50", "").said == "0.50"
 
 
 def test_texts_without_labels_are_called_texts():

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from layergrid import placements, text
-from layergrid.artifacts import DataCard, GridResult, Illustration, Results
-from layergrid.placements import Placements
-from layergrid.render import answers
+from layergrid import text
+from layergrid.artifacts import DataCard, Illustration, Results
+from layergrid.render import answers, readings
+from layergrid.render.readings import Readings, some
 
 BOUNDS = (0.1, 0.25, 0.4, 0.6, 0.75, 0.9)  # scores between which a shade stands
 LONGEST = 48  # characters of one token before its middle is left out
@@ -21,7 +21,6 @@ AROUND = (
 )  # tokens kept on either side of a position: the first of these with which the example is short enough
 ENDS = 12  # tokens kept at either end
 LISTED = 16  # positions with a number below an example
-NAMED = 6  # positions named in a sentence
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ Run = tuple[bool, tuple[Token, ...]]  # whether these tokens are the exact answe
 
 @dataclass(frozen=True)
 class Score:
-    """The held-out score at one position."""
+    """The held-out score at one position, or the example's own value."""
 
     position: str
     shown: str  # "0.93"
@@ -54,7 +53,7 @@ class Example:
 
     label: str  # "Wrong answer", "One of the true statements"
     why: str
-    score: str  # of the nested probe: "nested score 0.93"; or why there is none
+    score: str  # of the nested probe: "nested score 0.93"; or why there is none; empty where no probe stands on it
     answer: tuple[answers.Part, ...]
     gold: tuple[answers.Part, ...]
     graded: bool
@@ -91,9 +90,10 @@ def of(results: Results) -> tuple[Shown, ...]:
     sets = [(key, tuple(found)) for key, found in groupby(results.examples, key=lambda e: (e.model, e.dataset))]
     made = []
     for key, found in sets:
-        probe = next((one for one in results.grids if (one.grid.model, one.grid.dataset) == key and _of(one)), None)
+        card = cards.get(key)
+        read = readings.of([one for one in results.grids if (one.grid.model, one.grid.dataset) == key], card)
         title = ", ".join(key) if len(sets) > 1 else ""
-        made.append(_Set(found, cards.get(key), probe, results).shown(title))
+        made.append(_Set(found, card, read, results.seed).shown(title))
     return tuple(made)
 
 
@@ -110,81 +110,21 @@ def role(value: float) -> str:
     return f"s{sum(value > bound if bound > 0.5 else value >= bound for bound in BOUNDS)}"
 
 
-def _valued(one: GridResult | None, position: int) -> bool:
-    """Whether some cell of a position has a value."""
-    return one is not None and bool(one.grid.has_value[:, position].any())
-
-
-def _of(one: GridResult) -> Placements | None:
-    return placements.of(one)
-
-
 class _Set:
-    """The examples of one model's answers to one data set, beside the first probe grid that stands on them."""
+    """The examples of one model's answers to one data set, beside what a grid says of them."""
 
     def __init__(
-        self, found: tuple[Illustration, ...], card: DataCard | None, probe: GridResult | None, results: Results
+        self, found: tuple[Illustration, ...], card: DataCard | None, read: Readings | None, seed: int
     ) -> None:
-        self.found, self.card, self.probe, self.results = found, card, probe, results
-        self.placed = _of(probe) if probe is not None else None
-        names = probe.grid.positions if probe is not None and self.placed is not None else ()
-        place = self.placed
-        self.loud = {name: place.at(j) for j, name in enumerate(names) if place is not None and place.tells(j)}
-        self.quiet = tuple(n for j, n in enumerate(names) if n not in self.loud and _valued(probe, j))
+        self.found, self.card, self.read, self.seed = found, card, read, seed
+        self.at = read.at if read is not None else {}
+        self.quiet = read.quiet if read is not None else ()
 
     def shown(self, title: str) -> Shown:
-        low, high = self._ends()
-        return Shown(
-            title, " ".join(self._words()), low, high, bool(self.quiet), tuple(self._example(e) for e in self.found)
-        )
-
-    # ------------------------------------------------------------ words
-
-    def _ends(self) -> tuple[str, str]:
-        """What scores of 0 and 1 say."""
-        if self.placed is None or self.probe is None:
-            return "", ""
-        if self.placed.binary:
-            positive = self.probe.grid.quantity.positive or "the positive class"
-            classes = self.card.classes if self.card is not None else DataCard.classes
-            others = [c for c in classes if c != positive] if positive in classes else []
-            return (others[0] if others else "the others"), positive
-        if self.placed.held.classes:
-            return "its class not recognised", "recognised"
-        return "lowest prediction", "highest"
-
-    def _words(self) -> Iterable[str]:
-        yield self._who()
-        if self.placed is None or self.probe is None:
-            return
-        low, high = self._ends()
-        mean = (
-            f", the mean over {text.plural(self.placed.held.repeats, 'repeat')}" if self.placed.held.repeats > 1 else ""
-        )
-        where = "fold" if self.probe.grid.settings.get("validation", "folds") == "folds" else "test rows"
-        same = "in the same fold" if where == "fold" else "among the test rows"
-        if self.placed.binary:
-            yield (
-                f"Numbers are held-out scores as shares: how many of the examples with the other label, {same}, score "
-                f"lower{mean}. Towards 1 the probe takes the example for one of the {high}, towards 0 for one of the "
-                f"{low}."
-            )
-        elif self.placed.held.classes:
-            yield (
-                "Numbers are held-out scores for the example's own class, as the share of the examples of other "
-                f"classes {same} that score lower{mean}: towards 1 its class is recognised, towards 0 it is not."
-            )
-        else:
-            yield (
-                f"Numbers are ranks of held-out predictions among all {same}{mean}, from 0 for the lowest to 1; beside "
-                "the nested one stands the rank of the true value."
-            )
-        if self.loud:
-            chosen = self.probe.held_out is not None and self.probe.held_out.by_position is not None
-            how = "the layer that was chosen without the example's fold" if chosen else "the layer of its highest cell"
-            yield f"After each position's number stands {how}, in brackets."
-        if self.quiet:
-            yield f"Grey, without a number: {_some(self.quiet)}, where the probe is not above chance."
+        """All of it as plain values."""
+        words = [self._who(), *(self.read.words() if self.read is not None else ())]
+        low, high = (self.read.low, self.read.high) if self.read is not None else ("", "")
+        return Shown(title, " ".join(words), low, high, bool(self.quiet), tuple(map(self._example, self.found)))
 
     def _who(self) -> str:
         first = self.found[0]
@@ -193,10 +133,10 @@ class _Set:
         count = f"{text.words(n)} of the {text.count(of_all)}" if of_all > n else f"all {text.words(n)}"
         whose = f"{noun} of {first.model} to {first.dataset}" if noun == "answers" else f"texts of {first.dataset}"
         within = " within each label" if self.card is None or self.card.classes != ("", "") else ""
-        chance = f"drawn at random{within} (seed {self.results.seed})"
+        chance = f"drawn at random{within} (seed {self.seed})"
         if all(one.why.startswith("drawn") for one in self.found):
             return text.capital(f"{count} {whose}, {chance}.")
-        called = f"the nested probe of {self.probe.grid.name}" if self.probe is not None else "the nested probe"
+        called = f"the nested probe of {self.read.name}" if self.read is not None else "the nested probe"
         return text.capital(
             f"{count} {whose}: those of which {called} is surest, rightly and wrongly, the others {chance}."
         )
@@ -211,7 +151,7 @@ class _Set:
         return Example(
             label=verdict if known else "Text",
             why=one.why,
-            score=self._score(one),
+            score=self.read.of(one.example_id) if self.read is not None else "",
             answer=answers.shortened(one.answer, most=answers.GOLD),
             gold=answers.shortened(one.gold, most=answers.GOLD),
             graded=graded and one.written,
@@ -220,22 +160,11 @@ class _Set:
             lacking=self._lacking(one, len(scores) - LISTED),
         )
 
-    def _score(self, one: Illustration) -> str:
-        """The nested score, or why there is none."""
-        if self.placed is None or self.probe is None:
-            return ""
-        value = self.placed.nested.get(one.example_id)
-        if value is None:
-            return "left out of the comparison, no score"
-        true = self.placed.truth.get(one.example_id)
-        beside = f", true value {text.number(true)}" if true is not None else ""
-        return f"nested score {text.number(value)}{beside}"
-
     def _scores(self, one: Illustration) -> Iterable[Score]:
-        """The score at each position that tells, in the order of the grid."""
-        for name, placed in self.loud.items():
-            if (found := placed.get(one.example_id)) is not None:
-                yield Score(name, text.number(found.value), text.listed(map(str, found.layers)), role(found.value))
+        """The number at each position that has one, in the order of the grid."""
+        for name, by_example in self.at.items():
+            if (found := by_example.get(one.example_id)) is not None:
+                yield Score(name, found.shown, found.layers, role(found.place))
 
     def _lacking(self, one: Illustration, unlisted: int) -> str:
         """Positions that do not count in this example, by what became of them, and how many are not listed."""
@@ -243,7 +172,7 @@ class _Set:
         for name, _, _, status in one.positions:
             if status != "ok":
                 by_status.setdefault(status.replace("_", " "), []).append(name)
-        parts = [f"{status}: {_some(names)}" for status, names in by_status.items()]
+        parts = [f"{status}: {some(names)}" for status, names in by_status.items()]
         parts += [f"{text.counted(unlisted, 'more position')} not listed"] if unlisted > 0 else []
         return "; ".join(parts)
 
@@ -269,29 +198,19 @@ class _Set:
 
     def _marks(self, one: Illustration) -> dict[int, tuple[str, str]]:
         """Tokens at positions: their shade, by the position that tells most where several meet, and what is said."""
-        order = {name: -float("inf") if self.probe is None else -self._reach(name) for name in self.loud}
+        order = {name: -self.read.reach(name) for name in self.at} if self.read is not None else {}
         stand = [p for p in one.positions if 0 <= p[1] < p[2] <= len(one.pieces)]
-        compared = self.placed is not None and one.example_id in self.placed.rows
+        compared = self.read is not None and self.read.compared(one.example_id)
         marks: dict[int, tuple[str, str]] = {}
         for name, start, stop, status in sorted(stand, key=lambda p: order.get(p[0], float("inf"))):
-            found = self.loud.get(name, {}).get(one.example_id)
-            shade = role(found.value) if found is not None else "quiet" if compared and name in self.quiet else "place"
-            said = name if found is None else f"{name} {text.number(found.value)}, {text.layers(found.layers)}"
+            found = self.at.get(name, {}).get(one.example_id)
+            shade = role(found.place) if found is not None else "quiet" if compared and name in self.quiet else "place"
+            said = name if found is None else f"{name} {found.said}"
             said += "" if status == "ok" else f" ({status.replace('_', ' ')})"
             for i in range(start, stop):
                 first, so_far = marks.get(i, (shade, ""))
                 marks[i] = (first, f"{so_far}; {said}" if so_far else said)
         return marks
-
-    def _reach(self, name: str) -> float:
-        """The value by which positions are compared: nested where there is one, else of the highest cell."""
-        one = self.probe
-        if one is None:
-            return 0.0
-        j = one.grid.positions.index(name)
-        nested = one.by_position[j] if len(one.by_position) == len(one.grid.positions) else None
-        column = one.grid.value[:, j][one.grid.has_value[:, j]]
-        return nested.value if nested is not None else float(column.max(initial=0.0))
 
     @staticmethod
     def _token(one: Illustration, i: int, shade: str, said: str) -> Token:
@@ -313,10 +232,3 @@ def _kept(n: int, marked: list[int], exact: tuple[int, int] | None) -> set[int]:
         if len(kept) <= MOST:
             return kept
     return ends | set(wanted[: MOST - len(ends)])
-
-
-def _some(names: Iterable[str]) -> str:
-    """Names in running text, the first few of many."""
-    every = list(names)
-    rest = len(every) - NAMED
-    return text.listed(every) if rest <= 1 else text.listed([*every[:NAMED], f"{text.words(rest)} more"])
