@@ -11,7 +11,7 @@ import edges_described
 import synthetic
 from layergrid import facts, stats
 from layergrid.artifacts import Fact, GridResult, Results
-from layergrid.facts.changes import rank_correlation
+from layergrid.facts.order import correlation as rank_correlation
 from layergrid.facts.ledger import Ledger, difference_forms
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput

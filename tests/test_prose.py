@@ -13,7 +13,7 @@ import edges
 import edges_described
 import synthetic
 from layergrid import facts, prose
-from layergrid.artifacts import Baseline, Cite, Estimate, ExpectationResult, Results, Selection, Summary, Winner
+from layergrid.artifacts import Baseline, Cite, Estimate, ExpectationResult, Lead, Results, Selection, Summary, Winner
 from layergrid.prose.lexicon import claims, without
 
 EVERY = {**edges.EDGES, **edges.SETTLED, **edges_described.EDGES}
@@ -68,7 +68,7 @@ def well_formed(results: Results) -> Summary:
         assert not re.search(r" [,.;:]|\(\)|\.\.|,\.|;\.|\bnan\b|\bNone\b(?! of)|n/a", text), (where, text)
         if not where.startswith(("finding", "key figure")):
             assert text.endswith((".", ":")), (where, text)
-            assert text[0].isupper() or text[0].isdigit() or text[0] in "-\N{MINUS SIGN}", (where, text)
+            assert isinstance(sentence, Lead) or text[0].isupper() or text[0].isdigit() or text[0] in "-\N{MINUS SIGN}", (where, text)
         assert not HYPE.search(_own(text, results)), (where, text)
         for part in sentence.parts:
             if isinstance(part, Cite):
@@ -233,11 +233,31 @@ def test_a_fold_at_the_end_of_the_scale_forbids_to_speak_of_ties():
 
 def test_several_grids_are_each_introduced_by_name():
     summary = summarised(edges.two_grids())
-    overview = next(s for s in summary.sections if s.key == "overview")
-    leads = [p[0].text for p in overview.paragraphs]
-    assert "Grid errors, tiny on sums:" in leads
-    assert "Grid length, tiny on sums:" in leads
+    for key in ("overview", "analysis", "anomaly"):
+        section = next(s for s in summary.sections if s.key == key)
+        leads = [p[0].text for p in section.paragraphs if isinstance(p[0], Lead)]
+        assert leads[-2:] == ["errors, tiny on sums.", "length, tiny on sums."]
     assert "length.heatmap" in summary.captions
+
+
+def test_what_grids_have_in_common_is_said_once():
+    summary = summarised(edges.two_sites())
+    for section in summary.sections:
+        said = [s.text for p in section.paragraphs for s in p if not isinstance(s, Lead)]
+        alike = {text for text in said if said.count(text) > 1}
+        assert not alike or section.key in {"analysis", "anomaly"}
+    components = next(s for s in summary.sections if s.key == "components")
+    common, *rest = components.paragraphs
+    assert common[0].text == "Common to the grids."
+    assert len(common) == 9
+    assert [p[0].text for p in rest] == ["errors, tiny on sums.", "mlp, tiny on sums."]
+    assert [len(p) for p in rest] == [2, 2]
+
+
+def test_what_some_of_the_grids_have_in_common_is_said_of_them():
+    said = [p[0].text for s in summarised(several(*NAMES)).sections if s.key == "methods" for p in s.paragraphs]
+    assert "errors, null, flat and before." in said
+    assert "Common to the grids." in said
 
 
 def several(*names: str) -> Results:
@@ -258,14 +278,19 @@ def test_of_several_grids_each_sentence_that_weighs_says_which_it_speaks_of(coun
     of_grid = re.compile(rf"[Gg]rid ({'|'.join(names)})\b")
     last = summary.abstract[-1:] if count > 3 else ()
     by_key = {section.key: section for section in summary.sections}
-    weighed = [s for key in prose.WEIGHED for p in by_key[key].paragraphs for s in p]
+    weighed = [s for key in prose.NAMED for p in by_key[key].paragraphs for s in p]
     alone = [s for s in summary.abstract[: len(summary.abstract) - len(last)] if "difference." not in " ".join(s.facts)]
     for sentence in (*alone, *weighed):
         (name,) = set(of_grid.findall(sentence.text))
         assert {f.split(".")[0] for f in sentence.facts} <= {name}, sentence.text
-    for key in ("overview", "components", "analysis", "anomaly", "methods"):
-        led = [p for p in by_key[key].paragraphs if any(f.split(".")[0] in names for s in p for f in s.facts)]
-        assert all(of_grid.match(p[0].text) for p in led)
+    for key in ("overview", "components", "analysis", "interpretation", "anomaly", "conclusion", "methods"):
+        spoken = ""
+        for paragraph in by_key[key].paragraphs:
+            if isinstance(paragraph[0], Lead):
+                spoken = paragraph[0].text
+            cited = {f.split(".")[0] for s in paragraph if not isinstance(s, Lead) for f in s.facts} & set(names)
+            assert len(cited) <= 1, paragraph
+            assert not cited or spoken == "Common to the grids." or cited.pop() in spoken, paragraph
     for key, paragraph in summary.captions.items():
         if key.split(".")[0] in names:
             assert of_grid.match(paragraph[0].text), key

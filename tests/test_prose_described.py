@@ -45,7 +45,7 @@ def test_an_abstract_leads_with_what_a_cell_is_and_ends_with_what_it_is_not(name
     quantity = results.grids[0].grid.quantity
     said = [s.text for s in summarised(results).abstract]
     assert said[0] == quantity.sentence
-    assert 2 <= len(said) <= 4
+    assert 2 <= len(said) <= 5
     if quantity.caution:
         assert said[-1] == quantity.caution
 
@@ -255,7 +255,7 @@ def test_beside_a_probe_each_sentence_that_weighs_says_which_grid_it_speaks_of()
     summary = well_formed(results)
     names = "errors|norms|given"
     for section in summary.sections:
-        if section.key in prose.WEIGHED:
+        if section.key in prose.NAMED:
             for sentence in (s for p in section.paragraphs for s in p):
                 (name,) = set(re.findall(rf"[Gg]rid ({names})\b", sentence.text))
                 assert {f.split(".")[0] for f in sentence.facts} <= {name}
@@ -274,7 +274,8 @@ def test_turned_upside_down_every_directional_sentence_of_a_description_changes_
         measured=replace(found, cells=-found.cells, facets={k: -v for k, v in found.facets.items()}),
     )
     rules = re.compile(
-        "Differences that start|A cell counts|no clear trend|Cells are judged|cannot be told from it: the"
+        "Differences that start|A cell counts|counts as alone|Layers near a|no clear trend|Cells are judged|"
+        "cannot be told from it: the"
     )
     after = set(texts(summarised(edges.of(turned))))
     directional = [
@@ -343,7 +344,7 @@ def test_random_descriptions_give_sentences_that_hold(data):
     summary = well_formed(edges.of(one))
     grid = one.grid
     if grid.has_value.sum() > 1 and len(set(grid.value[grid.has_value & np.isfinite(grid.value)].tolist())) == 1:
-        assert not [t for t in texts(summary) if re.search(r"\b(highest|lowest)\b", t)]
+        assert not [t for t in texts(summary) if re.search(r"\b(highest|lowest)\b(?! over heads)", t)]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

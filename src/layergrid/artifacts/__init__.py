@@ -38,7 +38,7 @@ from layergrid.artifacts.results import (
     Table,
     Winner,
 )
-from layergrid.artifacts.words import Cite, Fact, Figure, KeyFigure, Paragraph, Section, Sentence, Summary
+from layergrid.artifacts.words import Cite, Fact, Figure, KeyFigure, Lead, Paragraph, Section, Sentence, Summary
 
 __all__ = [
     "HAS_VALUE",
@@ -67,6 +67,7 @@ __all__ = [
     "Illustration",
     "Ints",
     "KeyFigure",
+    "Lead",
     "Label",
     "Labels",
     "Measured",

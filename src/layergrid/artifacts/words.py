@@ -49,6 +49,11 @@ class Sentence:
         return tuple(dict.fromkeys(p.fact for p in self.parts if isinstance(p, Cite)))
 
 
+@dataclass(frozen=True)
+class Lead(Sentence):
+    """The words in bold type that begin a paragraph and say of what it speaks: "Exact-answer tokens."."""
+
+
 Paragraph = tuple[Sentence, ...]
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from layergrid import text
-from layergrid.artifacts import Fact, Results, Sentence, Summary
+from layergrid.artifacts import Fact, Results, Summary
 from layergrid.facts import (
     added,
     alone,
+    bands,
     best,
     between,
     changes,
@@ -24,24 +25,30 @@ from layergrid.facts import (
     contrasts,
     control,
     depth,
+    differences,
     heads,
     methods,
     permuted,
     places,
     references,
     shape,
+    shapes,
     sources,
+    steps,
     tokens,
+    trends,
 )
 from layergrid.facts.ledger import Ledger
+from layergrid.facts.lengths import sections as sections
+from layergrid.facts.lengths import sentences as sentences
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
 RULES = (
-    shape, permuted, best, added, places, alone, control, changes, depth, contrasts, references, heads, classes, tokens,
-    choices, methods,
+    shape, permuted, best, added, bands, places, alone, control, trends, changes, steps, depth, shapes, contrasts,
+    references, heads, classes, tokens, choices, methods,
 )  # fmt: skip
-RESERVED = frozenset({"data", "model", "expectation", "difference"})
+RESERVED = frozenset({"data", "model", "expectation", "difference", "comparison"})
 
 
 def prefixes(results: Results) -> tuple[str, ...]:
@@ -75,24 +82,8 @@ def derive(results: Results) -> tuple[Fact, ...]:
         found |= ledger.facts
     pairs = Ledger()
     between.derive(seen, names, pairs)
+    differences.derive(results, seen, names, pairs)
     return tuple((found | pairs.facts).values())
-
-
-def sentences(summary: Summary) -> Iterator[tuple[str, Sentence]]:
-    """Every sentence with where it stands ("abstract", "methods", "caption errors.heatmap"), in reading order."""
-    yield "finding", summary.finding
-    for sentence in summary.abstract:
-        yield "abstract", sentence
-    for i, figure in enumerate(summary.key_figures, 1):
-        yield f"key figure {i}", figure.figure
-        yield f"key figure {i}", figure.meaning
-    for section in summary.sections:
-        for paragraph in section.paragraphs:
-            for sentence in paragraph:
-                yield section.key, sentence
-    for name, paragraph in summary.captions.items():
-        for sentence in paragraph:
-            yield f"caption {name}", sentence
 
 
 def to_json(facts: Iterable[Fact], summary: Summary | None = None) -> str:

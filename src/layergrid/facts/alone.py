@@ -20,7 +20,7 @@ def derive(view: View, ledger: Ledger) -> None:
     found = estimates(view)
     for j, e in found.items():
         forms = estimate_forms(e, view.digits) | {"position": view.shown(j)}
-        forms["valued"] = f"{view.shown(j)} ({forms['value']})"
+        forms["valued"] = f"{view.shown(j)} ({forms['text']})"
         chance = view.grid.quantity.chance
         relation = against_zero(e.low - chance, e.high - chance) if chance is not None else ""
         ledger.add(key(view, j), "nested position", forms, value=e.value, low=e.low, high=e.high, n=e.n,

@@ -1,8 +1,6 @@
-"""Facts of how values change over layers, by declared rules: trends, rises and falls, departures of single cells."""
+"""Facts of how values change over layers, by declared rules: rises, falls, departures of single cells."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +10,15 @@ from layergrid.facts.ledger import Ledger, against_zero, difference_forms
 from layergrid.facts.view import Index, View
 
 Array = npt.NDArray[np.floating]
-TREND = 0.8  # rank correlation of value and layer from which on a trend is stated
-NO_TREND = "no clear trend in one direction"
-LAYERS = 5  # layers that a trend needs
 DEPARTURE = 6  # multiple of the median departure from which on a cell is called a departure
 CELLS = 8  # departures that the median needs
 NOISE = 0.02  # share of the range of values that a departure must pass
-NAMED = 6  # positions that a trend names one by one
 
 
 def derive(view: View, ledger: Ledger) -> None:
-    """Writes trends, changes towards and from the highest layer, and departures, with the rules that decide them."""
+    """Writes changes towards and from the highest layer, and departures, with the rules that decide them."""
     if not view.ok.any() or view.constant:
         return
-    if not view.grid.text_of:
-        _trends(view, ledger)
     if view.named:
         view.compare(couple for j in view.spoken for couple in _ends(view, j).values())
         for j in view.spoken:
@@ -34,84 +26,6 @@ def derive(view: View, ledger: Ledger) -> None:
             if view.described and not view.paired:
                 _way(view, j, ledger)
     _departures(view, ledger)
-
-
-# ---------------------------------------------------------------- trends
-
-
-def rank_correlation(values: npt.NDArray[np.floating]) -> float:
-    """Spearman's correlation of values with their order, ties by mean ranks; NaN where all are equal."""
-    order = np.arange(len(values), dtype=float)
-    ranks = np.array([float(np.sum(values < v) + (np.sum(values == v) - 1) / 2) for v in values])
-    if len(set(ranks)) < 2:
-        return math.nan
-    return float(np.corrcoef(order, ranks)[0, 1])
-
-
-def _trends(view: View, ledger: Ledger) -> None:
-    grid = view.grid
-    rising: list[int] = []
-    falling: list[int] = []
-    judged = [j for j in range(len(grid.positions)) if len(view.column(j)) >= LAYERS]
-    for j in judged:
-        rows = view.column(j)
-        values = grid.value[rows, j]
-        rho = rank_correlation(values)
-        half = (
-            float(np.nanmedian((grid.high - grid.low)[rows, j])) / 2 if np.isfinite(grid.high[rows, j]).any() else 0.0
-        )
-        clear = abs(rho) >= TREND and float(values.max() - values.min()) > half
-        if clear:
-            (rising if rho > 0 else falling).append(j)
-        relation = ("rises" if rho > 0 else "falls") if clear else "no clear trend"
-        shown = text.number(rho) if math.isfinite(rho) else "undefined"
-        cells = view.points([(i, j) for i in rows])
-        key = f"at.{text.slug(grid.positions[j])}.trend"
-        ledger.add(
-            key, "trend", {"text": relation, "rho": shown}, cells=cells, value=rho, n=len(rows), relation=relation
-        )
-    if not judged:
-        return
-    size = f"whose size reaches {text.trimmed(TREND)}"
-    wide = ", and a range wider than half an interval" if view.bounded.any() else ""
-    rule = f"a rank correlation of value and layer {size}{wide}"
-    ledger.add("trend.rule", "constant", {"text": text.trimmed(TREND), "rule": rule}, value=TREND)
-    for key, columns, verb in (("rises", rising, "rises"), ("falls", falling, "falls")):
-        if columns:
-            listed = text.listed(view.shown(j) for j in columns)
-            if len(columns) > NAMED:
-                whole = f"all {text.words(len(judged))}"
-                part = f"{text.words(len(columns))} of the {text.words(len(judged))}"
-                listed = f"{whole if len(columns) == len(judged) else part} {view.noun}s"
-            where = f"{verb} with depth at {listed}"
-            ledger.add(
-                f"trend.{key}",
-                "trend",
-                {"text": where, "verb": verb},
-                cells=_columns(view, columns),
-                value=len(columns),
-                relation=verb,
-            )
-    unclear = len(judged) - len(rising) - len(falling)
-    if unclear:
-        ledger.add(
-            "trend.unclear",
-            "trend",
-            {"text": _unclear(unclear, len(judged), view.noun)},
-            value=unclear,
-            n=len(judged),
-            relation="no clear trend",
-        )
-
-
-def _unclear(unclear: int, judged: int, noun: str) -> str:
-    if unclear == judged:
-        return f"{NO_TREND} at any {noun}" if judged > 1 else NO_TREND
-    return f"{NO_TREND} at the other {noun if unclear == 1 else f'{text.words(unclear)} {noun}s'}"
-
-
-def _columns(view: View, columns: list[int]) -> tuple[tuple[int, str], ...]:
-    return view.points([(i, j) for j in columns for i in view.column(j)])
 
 
 # ---------------------------------------------------------------- rises and falls
@@ -207,7 +121,9 @@ def _departures(view: View, ledger: Ledger) -> None:
     which = text.counted(len(hits), "cell") if hits else "no cell"
     which += " above chance" if len(found) > len(hits) else ""  # one inside the noise is no departure
     clause = f"{which} {'meets' if len(hits) <= 1 else 'meet'} this rule"
-    forms = {"text": clause, "Text": text.capital(clause)}
+    stands = "stands" if len(hits) <= 1 else "stand"
+    brief = f"{which} {stands} as far as {shown} from both neighbouring layers, on one side of them"
+    forms = {"text": clause, "Text": text.capital(clause), "Brief": text.capital(brief)}
     of = ["departure.rule"]
     ledger.add("departures", "anomaly", forms, cells=view.points(hits), value=len(hits), n=judged, of=of)
     for c in hits:

@@ -9,6 +9,7 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import CellStatus
+from layergrid.facts import bands
 from layergrid.facts.best import cell, cell_forms
 from layergrid.facts.groups import Group
 from layergrid.facts.ledger import Ledger, against_zero, difference_forms
@@ -16,12 +17,10 @@ from layergrid.facts.shape import range_forms, write_share
 from layergrid.facts.view import Index, View
 
 FOLLOWING = 4  # positions of a large group that are named after the first
-NEAR = 0.02  # the share of the range of values that makes a band of layers where no paired interval can be given
 
 
 def derive(view: View, ledger: Ledger) -> None:
     """Writes the facts of each position, then of each group, then the gaps between them."""
-    ledger.add("near", "constant", {"text": text.trimmed(_near(view))}, value=_near(view))
     tops = {j: view.peak([j]) for j in view.spoken} if view.named else {}
     view.compare(
         (top, (i, j))
@@ -36,17 +35,6 @@ def derive(view: View, ledger: Ledger) -> None:
         _group(view, group, f"group.{group.key}", ledger)
     if view.named:
         _contrasts(view, ledger)
-
-
-def _near(view: View) -> float:
-    """The distance of a band, in two digits: a share of the quantity's range, or of the values where it has none."""
-    quantity = view.grid.quantity
-    if quantity.low is not None and quantity.high is not None:
-        reach = quantity.high - quantity.low
-    else:
-        values = view.grid.value[view.ok]
-        reach = float(values.max() - values.min()) if values.size else 0.0
-    return float(f"{NEAR * reach:.2g}")
 
 
 def _cells(view: View, columns: Sequence[int]) -> list[Index]:
@@ -98,7 +86,7 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
         "The": text.capital(the),
         "stands": "stand" if several else "stands",
         "that": "those" if several else "that",
-        "value_in": f"{text.number(e.value, view.places(e.low, e.high))} in {layers}",
+        "value_in": f"{cell_forms(view, e)['text']} in {layers}",
     }
     ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
     return index
@@ -122,7 +110,8 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
     if paired:
         rows = [i0, *(i for i, _ in _cannot_tell(view, peak, [(i, j) for i in beside]))]
     else:
-        rows = [i0, *(i for i in beside if abs(grid.value[peak] - grid.value[i, j]) <= _near(view) + 1e-9)]
+        reach = bands.near(view) * (1 + 1e-9)
+        rows = [i0, *(i for i in beside if abs(grid.value[peak] - grid.value[i, j]) <= reach)]
     noisy = [i for i in rows if view.noise[i, j]]
     if noisy:
         _band_above(view, peak, [i for i in rows if i not in noisy], paired, key, ledger)
@@ -138,9 +127,11 @@ def _band(view: View, peak: Index, key: str, ledger: Ledger) -> None:
             clause = f"no layer can be told from {it}"
     else:
         relation = "within"
-        near = f"within {text.trimmed(_near(view))} of {it}"
+        near = f"within {text.trimmed(bands.near(view))} of {it}"
         clause = f"{layers} stand {near}" if others else f"no other layer stands {near}"
-    forms = {"text": clause, "layers": layers}
+        if others and not bands.told(view, j):
+            return
+    forms = {"text": clause, "layers": layers, "short": f"near it {layers}" if others and not paired else ""}
     points = view.points([(i, j) for i in sorted(rows)])
     ledger.add(f"{key}.band", "band", forms, cells=points, value=others, relation=relation, of=[f"{key}.peak"])
 
@@ -149,8 +140,8 @@ def _band_above(view: View, peak: Index, rows: Sequence[int], paired: bool, key:
     """The band where layers inside the noise stand as near to the peak: of those above chance alone."""
     clear = [i for i in view.column(peak[1]) if not view.noise[i, peak[1]]]
     layers, others = text.layers([view.grid.layers[i] for i in rows]), len(rows) - 1
-    near = "cannot be told from it" if paired else f"stand within {text.trimmed(_near(view))} of it"
-    far = "can be told from it" if paired else f"stands farther than {text.trimmed(_near(view))} from it"
+    near = "cannot be told from it" if paired else f"stand within {text.trimmed(bands.near(view))} of it"
+    far = "can be told from it" if paired else f"stands farther than {text.trimmed(bands.near(view))} from it"
     if len(clear) == 1:
         clause = "no other layer is above chance"
     elif not others:
@@ -180,7 +171,7 @@ def _within_reach(view: View, a: Index, b: Index) -> bool:
     grid = view.grid
     gap = abs(float(grid.value[a] - grid.value[b]))
     reach = float(np.nan_to_num(grid.high[a] - grid.low[a]) + np.nan_to_num(grid.high[b] - grid.low[b]))
-    return gap <= max(reach, _near(view))
+    return gap <= max(reach, bands.near(view))
 
 
 def _group(view: View, group: Group, key: str, ledger: Ledger) -> None:

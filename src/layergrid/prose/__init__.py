@@ -8,7 +8,18 @@ from layergrid.artifacts import Fact, KeyFigure, Paragraph, Results, Section, Su
 from layergrid.facts import prefixes, sentences, views
 from layergrid.facts.sources import data_key, model_key
 from layergrid.facts.view import View
-from layergrid.prose import captions, described, first_page, methods, reading, sections, several
+from layergrid.prose import (
+    brief,
+    captions,
+    described,
+    differences,
+    first_page,
+    methods,
+    reading,
+    sections,
+    several,
+    together,
+)
 from layergrid.prose.voice import Voice, joined
 
 TITLES = {
@@ -21,7 +32,9 @@ TITLES = {
     "conclusion": "Conclusion",
     "methods": "Methods",
 }
-WEIGHED = ("observations", "interpretation", "conclusion")  # each sentence may be quoted alone, and names its grid
+NAMED = ("observations",)  # each sentence may be quoted alone, and names its grid
+OWN = ("analysis", "anomaly")  # of each grid alone: their sentences lean on each other
+WEIGHED = ("interpretation", "conclusion")  # paragraphs are led by the name of the grid alone
 
 
 def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
@@ -30,24 +43,55 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
     whole = Voice(by_id)
     names = prefixes(results)
     voices = [Voice(by_id, name, len(names) > 1) for name in names]
-    found: dict[str, list[Paragraph]] = {key: [] for key in TITLES}
+    plain = [Voice(by_id, name) for name in names]  # their paragraphs are led by the name of the grid
     seen = views(results)
-    for view, voice in zip(seen, voices, strict=True):
-        for key, paragraphs in _of_grid(voice, view).items():
-            found[key].extend((_named if key in WEIGHED else _led)(voice, paragraphs) if voice.several else paragraphs)
-    found["conclusion"].insert(min(1, len(found["conclusion"])), reading.expectations(whole, len(results.expectations)))
+    expected = reading.expectations(whole, len(results.expectations))
+    found = _paragraphs(voices, plain, seen)
+    found["conclusion"].insert(min(1, len(found["conclusion"])) if len(names) < 2 else 0, expected)
     found["methods"].append(methods.provenance(whole))
     said = captions.of_sources(results, whole)
     for view, voice in zip(seen, voices, strict=True):
         of_grid = captions.of_grid(voice, view)
         said |= {key: (voice.named(p[0]), *p[1:]) for key, p in of_grid.items() if p}
-    return Summary(
+    summary = Summary(
         finding=first_page.finding(results, voices, whole),
         abstract=_abstract(voices, seen, whole),
         key_figures=_key_figures(voices, seen),
         sections=tuple(_section(key, title, found[key], results) for key, title in TITLES.items()),
         captions={key: paragraph for key, paragraph in said.items() if paragraph},
+        brief=tuple(p for p in (*_brief(plain, seen), expected) if p),
     )
+    return differences.completed(summary, results, voices, seen, whole)
+
+
+def _paragraphs(voices: Sequence[Voice], plain: Sequence[Voice], seen: Sequence[View]) -> dict[str, list[Paragraph]]:
+    """The paragraphs of each section: of one grid as they are; of several what they share once, then grid by grid."""
+    of_grids = [_of_grid(voice, view) for voice, view in zip(plain, seen, strict=True)]
+    observed = [_observed(voice, view) for voice, view in zip(voices, seen, strict=True)]
+    found: dict[str, list[Paragraph]] = {}
+    for key in TITLES:
+        if key in NAMED:
+            found[key] = [p for paragraphs in observed for p in paragraphs]
+        elif len(voices) > 1 and key in OWN:
+            every = zip(plain, of_grids, strict=True)
+            found[key] = [p for voice, one in every for p in together.led(voice, [q for q in one[key] if q], True)]
+        elif len(voices) > 1:
+            found[key] = together.said_once(plain, [one[key] for one in of_grids], key not in WEIGHED)
+        else:
+            found[key] = [p for one in of_grids for p in one[key]]
+    return found
+
+
+def _brief(plain: Sequence[Voice], seen: Sequence[View]) -> list[Paragraph]:
+    """The summary of middle length, grid by grid."""
+    short = [[p for p in brief.of_grid(voice, view) if p] for voice, view in zip(plain, seen, strict=True)]
+    return together.said_once(plain, short, True, parted=True) if len(plain) > 1 else [p for one in short for p in one]
+
+
+def _observed(voice: Voice, view: View) -> list[Paragraph]:
+    """The observations of a grid, each with its name where there are several: each may be quoted alone."""
+    found = (described if view.described else reading).observations(voice, view)
+    return [tuple(voice.named(sentence) for sentence in p) for p in found]
 
 
 def _abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Paragraph:
@@ -84,7 +128,6 @@ def _of_grid(voice: Voice, view: View) -> dict[str, list[Paragraph]]:
         "overview": sections.overview(voice, grid, data, model),
         "components": sections.components(voice, grid, data, model),
         "analysis": sections.analysis(voice, grid, view),
-        "observations": described.observations(voice, view) if view.described else reading.observations(voice, view),
         "interpretation": (described if view.described else reading).interpretation(voice, view),
         "anomaly": reading.anomaly(voice),
         "conclusion": (described if view.described else reading).conclusion(voice, view),
@@ -96,22 +139,9 @@ def _data(view: View) -> str:
     return f"/{data_key(view.grid.dataset, view.grid.model)}"
 
 
-def _led(voice: Voice, paragraphs: list[Paragraph]) -> list[Paragraph]:
-    """Paragraphs of one grid among several, each led by its name."""
-    first, again = "Grid {grid|name}:", "Grid {grid|name}:"
-    if voice.has("grid", "model") and voice.has("grid", "dataset"):
-        first = "Grid {grid|name}, {grid|model} on {grid|dataset}:"
-    return [(voice.say(again if i else first), *p) for i, p in enumerate(p for p in paragraphs if p)]
-
-
-def _named(voice: Voice, paragraphs: list[Paragraph]) -> list[Paragraph]:
-    """Paragraphs of one grid among several, with its name in every sentence."""
-    return [tuple(voice.named(sentence) for sentence in p) for p in paragraphs]
-
-
 def alternative(summary: Summary, figure: str) -> str:
     """The alternative text of a figure, from its entry among the captions; empty where there is none."""
     return " ".join(s.text for s in summary.captions.get(f"{figure}.alternative", ()))
 
 
-__all__ = ["TITLES", "WEIGHED", "Voice", "alternative", "joined", "sentences", "summarise"]
+__all__ = ["NAMED", "TITLES", "Voice", "alternative", "joined", "sentences", "summarise"]

@@ -18,11 +18,11 @@ def states(voice: Voice) -> list[str]:
 
 def with_addition(voice: Voice, sentence: Sentence | None) -> Sentence | None:
     """A sentence on the best baseline that goes on with what the probe adds; that alone where there is none."""
-    clauses = [voice.say("added to {a|label} ({a|value}), {a|clause}", a=key) for key in additions(voice)]
+    clauses = [voice.say("added to {a|label} ({a|alone}), {a|clause}", a=key) for key in additions(voice)]
     if not clauses:
         return sentence
     if sentence is None:
-        return joined([*voice.say("Added to {a|label} ({a|value}), {a|clause}.", a=additions(voice)[0]).parts])
+        return joined([*voice.say("Added to {a|label} ({a|alone}), {a|clause}.", a=additions(voice)[0]).parts])
     last = sentence.parts[-1]
     ended = [*sentence.parts[:-1], last.removesuffix(".") if isinstance(last, str) else last]
     return joined([*ended, "; ", *chained(clauses, "; ", "; "), "."])
@@ -32,7 +32,7 @@ def concluded(voice: Voice) -> list[Sentence]:
     """What the probe adds, and other states that would do as well, once more."""
     said = []
     for key in additions(voice):
-        low = "added to {a|label} ({a|value}), {a|clause}."
+        low = "added to {a|label} ({a|alone}), {a|clause}."
         said.append(voice.within(f"A{low[1:]}", low, a=key))
     for key in states(voice) if voice.relation("nested.chance") == "above" else ():
         if voice.has(key, "short"):

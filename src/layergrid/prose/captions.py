@@ -87,9 +87,16 @@ def _heatmap(voice: Voice) -> Paragraph:
         said.append(voice.say("Dots: {above|not} {correction|over}."))
     said.extend(_diamond(voice))
     if voice.number("empty") > 0:
-        grey = "Grey" if voice.has("empty.not_attendable") else "Grey, hatched"
-        said.append(voice.say(f"{grey}: {{empty|lost}}."))
+        said.append(voice.say(f"{_grey(voice)}: {{empty|lost}}."))
     return tuple(said)
+
+
+def _grey(voice: Voice) -> str:
+    """How cells without a value look: keys that come after their query are plain, all others hatched."""
+    plain, lost = voice.number("empty.not_attendable"), voice.number("empty")
+    if plain == lost:
+        return "Grey"
+    return "Grey, hatched" if not plain > 0 else "Grey, hatched unless the key follows its query"
 
 
 def _axis(voice: Voice) -> str:
@@ -135,13 +142,13 @@ def _diamond(voice: Voice) -> list[Sentence]:
     if voice.has("constant"):
         return [voice.say("{constant|Text}; the diamond marks the first of them.")]
     if voice.has("highest", "not"):
-        return [voice.say("Diamond: {highest|the}, {highest|value}, {highest|not} {correction}.")]
+        return [voice.say("Diamond: {highest|the}, {highest}, {highest|not} {correction}.")]
     if voice.has("highest", "single"):
-        nested = "; the nested estimate is {nested|value}" if voice.has("nested") else ""
+        nested = "; the nested estimate is {nested}" if voice.has("nested") else ""
         nested += "; {highest|beside}" if voice.has("highest", "beside") else ""
         return [voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}.")]
     if voice.has("highest", "holds"):
-        return [voice.say("Diamond: {highest|the}, {highest|value}, {highest|holds}.")]
+        return [voice.say("Diamond: {highest|the}, {highest}, {highest|holds}.")]
     return []
 
 
@@ -171,7 +178,7 @@ def _profile(voice: Voice) -> Paragraph:
 
 def _profile_alternative(voice: Voice) -> Paragraph:
     line = "Lines of {quantity|name} across {layers}." if voice.has("layers") else "Empty axes."
-    return (voice.say(line), *trends(voice))
+    return (voice.say(line), *trends(voice, rule=False))
 
 
 def _tied(voice: Voice) -> Paragraph:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from layergrid import text
 from layergrid.artifacts import Cite, KeyFigure, Paragraph, Sentence
 from layergrid.facts.view import View
-from layergrid.prose import first_page
+from layergrid.prose import first_page, over_layers
 from layergrid.prose.reading import MOST, change, gaps
 from layergrid.prose.voice import Voice, chained, joined
 
-IN_ABSTRACT = 2  # sentences of what was found, between what a cell is and what it does not say
+IN_ABSTRACT = 3  # sentences of what was found, between what a cell is and what it does not say
 
 
 def abstract(voice: Voice, view: View) -> Paragraph:
@@ -28,7 +28,10 @@ def found(voice: Voice, view: View, sure: bool = True) -> list[Sentence]:
     if not voice.has("range"):
         return []
     said = [*contrasts(voice), *references(voice, view)]
-    more = (extremes(voice, sure), first_page.extent(voice, view.groups), ties(voice), tokens(voice), leaders(voice))
+    more = (
+        extremes(voice, sure), first_page.extent(voice, view.groups), *over_layers.apart(voice, view),
+        over_layers.low(voice), ties(voice), tokens(voice), leaders(voice),
+    )  # fmt: skip
     return said + [sentence for sentence in more if sentence is not None]
 
 
@@ -137,7 +140,7 @@ def _reference(voice: Voice, key: str) -> Sentence | None:
     head = voice.within("{s|Text} {r|label}", "{s} {r|label}", s=f"{key}.{side}", r=key)
     widest: tuple[str | Cite, ...] = ()
     if voice.has(f"{key}.{side}.widest"):
-        far = ", by the widest margin at {w|where}, {w|value} against {w|beside}"
+        far = ", by the widest margin, {w}, at {w|where} ({w|value} against {w|beside})"
         widest = voice.say(far, w=f"{key}.{side}.widest").parts
     return joined([*head.parts, *widest, *(["; ", *chained(rest)] if rest else []), "."])
 
@@ -164,8 +167,10 @@ def heads(voice: Voice) -> list[Sentence]:
 def along(voice: Voice, view: View) -> list[Paragraph]:
     """Over the whole grid: beside its references, along its layers, head by head."""
     voice = Voice(voice.facts, voice.prefix)  # the paragraphs are led by the grid's name, where there are several
-    layers = [line for line in (leaders(voice), tokens(voice), first_token(voice), depth(voice)) if line is not None]
-    return [p for p in (tuple(references(voice, view)), tuple(layers), tuple(heads(voice))) if p]
+    lines = (over_layers.low(voice), leaders(voice), tokens(voice), first_token(voice), depth(voice))
+    layers = [line for line in lines if line is not None]
+    groups = tuple(over_layers.apart(voice, view))
+    return [p for p in (tuple(references(voice, view)), groups, tuple(layers), tuple(heads(voice))) if p]
 
 
 # ---------------------------------------------------------------- key figures
@@ -236,6 +241,9 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         lines.append(first)
     more = (
         first_page.extent(voice, ()),
+        *over_layers.apart(voice, view)[:2],
+        *shapes(voice, view)[:2],
+        over_layers.low(voice),
         ties(voice),
         leaders(voice),
         tokens(voice),
@@ -266,6 +274,8 @@ def _reach(voice: Voice, view: View) -> Sentence | None:
     if not view.grid.model:
         line = f"The numbers{voice.of} were given and not computed here: what they mean is for their source to say."
         return None if voice.has("quantity", "caution") else voice.say(line)
+    if view.result.sides:
+        return None
     if not view.paired:
         return voice.say(f"The values{voice.of} describe what was read and are not an estimate for others.")
     return voice.say(f"The values{voice.of} describe what is there, not what the model makes of it.")
@@ -277,6 +287,18 @@ def conclusion(voice: Voice, view: View) -> list[Paragraph]:
         return [(voice.say(f"{voice.Grid} holds nothing to conclude from."),)]
     first = found(voice, view, sure=False)[:1]
     return [p for p in (tuple(first), tuple(_limits(voice, view))) if p]
+
+
+def reach(voice: Voice, view: View) -> list[Sentence]:
+    """How sure the numbers are, what a high value does not say, and for what they stand: the limit of a summary."""
+    said = [line for line in (certainty(voice), _reach(voice, view)) if line is not None]
+    return [voice.say("{quantity|caution}."), *said] if voice.has("quantity", "caution") else said
+
+
+def shapes(voice: Voice, view: View) -> list[Sentence]:
+    """What each group of positions does over layers."""
+    found_shapes = [over_layers.shape(voice, group) for group in view.groups]
+    return [line for line in found_shapes if line is not None]
 
 
 def _limits(voice: Voice, view: View) -> list[Sentence]:

@@ -24,8 +24,7 @@ def observations(voice: Voice, view: View) -> list[Paragraph]:
         return [(voice.within("{constant|Text}.", "{constant}."),)]
     ranked = [*_headline(voice)]
     if not voice.has("tied", "all"):
-        apart = groups_apart(voice, view) if voice.has("positions.best", "position") else gaps(voice, view)
-        ranked += [*apart, *change(voice)]
+        ranked += [*apart(voice, view), *change(voice)]
     ranked.sort(key=lambda pair: -pair[0])
     lines = [line for _, line in ranked]
     lines.extend(line for line in (_ties(voice), _share(voice, view)) if line is not None)
@@ -61,6 +60,11 @@ def _headline(voice: Voice) -> list[tuple[float, Sentence]]:
         line = joined([*voice.say(f"{{nested|The}}{voice.of} ").parts, *chained(items, ", ", ", and "), "."])
         found.append((_size(gain) if gain else 0.0, line))
     return found
+
+
+def apart(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
+    """Groups beside each other: by their nested values, or by their highest cells where they have none."""
+    return groups_apart(voice, view) if voice.has("positions.best", "position") else gaps(voice, view)
 
 
 def gaps(voice: Voice, view: View) -> list[tuple[float, Sentence]]:
@@ -189,15 +193,37 @@ def _beside(voice: Voice) -> Sentence | None:
 
 
 def anomaly(voice: Voice) -> list[Paragraph]:
-    """The rule with its threshold, then the cells that pass it, or that none does."""
+    """Each rule with its threshold, then the cells or steps that pass it, or that none does."""
     if voice.has("departure.rule", "unjudged"):
-        return [(voice.say("The rule for departures {departure.rule|unjudged}; it is not applied."),)]
-    if not voice.has("departure.rule") or not voice.has("departures", "Text"):
-        return [(voice.say("The rule for departures needs neighbouring layers whose values vary; it is not applied."),)]
-    said = [voice.say("A cell counts as a departure where {departure.rule|rule}."), voice.say("{departures|Text}.")]
+        said = [voice.say("The rule for departures {departure.rule|unjudged}; it is not applied.")]
+    elif not voice.has("departure.rule") or not voice.has("departures", "Text"):
+        said = [voice.say("The rule for departures needs neighbouring layers whose values vary; it is not applied.")]
+    else:
+        said = [voice.say("A cell counts as a departure where {departure.rule|rule}."), *_departed(voice, True)]
+    if not voice.has("lone"):
+        return [tuple(said)]
+    steps = [voice.say("A step from layer to layer counts as alone where {lone.rule|rule}."), *_stepped(voice, True)]
+    return [tuple(said), tuple(steps)]
+
+
+def departures(voice: Voice) -> list[Sentence]:
+    """The same in short: what departs, or that nothing does."""
+    short = [*_departed(voice, False)] if voice.has("departures", "Brief") else []
+    return [*short, *(_stepped(voice, False) if voice.number("lone") > 0 else [])]
+
+
+def _departed(voice: Voice, whole: bool) -> list[Sentence]:
+    """The cells that depart from their neighbours, one by one."""
     hits = [k for k in voice.facts if k.startswith(voice.identifier("departure.")) and not k.endswith(".rule")]
-    said.extend(voice.say("The cell {d|where} reads {d}, {d|full}.", d=f"/{key}") for key in hits[:MOST])
-    return [tuple(said)]
+    lines = [voice.say("The cell {d|where} reads {d}, {d|full}.", d=f"/{key}") for key in hits[:MOST]]
+    return [voice.say(f"{{departures|{'Text' if whole else 'Brief'}}}."), *(lines if whole else lines[:1])]
+
+
+def _stepped(voice: Voice, whole: bool) -> list[Sentence]:
+    """The steps that no other position shares, one by one."""
+    hits = [k for k in voice.facts if k.startswith(voice.identifier("lone.")) and voice.facts[k].rule == "anomaly"]
+    lines = [voice.say("{s|At}; {s|others}.", s=f"/{key}") for key in hits[:MOST]]
+    return [voice.say("{lone|Text}."), *lines] if whole else lines[:1]
 
 
 # ---------------------------------------------------------------- conclusion
@@ -250,6 +276,11 @@ def expectations(whole: Voice, count: int) -> Paragraph:
     return (joined([*whole.say("{expectations|Text}: ").parts, *chained(items, "; ", "; "), "."]),)
 
 
+def reach(voice: Voice, view: View) -> list[Sentence]:
+    """The first limits: that a read-out is no use, and on which rows the numbers rest."""
+    return list(_limits(voice, view.grid)[:3])
+
+
 def _limits(voice: Voice, grid: Grid) -> Paragraph:
     if not voice.has("range"):
         return ()
@@ -266,8 +297,7 @@ def _limits(voice: Voice, grid: Grid) -> Paragraph:
         said.append(voice.say(f"The numbers{voice.of} rest on a single assignment of rows to {{folds}}{seed}."))
     if voice.number("dropped") > 0 and voice.has("rows"):
         shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
-        who = f"The numbers{voice.of}" if voice.several else "They"
-        said.append(voice.say(f"{who} are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
+        said.append(voice.say(f"The numbers{voice.of} are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
     if voice.has("near_duplicates", "leak"):
         said.append(voice.say("{near_duplicates|leak}."))
     if voice.has("level", "intervals"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from layergrid import text
-from layergrid.artifacts import Cite, Grid, Paragraph, Sentence
+from layergrid.artifacts import Cite, Fact, Grid, Paragraph, Sentence
 from layergrid.facts.view import Group, View
-from layergrid.prose import alone, described
+from layergrid.prose import alone, described, over_layers
 from layergrid.prose.beside import detectable
 from layergrid.prose.first_page import without_values
 from layergrid.prose.voice import Voice, chained, joined
@@ -180,7 +180,14 @@ def analysis(voice: Voice, grid: Grid, view: View) -> list[Paragraph]:
     if voice.has("tied", "all"):
         paragraphs.insert(0, (voice.say("{tied|Full}."),))
     whole = [*described.along(voice, view)] if view.described else []
-    return [p for p in (*paragraphs, *whole, alone.control(voice, view), trends(voice)) if p]
+    within = voice.has("near", "Rule") and any(_near(fact) for fact in voice.facts.values() if voice.owns(fact))
+    near = (voice.say("{near|Rule}."),) if within else ()
+    return [p for p in (*paragraphs, *whole, alone.control(voice, view), (*trends(voice), *near)) if p]
+
+
+def _near(fact: Fact) -> bool:
+    """Whether a fact tells which layers stand near a peak."""
+    return (fact.rule == "band" and fact.relation == "within") or (fact.rule == "shape" and "band" in fact.forms)
 
 
 def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
@@ -205,8 +212,10 @@ def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
         said.append(voice.say(f"{{above|Text}}{early}.", **keys))
     if voice.has(f"{key}.contrast"):
         said.insert(0, _sides(voice, key))
-    change = _change(voice, top)
-    return (*said, change) if change else tuple(said)
+    shape, change = over_layers.shape(voice, group), _change(voice, top)
+    if shape is not None and (len(group.columns) == 1 or voice.has(f"{top}.way")):
+        change = None  # the shape tells as much
+    return (*said, *(line for line in (shape, change) if line is not None))
 
 
 def _sides(voice: Voice, key: str) -> Sentence:
@@ -244,13 +253,19 @@ def _followers(voice: Voice, group: str, others: Sequence[str]) -> list[Sentence
     said = []
     for keys, end in ((even, ", {even}"), (rest, "")):
         if keys:
-            items = chained(voice.say("{p|position} ({p|value_in})", p=f"{k}.peak") for k in keys)
+            items = chained(_placed(voice, k) for k in keys)
             close = voice.say(f"{end}.", even=f"{group}.even").parts
             said.append(joined([f"Then {'comes' if len(keys) == 1 else 'come'} ", *items, *close]))
     if apart:
         said.append(_apart(voice, group, apart))
     said.extend(_silent(voice, others))
     return said
+
+
+def _placed(voice: Voice, key: str) -> Sentence:
+    """A position with its highest cell, and the layers that stand near it."""
+    band = ", {b|short}" if voice.has(f"{key}.band", "short") else ""
+    return voice.say(f"{{p|position}} ({{p|value_in}}{band})", p=f"{key}.peak", b=f"{key}.band")
 
 
 def _silent(voice: Voice, others: Sequence[str]) -> list[Sentence]:
@@ -287,19 +302,23 @@ def _quiet(voice: Voice, group: Group) -> Paragraph:
     key = f"group.{group.key}"
     keys = {"g": key, "r": f"{key}.range", "a": f"{key}.above"}
     head = "At {g|label} {quantity|the} {r|stays}"
+    shape = over_layers.shape(voice, group)
+    more = (shape,) if shape is not None else ()
     if voice.has(f"{key}.contrast"):
-        return (voice.say(f"{head}.", **keys), _sides(voice, key))
+        return (voice.say(f"{head}.", **keys), _sides(voice, key), *more)
     if voice.has(f"{key}.above", "clause"):
-        return (voice.say(f"{head}, and {{a|clause}} {{correction}}.", **keys),)
-    return (voice.say(f"{head}.", **keys),)
+        return (voice.say(f"{head}, and {{a|clause}} {{correction}}.", **keys), *more)
+    return (voice.say(f"{head}.", **keys), *more)
 
 
-def trends(voice: Voice) -> Paragraph:
-    """Which positions rise or fall with depth by the declared rule."""
+def trends(voice: Voice, rule: bool = True) -> Paragraph:
+    """Which positions rise or fall with depth, and by which declared rule."""
     if not voice.has("trend.rule", "rule"):
         return ()
-    found = [voice.say(f"{{trend.{key}}}") for key in ("rises", "falls") if voice.has(f"trend.{key}")]
+    keys = ("rises", "falls", "peaks", "dips")
+    found = [voice.say(f"{{trend.{key}}}") for key in keys if voice.has(f"trend.{key}")]
     if voice.has("trend.unclear"):
         found.append(voice.say("shows {trend.unclear}"))
     parts: list[str | Cite] = [*voice.say("Across layers {quantity|the} ").parts, *chained(found, ", ", ", and ")]
-    return (joined([*parts, *voice.say("; a trend is stated for {trend.rule|rule}.").parts]),)
+    end = voice.say("; a trend is stated for {trend.rule|rule}.").parts if rule else (".",)
+    return (joined([*parts, *end]),)

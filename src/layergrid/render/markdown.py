@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from layergrid.artifacts import Paragraph, Sentence
+from layergrid.artifacts import Lead, Paragraph, Sentence
 from layergrid.render.content import Content
 from layergrid.render.environment import environment
 from layergrid.render.words import authored, markdown
@@ -19,7 +19,8 @@ def md(content: Content) -> str:
 
 
 def _sentence(sentence: Sentence) -> str:
-    return markdown(sentence.text)
+    shown = markdown(sentence.text)
+    return f"**{shown}**" if isinstance(sentence, Lead) else shown
 
 
 def _paragraph(paragraph: Paragraph) -> str:

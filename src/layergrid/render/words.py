@@ -62,6 +62,11 @@ class Hypertext:
 
     def sentence(self, sentence: Sentence) -> Markup:
         """A sentence, with its facts marked on screen; on paper they serve no one and disturb the breaking of lines."""
+        if isinstance(sentence, Lead):
+            return Markup('<b class="lead">{}</b>').format(self._sentence(sentence))
+        return self._sentence(sentence)
+
+    def _sentence(self, sentence: Sentence) -> Markup:
         if self.paper:
             return self.words(sentence.text)
         inner = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from layergrid import archive, facts, prose, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
-from layergrid.verify import grids, pages, paired, words
+from layergrid.verify import differences, grids, pages, paired, words
 from layergrid.verify.problems import Notes, Problem, Verified
 
 
@@ -20,8 +20,9 @@ def verify(folder: Path) -> Verified:
        the statistics of the permutation test. Numbers of a table that was given are held against the other files, and
        statistics, control tasks and directions against what must hold between them, since nothing is kept that they
        follow from.
-    2. Every fact and every sentence of facts.json.
-    3. Every number and comparison word of the sentences in report.html and report.md, read back to the cited facts.
+    2. Every fact and every sentence of facts.json, which holds those of all three lengths.
+    3. Every number and comparison word of the sentences in report.html and report.md, read back to the cited facts; and
+       that these documents hold the sentences of their own length, and no others.
     4. The HTML and Markdown drawn anew, line by line, and every file by its digest.
     """
     notes = Notes()
@@ -32,22 +33,27 @@ def verify(folder: Path) -> Verified:
         return notes.done()
     for result in results.grids:
         grids.check(result, folder, notes)
+    differences.check_bests(results, notes)
     derived = facts.derive(results)
     summary = prose.summarise(results, derived)
     paired.check(results, derived, words.FACTS, notes)
     if not pages.drawn_as_now(folder, notes):
         return notes.done()
-    _check_words(folder, derived, summary, notes)
     try:
-        drawn = render.rerender(results, derived, summary, render.read_presentation(folder))
-        pages.check_documents(folder, drawn, notes)
+        shown = render.read_presentation(folder)
+        drawn = render.rerender(results, derived, summary, shown)
     except (BadInput, BuildError) as error:
         notes.wrong("documents", f"cannot be drawn anew: {error}")
+        shown, drawn = render.Presentation(), None
+    _check_words(folder, derived, summary, shown.length, notes)
+    if drawn is not None:
+        pages.check_documents(folder, drawn, notes)
     pages.check_digests(folder, notes)
     return notes.done()
 
 
-def _check_words(folder: Path, derived: Sequence[Fact], summary: Summary, notes: Notes) -> None:
+def _check_words(folder: Path, derived: Sequence[Fact], summary: Summary, length: str, notes: Notes) -> None:
+    """The sentences of every length in facts.json, those of the documents' own length in the documents."""
     by_id = {fact.id: fact for fact in derived}
     words.check_summary(summary, by_id, notes)
     try:
@@ -57,7 +63,7 @@ def _check_words(folder: Path, derived: Sequence[Fact], summary: Summary, notes:
     for name, check in ((words.PAGE, words.check_html), (words.PLAIN, words.check_markdown)):
         if (folder / name).is_file():
             try:
-                check((folder / name).read_text(encoding="utf-8"), summary, by_id, notes)
+                check((folder / name).read_text(encoding="utf-8"), summary, by_id, notes, length)
             except UnicodeDecodeError as error:
                 notes.wrong(name, str(error))
 

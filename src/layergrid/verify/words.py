@@ -122,31 +122,33 @@ class _Sentences(HTMLParser):
             self._text.append(data)
 
 
-def check_html(content: str, summary: Summary, facts: Mapping[str, Fact], notes: Notes) -> None:
-    """Each sentence of the page against the facts that it names, and the page against the summary."""
+def check_html(
+    content: str, summary: Summary, facts: Mapping[str, Fact], notes: Notes, length: str = "full"
+) -> None:
+    """Each sentence of the page against the facts that it names, and the page against the summary at its length."""
     reader = _Sentences()
     reader.feed(content)
-    wanted = _wanted(summary)
+    wanted = _wanted(summary, length)
     for line, said, cited in reader.found:
         where = f"{PAGE}, line {line}"
         check_sentence(where, said, cited, facts, notes)
         right = wanted.get(plain(said), [])
         if not right:
-            notes.wrong(where, f"not a sentence of the summary: {plain(said)!r}")
+            notes.wrong(where, f"not a sentence of the summary at the length {length!r}: {plain(said)!r}")
         elif cited not in [one.facts for one in right]:
             notes.wrong(
                 where, f"cites {text.listed(cited) or 'nothing'}, not {text.listed(right[0].facts)}: {plain(said)!r}"
             )
     there = {plain(said) for _, said, _ in reader.found}
-    for where, sentence in sentences(summary):
+    for where, sentence in sentences(summary, length):
         if not where.startswith("caption ") and plain(sentence.text) not in there:
             notes.wrong(PAGE, f"a sentence of {where} is missing: {sentence.text!r}")
 
 
-def _wanted(summary: Summary) -> dict[str, list[Sentence]]:
+def _wanted(summary: Summary, length: str) -> dict[str, list[Sentence]]:
     """Plain text -> the sentences that read so: those on two grids may differ in nothing but the facts they cite."""
     found: dict[str, list[Sentence]] = {}
-    for _, sentence in sentences(summary):
+    for _, sentence in sentences(summary, length):
         found.setdefault(plain(sentence.text), []).append(sentence)
     return found
 
@@ -160,13 +162,15 @@ def unescaped(line: str) -> str:
     return plain(html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown)))
 
 
-def check_markdown(content: str, summary: Summary, facts: Mapping[str, Fact], notes: Notes) -> None:
-    """The sentences of the summary in the Markdown, and what its paragraphs say beyond them."""
+def check_markdown(
+    content: str, summary: Summary, facts: Mapping[str, Fact], notes: Notes, length: str = "full"
+) -> None:
+    """The sentences of the summary at its length in the Markdown, and what its paragraphs say beyond them."""
     lines = [(number, unescaped(line)) for number, line in enumerate(content.splitlines(), 1)]
     whole = "\n".join(line for _, line in lines)
-    wanted = _wanted(summary)
+    wanted = _wanted(summary, length)
     rows = {tuple(unescaped(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]) for line in content.splitlines()}
-    for where, sentence in sentences(summary):
+    for where, sentence in sentences(summary, length):
         said = plain(sentence.text)
         if where.startswith(("caption ", "key figure ")):
             continue
@@ -206,4 +210,4 @@ def _nearest(
 
 def _prose(line: str) -> bool:
     """Whether a line of Markdown holds running text: no table, heading, list, quotation or title of a table."""
-    return bool(line.strip()) and not line.lstrip().startswith(("|", "#", "- ", ">", "**"))
+    return bool(line.strip()) and not line.lstrip().startswith(("|", "#", "- ", ">", "**Table "))
