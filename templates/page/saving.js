@@ -1,5 +1,6 @@
 // Saves a figure as the reader asks: SVG and PNG in light colours with the fonts that they need, the cells as CSV.
-const SIDE_BY_SIDE = 640; // pixels that charts of one figure take before the next goes below
+const SIDE_BY_SIDE = 660; // pixels that charts of one figure take before the next goes below
+const EDGE = 8; // pixels of white around a saved drawing
 const names = (document.querySelector("[data-report]") || { dataset: {} }).dataset.report || "report";
 const called = names.replace(/^.*[/\\]/, "").replace(/\.ya?ml$/i, "").replace(/[^\p{L}\p{N}_.-]+/gu, "-") || "report";
 
@@ -59,22 +60,23 @@ async function drawing(part) { // one chart of a figure as an SVG element in lig
 async function whole(figure) { // all charts of a figure in one SVG, beside each other where they fit
   const parts = await Promise.all(all("[data-chart], .strip", figure).map(drawing));
   const svg = document.createElementNS(SVG, "svg");
-  let x = 0, y = 0, high = 0, width = 0;
+  let x = EDGE, y = EDGE, high = 0, width = 0;
   parts.forEach((part) => {
     const [wide, tall] = ["width", "height"].map((name) => parseFloat(part.getAttribute(name)));
-    if (x && x + wide > SIDE_BY_SIDE) { [x, y, high] = [0, y + high, 0]; }
+    if (x > EDGE && x + wide > SIDE_BY_SIDE) { [x, y, high] = [EDGE, y + high, 0]; }
     part.setAttribute("x", x);
     part.setAttribute("y", y);
     svg.append(part);
     [x, high] = [x + wide, Math.max(high, tall)];
-    width = Math.max(width, x);
+    width = Math.max(width, x + EDGE);
   });
-  Object.entries({ width, height: y + high, viewBox: `0 0 ${width} ${y + high}` }).forEach(([k, v]) => svg.setAttribute(k, v));
+  const height = y + high + EDGE;
+  Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` }).forEach(([k, v]) => svg.setAttribute(k, v));
   const ground = document.createElementNS(SVG, "rect"), style = document.createElementNS(SVG, "style");
   Object.entries({ width: "100%", height: "100%", fill: "#ffffff" }).forEach(([k, v]) => ground.setAttribute(k, v));
   style.textContent = fontsFor(svg);
   svg.prepend(style, ground);
-  return { source: new XMLSerializer().serializeToString(svg), width, height: y + high };
+  return { source: new XMLSerializer().serializeToString(svg), width, height };
 }
 
 async function pixels({ source, width, height }) { // a PNG of two pixels a pixel
