@@ -38,7 +38,9 @@ def apart(a: Results, b: Results, labels: tuple[str, str]) -> Apart:
             lacking.append(f"grid {one.grid.name} holds other quantities, layers or positions in {labels[1]}")
         else:
             sides = {"a": labels[0], "b": labels[1]}
-            lacking += [f"{what} {name} of {one.grid.name} is only in {sides[s]}" for what, name, s in unmatched(one, other)]
+            lacking += [
+                f"{what} {name} of {one.grid.name} is only in {sides[s]}" for what, name, s in unmatched(one, other)
+            ]
             _of_cells(one, other, found, lacking)
             _of_bests(one, other, labels, found, lacking)
     lacking += [f"grid {name} is only in {labels[1]}" for name in theirs]

@@ -75,7 +75,7 @@ def _cut(value: str) -> str:
 
 
 def settings(results: Results) -> Iterator[tuple[str, str]]:
-    """Every setting of a report with its value in words, in order: the spec, the models, the data, the grids, libraries."""
+    """Every setting of a report with its value in words: the spec, models, data, grids, libraries."""
     yield "title", results.title
     yield "spec", results.spec_name
     yield "spec digest", results.spec_digest

@@ -1,4 +1,4 @@
-"""The difference of two grids of the same name as a grid: cells, both sides as maps, nested bests; it writes no words."""
+"""The difference of two grids as a grid: its cells, both sides as maps, their nested bests; it knows no report."""
 
 from __future__ import annotations
 
@@ -58,35 +58,51 @@ def difference(a: GridResult, b: GridResult, labels: tuple[str, str], one_source
     rows = pairing(a, b) if one_source else "the examples come from different sources"
     layers = tuple(one for one in a.grid.layers if one in b.grid.layers)
     positions = tuple(one for one in a.grid.positions if one in b.grid.positions)
-    at = [
-        (i, j, _index(a.grid, layer, position), _index(b.grid, layer, position))
-        for i, layer in enumerate(layers)
-        for j, position in enumerate(positions)
-    ]
-    shape = (len(layers), len(positions))
-    maps = {name: np.full((3, *shape), np.nan) for name in ("difference", "a", "b")}
-    status = np.full(shape, CellStatus.OK.value, dtype="U16")
-    reason = np.full(shape, "", dtype=object)
-    cells = unchanged = 0
-    for i, j, mine, theirs in at:
-        lacking = _lacking((a.grid, b.grid), (mine, theirs), labels)
-        cell = cell_difference(a, b, mine, theirs, rows)
-        cells += math.isfinite(a.grid.value[mine]) or math.isfinite(b.grid.value[theirs])
-        unchanged += float(a.grid.value[mine]) == float(b.grid.value[theirs])
-        for name, triple in zip(("difference", "a", "b"), cell, strict=True):
-            maps[name][:, i, j] = triple
-        if lacking or math.isnan(cell[0][0]):
-            maps["difference"][:, i, j] = np.nan
-            status[i, j], reason[i, j] = lacking or (CellStatus.TOO_FEW.value, "too few examples are in both")
-    grid = _grid(a, b, labels, rows, (layers, positions), maps, status, reason.astype(np.str_))
+    axes = layers, positions
+    found = _cells(a, b, labels, rows, axes)
+    grid = _grid(a, b, labels, rows, axes, found)
     bare = tuple(replace(one, directions=None, control=None) for one in (a, b))
-    counts = tuple(len(set(one.held_out.example_ids)) if one.held_out else
-                   len(one.measured.example_ids) if one.measured else 0 for one in (a, b))  # fmt: skip
     row = (
-        a.grid.name, 0 if isinstance(rows, str) else _examples(rows), *counts, how(rows),
-        rows if isinstance(rows, str) else "", cells, unchanged, a.grid.metric,
+        a.grid.name, 0 if isinstance(rows, str) else _examples(rows), _compared(a), _compared(b), how(rows),
+        rows if isinstance(rows, str) else "", found.valued, found.unchanged, a.grid.metric,
     )  # fmt: skip
     return Made(GridResult(grid, sides=bare), row, nested_difference(a, b, rows))
+
+
+@dataclass
+class _Found:
+    """The cells of a difference while they are filled in."""
+
+    maps: dict[str, Any]  # "difference", "a", "b" -> value, low and high [3, L, P]
+    status: Any  # [L, P]
+    reason: Any
+    valued: int = 0  # cells that hold a value on some side
+    unchanged: int = 0  # of them those with exactly the same value on both
+
+
+def _cells(
+    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str,
+    axes: tuple[tuple[int, ...], tuple[str, ...]],
+) -> _Found:  # fmt: skip
+    """Every cell of the difference, and of both sides."""
+    shape = (len(axes[0]), len(axes[1]))
+    maps = {name: np.full((3, *shape), np.nan) for name in ("difference", "a", "b")}
+    found = _Found(maps, np.full(shape, CellStatus.OK.value, dtype="U16"), np.full(shape, "", dtype=object))
+    for i, layer in enumerate(axes[0]):
+        for j, position in enumerate(axes[1]):
+            mine, theirs = _index(a.grid, layer, position), _index(b.grid, layer, position)
+            lacking = _lacking((a.grid, b.grid), (mine, theirs), labels)
+            cell = cell_difference(a, b, mine, theirs, rows)
+            one, other = float(a.grid.value[mine]), float(b.grid.value[theirs])
+            found.valued += math.isfinite(one) or math.isfinite(other)
+            found.unchanged += one == other
+            for name, triple in zip(maps, cell, strict=True):
+                maps[name][:, i, j] = triple
+            if lacking or math.isnan(cell[0][0]):
+                maps["difference"][:, i, j] = np.nan
+                few = (CellStatus.TOO_FEW.value, "too few examples are in both")
+                found.status[i, j], found.reason[i, j] = lacking or few
+    return found
 
 
 def pairing(a: GridResult, b: GridResult) -> Common | Described | str:
@@ -108,6 +124,12 @@ def how(rows: Common | Described | str) -> str:
     return "rows" if isinstance(rows, Described) else "folds" if rows.alike else "across"
 
 
+def _compared(one: GridResult) -> int:
+    """How many examples a grid compares."""
+    kept = one.held_out or one.measured
+    return 0 if kept is None else len(set(kept.example_ids))
+
+
 def _examples(rows: Common | Described) -> int:
     return rows.examples if isinstance(rows, Common) else len(rows.first.example_ids)
 
@@ -118,7 +140,7 @@ def _index(grid: Grid, layer: int, position: str) -> Index:
 
 def _lacking(grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[str, str]) -> tuple[str, str] | None:
     """Status and reason of a cell that has no value on a side: those of the first side that has none."""
-    found = []
+    found: list[tuple[str, str] | None] = []
     for grid, index in zip(grids, at, strict=True):
         status = str(grid.status[index])
         if status in HAS_VALUE and math.isfinite(grid.value[index]):
@@ -147,7 +169,9 @@ def cell_difference(
     a: GridResult, b: GridResult, mine: Index, theirs: Index, rows: Common | Described | str
 ) -> tuple[Triple, Triple, Triple]:
     """The difference of a cell and both sides, each a value with its bounds."""
-    saved = tuple((float(g.value[at]), float(g.low[at]), float(g.high[at])) for g, at in ((a.grid, mine), (b.grid, theirs)))
+    saved = tuple(
+        (float(g.value[at]), float(g.low[at]), float(g.high[at])) for g, at in ((a.grid, mine), (b.grid, theirs))
+    )
     plain = (saved[1][0] - saved[0][0], math.nan, math.nan)
     if isinstance(rows, str) or math.isnan(plain[0]):
         return plain, saved[0], saved[1]
@@ -216,9 +240,10 @@ def nested_difference(a: GridResult, b: GridResult, rows: Common | Described | s
 
 def _grid(
     a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str,
-    axes: tuple[tuple[int, ...], tuple[str, ...]], maps: dict[str, Any], status: Any, reason: Any,
+    axes: tuple[tuple[int, ...], tuple[str, ...]], found: _Found,
 ) -> Grid:  # fmt: skip
     """The card and arrays of a difference."""
+    maps, status, reason = found.maps, found.status, found.reason.astype(np.str_)
     one = a.grid
     value, low, high = maps["difference"]
     top = np.nanmax(value) if np.isfinite(value).any() else math.nan
@@ -260,9 +285,7 @@ def of_difference(q: Quantity, labels: tuple[str, str]) -> Quantity:
     )  # fmt: skip
 
 
-def _settings(
-    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str
-) -> dict[str, Any]:
+def _settings(a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str) -> dict[str, Any]:
     """What the methods say: how rows are matched and paired."""
     found: dict[str, Any] = {"difference": list(labels), "paired": how(rows), "level": a.grid.level}
     if isinstance(rows, str):
@@ -286,9 +309,9 @@ INTERVALS = {
     "folds": "differences paired on rows, which both reports hold out in the same folds; variance: mean of the folds' "
     "clustered variances of the differences of components (of an AUROC DeLong's placements), times 1/K + 1/(K-1) for K "
     "folds",
-    "across": "the reports hold rows out in folds of their own, so that a row has an influence on the value of either (of "
-    "an AUROC DeLong's placement in its fold, centred); variance: squared sums of the differences of influences over "
-    "the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the interval is rather "
+    "across": "the reports hold rows out in folds of their own, so that a row has an influence on the value of either "
+    "(of an AUROC DeLong's placement in its fold, centred); variance: squared sums of the differences of influences "
+    "over the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the interval is rather "
     "too long",
     "rows": "the differences of the rows, with the estimator of the grids: groups of either report are kept together",
 }

@@ -56,7 +56,7 @@ def common(a: HeldOut, b: HeldOut, metric: str) -> Common | str:
     clusters = joined(a, b, shared)
     splits = []
     for held, rows in zip((a, b), kept, strict=True):
-        target = held.labels if held.target is None else held.target
+        target: stats.Target = held.labels if held.target is None else held.target
         target = target.astype(np.int64) if held.classes else target
         groups = np.array([clusters[held.example_ids[i]] for i in rows])
         splits.append(stats.Split(target[rows], groups, held.folds[rows], judged, held.repeats))
@@ -139,7 +139,9 @@ def described(a: Measured, b: Measured, contrast: bool, level: float, seed: int)
     """The common rows of two grids that describe, or why they cannot be paired."""
     if a.statistic != b.statistic:
         return f"one holds {a.statistic}s and the other {b.statistic}s"
-    repeated = max(Counter(a.example_ids).values(), default=0) > 1 or max(Counter(b.example_ids).values(), default=0) > 1
+    repeated = (
+        max(Counter(a.example_ids).values(), default=0) > 1 or max(Counter(b.example_ids).values(), default=0) > 1
+    )
     shared = set(a.example_ids) & set(b.example_ids)
     if not shared or repeated:
         return "no example is in both" if not shared else "examples stand in several rows"

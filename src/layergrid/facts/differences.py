@@ -41,7 +41,7 @@ def derive(results: Results, seen: Sequence[View], prefixes: Sequence[str], ledg
     ledger.name(KEY, a=names[0], b=names[1], text=f"{names[1]} less {names[0]}", both="in both reports",
                 order="the largest difference first")  # fmt: skip
     _counts(found["counts"], ledger)
-    _agreement(found, names, ledger)
+    _agreement(found, ledger)
     _lone(found["unmatched"], names, ledger)
     views = {view.grid.name: view for view in seen}
     keys = dict(zip((view.grid.name for view in seen), prefixes, strict=True))
@@ -66,14 +66,17 @@ def _counts(rows: Sequence[Row], ledger: Ledger) -> None:
         ledger.add(f"{KEY}.{what.replace(' ', '_')}", "count", forms, value=changed, n=every)
 
 
-def _agreement(found: Mapping[str, Sequence[Row]], names: Sequence[str], ledger: Ledger) -> None:
+def _agreement(found: Mapping[str, Sequence[Row]], ledger: Ledger) -> None:
     """Whether the reports agree in every cell, and how many cells are exactly what they were."""
     cells = sum(int(row["cells"] or 0) for row in found["pairs"])
     same = sum(int(row["unchanged"] or 0) for row in found["pairs"])
     if not cells:
         ledger.add(f"{KEY}.cells", "count", {"None": "The reports have no cell in common"}, value=0, n=0)
         return
-    forms = {"text": text.share(same, cells, "cell", "unchanged"), "count": f"{text.count(same)} of {text.count(cells)}"}
+    forms = {
+        "text": text.share(same, cells, "cell", "unchanged"),
+        "count": f"{text.count(same)} of {text.count(cells)}",
+    }
     if same == cells and not found["unmatched"]:
         forms["alike"] = "the reports agree in every cell"
     elif same == cells:
@@ -94,7 +97,7 @@ def _lone(rows: Sequence[Row], names: Sequence[str], ledger: Ledger) -> None:
     if apart:
         verb = "is" if len(apart) == 1 else "are"
         noun = "grid" if len(apart) == 1 else "grids"
-        shown = f"The {noun} {text.listed(apart)} {verb} in both, but not of one quantity over the same layers and positions"
+        shown = f"The {noun} {text.listed(apart)} {verb} in both, but not of one quantity over the same cells"
         ledger.add(f"{KEY}.apart", "count", {"Text": shown}, value=len(apart))
 
 
@@ -104,7 +107,8 @@ def _pair(row: Row, names: Sequence[str], prefix: str, ledger: Ledger) -> None:
     cells, same = int(row["cells"] or 0), int(row["unchanged"] or 0)
     rows = f"{text.plural(n, 'example')} that both reports compare"
     if n and not n == rows_a == rows_b:
-        rows = f"{text.plural(n, 'example')} in both, of {text.count(rows_a)} in {names[0]} and {text.count(rows_b)} in {names[1]}"
+        rows = f"{text.plural(n, 'example')} in both, "
+        rows += f"of {text.count(rows_a)} in {names[0]} and {text.count(rows_b)} in {names[1]}"
     forms = {
         "text": rows if n else "", "how": PAIRED[str(row["paired"])],
         "why": "" if n else f"The differences have no interval: {text.visible(str(row['why']))}",

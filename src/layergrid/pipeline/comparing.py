@@ -127,4 +127,3 @@ def _sentence(far: comparing.Apart, labels: tuple[str, str], tolerance: float | 
         more = f", and {len(far.lacking) - 5} more" if len(far.lacking) > 5 else ""
         told += f"; not in both: {'; '.join(far.lacking[:5])}{more}"
     return text.visible(told)
-

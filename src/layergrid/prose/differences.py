@@ -28,7 +28,7 @@ def completed(
         abstract=said,
         brief=(said, *(p for p in map(_compared, voices) if p), _changes(whole)),
         key_figures=key_figures(voices, seen, whole),
-        sections=tuple(_section(one, voices, seen, whole) for one in summary.sections),
+        sections=tuple(_section(one, voices, whole) for one in summary.sections),
         captions={**summary.captions, **_captions(voices, whole)},
     )
 
@@ -49,12 +49,12 @@ def abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Par
         said.append(whole.say("{c|None}.", c=f"{KEY}.cells"))
     else:
         for voice, view in list(zip(voices, seen, strict=True))[:IN_ABSTRACT]:
-            said += [one for one in (nested(voice, whole),) if one is not None]
+            said += [one for one in (nested(voice),) if one is not None]
             said += _cells(voice, view)[: 2 if len(voices) == 1 else 1]
     return (*said, *_lone(whole), *_changes(whole))
 
 
-def nested(voice: Voice, whole: Voice) -> Sentence | None:
+def nested(voice: Voice) -> Sentence | None:
     """The nested best in both reports, and what the interval of their difference permits to say."""
     if not voice.has("compared.nested"):
         return None
@@ -120,23 +120,27 @@ def key_figures(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> 
     if whole.has(f"{KEY}.cells", "count"):
         rest.append(KeyFigure(whole.say("{c|count}", c=f"{KEY}.cells"), whole.say("cells unchanged")))
     if whole.has(f"{KEY}.settings", "count"):
-        rest.append(KeyFigure(whole.say("{s|count}", s=f"{KEY}.settings"), whole.say("settings of the reports that are not alike")))
+        rest.append(
+            KeyFigure(
+                whole.say("{s|count}", s=f"{KEY}.settings"), whole.say("settings of the reports that are not alike")
+            )
+        )
     return (*found[: FIGURES - len(rest)], *rest)
 
 
 # ---------------------------------------------------------------- sections and captions
 
 
-def _section(one: Section, voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Section:
+def _section(one: Section, voices: Sequence[Voice], whole: Voice) -> Section:
     """The overview, led by how far the reports agree; the conclusion, led by the differences of nested bests."""
     if one.key == "overview":
         lead = [tuple(_lone(whole)), _changes(whole)]
         for voice in voices:
-            best = nested(voice, whole)
+            best = nested(voice)
             lead.append((*_compared(voice), *([best] if best is not None else [])))
         return replace(one, paragraphs=(*(p for p in lead if p), *one.paragraphs))
     if one.key == "conclusion":
-        found = [nested(voice, whole) for voice in voices]
+        found = [nested(voice) for voice in voices]
         bests = tuple(sentence for sentence in found if sentence is not None)
         return replace(one, paragraphs=(*([bests] if bests else []), *one.paragraphs))
     if one.key == "methods":
@@ -162,6 +166,7 @@ def _captions(voices: Sequence[Voice], whole: Voice) -> dict[str, Paragraph]:
             found[f"{key}.classes"] = (voice.named(voice.say(f"{line}.", c=f"/{KEY}")),)
             found[f"{key}.differences"] = (
                 voice.named(voice.say("Cells whose interval {contrast.sides|leaves}, {c|order}.", c=f"/{KEY}"))
-                if voice.has("contrast.sides") else voice.named(voice.say("{quantity|Name} of single cells.")),
+                if voice.has("contrast.sides")
+                else voice.named(voice.say("{quantity|Name} of single cells.")),
             )
     return found

@@ -17,6 +17,7 @@ from layergrid.render.words import Hypertext
 from layergrid.theme import Theme, faces
 
 MARK = '<meta name="generator" content="layergrid index">'  # by which a page is known to be ours
+ELSE = "font-src data:; img-src data:; base-uri 'none'; form-action 'none'"
 LINKS = 4  # CSV files that an entry links to
 
 
@@ -67,7 +68,11 @@ class Entry:
         if met == every:
             return "expectation met" if every == 1 else f"all {text.words(every)} expectations met"
         missed = every - met
-        return f"{text.counted(missed, 'expectation')} of {text.words(every)} not met" if every > 1 else "expectation not met"
+        return (
+            f"{text.counted(missed, 'expectation')} of {text.words(every)} not met"
+            if every > 1
+            else "expectation not met"
+        )
 
 
 def shades(stops: Sequence[str]) -> tuple[str, ...]:
@@ -97,7 +102,7 @@ def html(entries: Sequence[Entry], theme: Theme) -> str:
     page = env.get_template("index.html.j2").render(
         body=Markup(body),  # noqa: S704 - rendered above by an escaping environment
         css=Markup(css),  # noqa: S704 - made of the theme's checked values, no user text
-        policy=f"default-src 'none'; style-src '{digest(css)}'; font-src data:; img-src data:; base-uri 'none'; form-action 'none'",
+        policy=f"default-src 'none'; style-src '{digest(css)}'; {ELSE}",
         mark=Markup(MARK),  # noqa: S704 - a constant
     )
     return page.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""A map so small that it is a picture: one SVG path a colour, no axes, no text; it knows no page and no theme's colours."""
+"""A map so small that it is a picture: one SVG path a colour, no axes, no text; it knows no page and no theme."""
 
 from __future__ import annotations
 

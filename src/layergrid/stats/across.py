@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layergrid.artifacts import Bools
+from layergrid.artifacts import Bools, Ints
 from layergrid.stats.base import NAN, Array
 from layergrid.stats.kfold import Interval, Scored, Split, quantile
 from layergrid.stats.metrics import AUROC, MACRO_AUROC
@@ -65,7 +65,7 @@ def row_influences(split: Split, scored: Scored) -> Array:
     return np.asarray(found / split.k)
 
 
-def _classes(split: Split, rows: Array) -> list[Bools]:
+def _classes(split: Split, rows: Ints) -> list[Bools]:
     """Which rows of a fold belong to each class; all together for metrics that know none."""
     if split.metric not in (AUROC, MACRO_AUROC):
         return [np.ones(len(rows), dtype=np.bool_)]

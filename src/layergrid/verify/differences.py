@@ -1,18 +1,19 @@
 """Recomputes the differences of two reports from the rows of both, by code of its own; it reads no prose.
 
-A row has an influence on the value of each report: what its fold owes it, over the number of folds. Differences of these
-are summed over the rows that either report groups together, and squared. Where both hold out the same rows in the same
-folds, the folds' own variances of the paired components serve.
+A row has an influence on the value of each report: what its fold owes it, over the number of folds. Differences of
+these are summed over the rows that either report groups together, and squared. Where both hold out the same rows in the
+same folds, the folds' own variances of the paired components serve.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from layergrid import archive
 from layergrid.artifacts import HAS_VALUE, Floats, GridResult, HeldOut, Measured, Results
@@ -24,6 +25,7 @@ from layergrid.verify.numbers import Array, Bounded, same
 from layergrid.verify.problems import RESULTS, Notes
 
 COUNTED = "value of two reports"
+Index = npt.NDArray[np.intp]
 UNKNOWN = Bounded(math.nan, math.nan, math.nan)
 
 
@@ -31,19 +33,17 @@ UNKNOWN = Bounded(math.nan, math.nan, math.nan)
 class Pair:
     """The common rows of two grids: of held-out scores in both reports, or of measured values in one order."""
 
-    held: tuple[HeldOut, HeldOut] | None = None
-    rows: tuple[Array, Array] | None = None  # which of each side's rows they are
-    clusters: Mapping[str, int] | None = None  # example -> cluster
+    held: tuple[HeldOut, ...] = ()
+    rows: tuple[Index, ...] = ()  # which of each side's rows they are
+    clusters: Mapping[str, int] = field(default_factory=dict)  # example -> cluster
     sample: Sample | None = None
 
     @property
     def alike(self) -> bool:
         """Whether rows, folds, groups and labels of both are the same."""
-        if self.held is None:
+        if not self.held:
             return False
-        one, other = (
-            (h.example_ids, h.groups, h.repeats, h.folds.tolist(), _target(h).tolist()) for h in self.held
-        )
+        one, other = ((h.example_ids, h.groups, h.repeats, h.folds.tolist(), _target(h).tolist()) for h in self.held)
         return one == other
 
 
@@ -78,26 +78,29 @@ def _lacks(side: GridResult, at: tuple[int, int]) -> bool:
 
 def check_bests(results: Results, notes: Notes) -> None:
     """The table of nested bests: both, and their differences."""
-    sides = {one.grid.name: one.sides for one in results.grids if one.sides}
+    sides = {one.grid.name: one for one in results.grids if one.sides}
     for table in results.tables:
         for row in table.rows if table.name == "nested" and sides else ():
             found = dict(zip(table.columns, row, strict=True))
-            pair = sides.get(str(found["grid"]), ())
-            right = _nested(*pair) if len(pair) == 2 else (math.nan, math.nan, UNKNOWN)
+            pair = sides.get(str(found["grid"]))
+            right = _nested(pair) if pair else (math.nan, math.nan, UNKNOWN)
             gap = right[2]
             wanted = {"a": right[0], "b": right[1], "difference": gap.value, "low": gap.low, "high": gap.high}
             for column, value in wanted.items():
                 stored = found[column]
                 if not same(stored if isinstance(stored, int | float) else None, value):
-                    notes.wrong(RESULTS, f"nested best of {found['grid']}: {column} is {stored!r}, the rows give {value!r}")
+                    notes.wrong(
+                        RESULTS, f"nested best of {found['grid']}: {column} is {stored!r}, the rows give {value!r}"
+                    )
             notes.counts[COUNTED] += 1
 
 
-def _nested(a: GridResult, b: GridResult) -> tuple[float, float, Bounded]:
+def _nested(result: GridResult) -> tuple[float, float, Bounded]:
+    a, b = result.sides
     values = [math.nan if s.selection is None else s.selection.estimate.value for s in (a, b)]
     plain = Bounded(values[1] - values[0], math.nan, math.nan)
-    pair = common(a, b)
-    if pair.held is None or a.held_out is None or b.held_out is None:
+    pair = common(a, b) if result.grid.settings.get("paired") else Pair()
+    if not pair.held or a.held_out is None or b.held_out is None:
         return values[0], values[1], plain
     scores = (a.held_out.nested, b.held_out.nested)
     if any(np.isnan(one).any() for one in scores):
@@ -117,15 +120,17 @@ def common(a: GridResult, b: GridResult) -> Pair:
     shared = set(one.example_ids) & set(other.example_ids)
     clusters = _clusters(one, other, shared)
     if isinstance(one, HeldOut) and isinstance(other, HeldOut):
-        kept = tuple(np.array([i for i, e in enumerate(h.example_ids) if e in shared], dtype=np.intp) for h in (one, other))
+        kept = tuple(
+            np.array([i for i, e in enumerate(h.example_ids) if e in shared], dtype=np.intp) for h in (one, other)
+        )
         held = tuple(_taken(h, rows) for h, rows in zip((one, other), kept, strict=True))
-        return Pair((held[0], held[1]), (kept[0], kept[1]), clusters) if shared else Pair()
+        return Pair(held, kept, clusters) if shared else Pair()
     if isinstance(one, Measured) and isinstance(other, Measured) and shared:
         order = [e for e in one.example_ids if e in shared]
         rows = [np.array([h.example_ids.index(e) for e in order], dtype=np.intp) for h in (one, other)]
         sample = replace(measured.sample(a.grid, one), groups=tuple(str(clusters[e]) for e in order),
                          positive=one.labels[rows[0]] if a.grid.contrast else None)  # fmt: skip
-        return Pair(None, (rows[0], rows[1]), clusters, sample)
+        return Pair((), tuple(rows), clusters, sample)
     return Pair()
 
 
@@ -133,7 +138,7 @@ def _target(held: HeldOut) -> Array:
     return np.asarray(held.labels if held.target is None else held.target, dtype=np.float64)
 
 
-def _taken(held: HeldOut, rows: Array) -> HeldOut:
+def _taken(held: HeldOut, rows: Index) -> HeldOut:
     """The card of some rows; scores are taken from the whole."""
     return replace(
         held, example_ids=tuple(held.example_ids[i] for i in rows), groups=tuple(held.groups[i] for i in rows),
@@ -142,7 +147,7 @@ def _taken(held: HeldOut, rows: Array) -> HeldOut:
 
 
 def _clusters(one: HeldOut | Measured, other: HeldOut | Measured, shared: set[str]) -> dict[str, int]:
-    """Examples that a chain of groups of either side joins have one number: the smallest spreads until nothing moves."""
+    """Examples that a chain of groups joins have one number: the smallest spreads until nothing moves."""
     order = [e for e in dict.fromkeys(one.example_ids) if e in shared]
     found = {e: i for i, e in enumerate(order)}
     sides = [dict(zip(h.example_ids, h.groups, strict=True)) for h in (one, other)]
@@ -166,14 +171,15 @@ def _cell(
 ) -> tuple[Bounded, Bounded, Bounded]:
     """The difference of a cell, and what it is in either report."""
     first, second = (
-        Bounded(*(float(getattr(s.grid, c)[at]) for c in ("value", "low", "high"))) for s, at in ((a, mine), (b, theirs))
+        Bounded(*(float(getattr(s.grid, c)[at]) for c in ("value", "low", "high")))
+        for s, at in ((a, mine), (b, theirs))
     )
     plain = Bounded(second.value - first.value, math.nan, math.nan)
-    if math.isnan(plain.value) or pair.rows is None:
+    if math.isnan(plain.value) or not pair.rows:
         return plain, first, second
     if pair.sample is not None and a.measured is not None and b.measured is not None:
-        return _of_rows(pair, (a.measured, b.measured), (mine, theirs), (first, second))
-    if pair.held is None or a.held_out is None or b.held_out is None:
+        return _of_rows(pair, pair.sample, (a.measured, b.measured), (mine, theirs), (first, second))
+    if not pair.held or a.held_out is None or b.held_out is None:
         return plain, first, second
     scores = (folds.cell(a.held_out, *mine), folds.cell(b.held_out, *theirs))
     if any(np.isnan(one).any() for one in scores):
@@ -187,34 +193,31 @@ def _cell(
 
 
 def _whole(pair: Pair, one: HeldOut, other: HeldOut) -> bool:
-    return pair.rows is not None and [len(r) for r in pair.rows] == [len(one.example_ids), len(other.example_ids)]
+    return [len(r) for r in pair.rows] == [len(one.example_ids), len(other.example_ids)]
 
 
 def _clustered(held: HeldOut, pair: Pair) -> HeldOut:
-    clusters = pair.clusters or {}
-    return replace(held, groups=tuple(str(clusters[e]) for e in held.example_ids))
+    return replace(held, groups=tuple(str(pair.clusters[e]) for e in held.example_ids))
 
 
 def _of_rows(
-    pair: Pair, both: tuple[Measured, Measured], at: Sequence[tuple[int, int]], saved: tuple[Bounded, Bounded]
+    pair: Pair,
+    sample: Sample,
+    both: tuple[Measured, Measured],
+    at: Sequence[tuple[int, int]],
+    saved: tuple[Bounded, Bounded],
 ) -> tuple[Bounded, Bounded, Bounded]:
-    assert pair.sample is not None
-    assert pair.rows is not None
     one, other = (m.cells[i][rows].astype(np.float64) for m, i, rows in zip(both, at, pair.rows, strict=True))
-    gap = pair.sample.estimate(other - one)
+    gap = sample.estimate(other - one)
     if np.array_equal(one, other, equal_nan=True):
         gap = Bounded(0.0, math.nan, math.nan)
     if [len(r) for r in pair.rows] == [len(m.example_ids) for m in both]:
         return gap, saved[0], saved[1]
-    return gap, pair.sample.estimate(one), pair.sample.estimate(other)
+    return gap, sample.estimate(one), sample.estimate(other)
 
 
-def _of_scores(
-    pair: Pair, scores: Sequence[Floats], metric: str, level: float
-) -> tuple[Bounded, float, float]:
+def _of_scores(pair: Pair, scores: Sequence[Floats], metric: str, level: float) -> tuple[Bounded, float, float]:
     """The second less the first on the common rows, and the values of both."""
-    assert pair.held is not None
-    assert pair.rows is not None
     own = [np.asarray(one, dtype=np.float64)[..., rows] for one, rows in zip(scores, pair.rows, strict=True)]
     if pair.alike:
         split = folds.split(_clustered(pair.held[1], pair), metric)
