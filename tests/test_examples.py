@@ -246,20 +246,22 @@ def test_a_set_without_a_probe_shows_tokens_and_labels_alone():
     assert {t.role for t in tokens(example) if t.said} == {"place"}
 
 
-def test_a_grid_that_describes_shows_own_values_and_ranks_among_the_examples():
+def test_a_grid_that_describes_shows_own_values_with_shades_from_zero_to_the_largest():
     one = described.activation()
     measured, grid = one.measured, one.grid
     shown = only(replace(described.results(one), examples=tuple(drawn(i, example_id=e) for i, e in few(measured))))
-    assert (shown.low, shown.high, shown.quiet) == ("lowest of the examples", "highest", False)
+    assert (shown.low, shown.high, shown.quiet) == ("", "value of the example", False)
+    best = np.where(grid.has_value, grid.value, -np.inf).argmax(axis=0)
+    own = np.stack([measured.cells[layer, j] for j, layer in enumerate(best)])
+    largest = np.nanmax(own)
+    assert [shade for shade, _ in shown.scale] == ["s3", "s4", "s5", "s6"]
+    assert float(shown.scale[-1][1].replace(",", "")) == pytest.approx(largest, abs=0.5)
     for (i, _), example in zip(few(measured), shown.examples, strict=True):
         for score in example.scores:
             j = grid.positions.index(score.position)
-            best = int(np.where(grid.has_value[:, j], grid.value[:, j], -np.inf).argmax())
-            values = measured.cells[best, j]
-            kept = np.isfinite(values)
-            rank = ((values[kept] < values[i]).sum() + ((values[kept] == values[i]).sum() - 1) / 2) / (kept.sum() - 1)
-            assert float(score.shown.replace(",", "")) == pytest.approx(values[i], abs=0.5)
-            assert (score.layers, score.role) == (str(grid.layers[best]), examples.role(rank))
+            assert float(score.shown.replace(",", "")) == pytest.approx(own[j, i], abs=0.5)
+            assert score.layers == str(grid.layers[best[j]])
+            assert score.role == examples.role(0.5 + 0.5 * own[j, i] / largest)
         assert example.score == ""
     assert "own values in the grid" in shown.words
 

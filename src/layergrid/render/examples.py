@@ -78,8 +78,9 @@ class Shown:
 
     title: str  # for several of these: "tiny, sums"; else empty
     words: str  # who they are and what the numbers mean
-    low: str  # what a score of 0 says; empty: there are no scores
-    high: str
+    low: str  # what the first shade says
+    high: str  # what the last one says; empty: there are no numbers
+    scale: tuple[tuple[str, str], ...]  # shades with their numbers, some empty
     quiet: bool  # some position is at chance
     examples: tuple[Example, ...]
 
@@ -124,7 +125,16 @@ class _Set:
         """All of it as plain values."""
         words = [self._who(), *(self.read.words() if self.read is not None else ())]
         low, high = (self.read.low, self.read.high) if self.read is not None else ("", "")
-        return Shown(title, " ".join(words), low, high, bool(self.quiet), tuple(map(self._example, self.found)))
+        shown = tuple(map(self._example, self.found))
+        return Shown(title, " ".join(words), low, high, self._scale(), bool(self.quiet), shown)
+
+    def _scale(self) -> tuple[tuple[str, str], ...]:
+        """The shades that occur, with the numbers of the first, the middle and the last."""
+        if self.read is None:
+            return ()
+        first, middle, last = self.read.ends
+        every = [(f"s{k}", {0: first, 3: middle, 6: last}.get(k, "")) for k in range(7)]
+        return tuple(every if self.read.two_sided else every[3:])
 
     def _who(self) -> str:
         first = self.found[0]

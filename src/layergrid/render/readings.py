@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layergrid import placements, text
-from layergrid.artifacts import DataCard, GridResult, Measured
+from layergrid.artifacts import DataCard, Floats, GridResult, Measured
 from layergrid.facts.view import View
 from layergrid.placements import Placements
 
@@ -34,8 +34,10 @@ class Reading:
 class Readings(ABC):
     """One grid's word on the examples of one model's answers to one data set."""
 
-    low: str  # what the shades at either end say
+    low: str  # what the shades at either end say; empty: nothing
     high: str
+    ends: tuple[str, str, str] = ("0", "0.5", "1")  # the numbers of the first, the middle and the last shade
+    two_sided: bool = True  # False: no number is below the middle
     at: Mapping[str, Mapping[str, Reading]]  # position -> example -> reading; of positions that tell something
     quiet: tuple[str, ...] = ()  # positions whose probe is at chance
 
@@ -154,30 +156,30 @@ class Scores(Readings):
 
 
 class Values(Readings):
-    """Own values of examples, in the layer of each position's highest cell, with their rank among the examples."""
+    """Own values of examples, in the layer of each position's highest cell; shades go from zero to the largest."""
 
-    low, high = "lowest of the examples", "highest"
+    low = ""
 
     def __init__(self, result: GridResult, measured: Measured) -> None:
         super().__init__(result)
-        self.measured = measured
         self.rows = {example: i for i, example in enumerate(measured.example_ids)}
-        self.digits = View(result).digits
-        self.at = {name: found for j, name in enumerate(result.grid.positions) if (found := self._readings(j))}
+        found = {name: _own(result, measured, j) for j, name in enumerate(result.grid.positions)}
+        values = np.concatenate([column for column, _ in found.values()])
+        values = values[np.isfinite(values)]
+        self.bound = float(np.abs(values).max(initial=0.0)) or 1.0
+        self.two_sided = bool((values < 0).any())
+        self.high = result.grid.quantity.unit or "value of the example"
+        digits = View(result).digits
+        self.ends = (text.number(-self.bound, digits), "0", text.number(self.bound, digits))
+        self.at = {name: self._readings(*one, digits) for name, one in found.items() if np.isfinite(one[0]).any()}
 
-    def _readings(self, position: int) -> dict[str, Reading]:
-        grid = self.result.grid
-        column = grid.value[:, position] * (-1 if grid.quantity.higher_is == "less" else 1)
-        column = np.where(grid.has_value[:, position], np.abs(column) if grid.contrast else column, -np.inf)
-        if not np.isfinite(column).any():
-            return {}
-        layer = int(column.argmax())
-        values = np.asarray(self.measured.cells[layer, position], dtype=np.float64)
-        ranks = placements.rank(values, np.zeros(len(values), dtype=np.int64))
+    def _readings(self, values: Floats, layer: int, digits: int) -> dict[str, Reading]:
         return {
-            example: Reading(float(ranks[i]), text.number(float(values[i]), self.digits), str(grid.layers[layer]))
+            example: Reading(
+                0.5 + 0.5 * float(values[i]) / self.bound, text.number(float(values[i]), digits), str(layer)
+            )
             for example, i in self.rows.items()
-            if np.isfinite(ranks[i])
+            if np.isfinite(values[i])
         }
 
     def words(self) -> Iterable[str]:
@@ -185,8 +187,8 @@ class Values(Readings):
         end = "lowest" if self.result.grid.quantity.higher_is == "less" else "highest"
         cell = "cell farthest from zero" if self.result.grid.contrast else f"{end} cell"
         yield (
-            f"Numbers are the example's own values in the grid {self.name}, in the layer of each position's {cell} "
-            "(in brackets); shades are their ranks among the compared examples."
+            f"Numbers are the example's own values in the grid {self.name}, in the layer of each position's {cell}, "
+            "in brackets."
         )
 
     def of(self, example: str) -> str:
@@ -196,6 +198,17 @@ class Values(Readings):
     def compared(self, example: str) -> bool:
         """Whether an example has values."""
         return example in self.rows
+
+
+def _own(result: GridResult, measured: Measured, position: int) -> tuple[Floats, int]:
+    """The examples' values [n] at a position in the layer of its highest cell, and that layer; NaN without one."""
+    grid = result.grid
+    column = grid.value[:, position] * (-1 if grid.quantity.higher_is == "less" else 1)
+    column = np.where(grid.has_value[:, position], np.abs(column) if grid.contrast else column, -np.inf)
+    if not np.isfinite(column).any():
+        return np.full(len(measured.example_ids), np.nan), 0
+    layer = int(column.argmax())
+    return np.asarray(measured.cells[layer, position], dtype=np.float64), grid.layers[layer]
 
 
 def some(names: Iterable[str]) -> str:
