@@ -311,7 +311,7 @@ INTERVALS = {
     "folds",
     "across": "the reports hold rows out in folds of their own, so that a row has an influence on the value of either "
     "(of an AUROC DeLong's placement in its fold, centred); variance: squared sums of the differences of influences "
-    "over the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the interval is rather "
-    "too long",
+    "over the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the interval "
+    "is rather too long",
     "rows": "the differences of the rows, with the estimator of the grids: groups of either report are kept together",
 }
