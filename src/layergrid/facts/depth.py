@@ -14,6 +14,7 @@ from layergrid.facts.view import Index, View
 PARTS = 3  # parts of the depth whose ranges are told
 LEAST = 6  # layers that this needs
 LEADERS = 3  # leading positions, or sets of them, that are named
+RUNS = 4  # runs of layers that are told one by one
 TOGETHER = 3  # positions that lead a layer together and are named
 
 
@@ -59,7 +60,7 @@ def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
         return
     named.sort(key=lambda columns: led[columns][0])
     names = {c: text.listed(view.shown(j) for j in c) for c in named}
-    parts = [f"{names[c]} in {text.layers([view.grid.layers[i] for i in led[c]])}" for c in named]
+    parts = [f"{names[c]} in {_where(view, led[c])}" for c in named]
     told = sum(len(led[c]) for c in named)
     joint = (text.listed if all(len(c) == 1 for c in named) else "; ".join)(parts)
     clause = f"the {view.extreme} value of a layer stands at {joint}{_rest(view, led, told, len(rows))}"
@@ -68,6 +69,12 @@ def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
     forms = {"text": clause, "Text": text.capital(clause)}
     cells = [view.point((i, j)) for c in named for i in led[c] for j in c]
     ledger.add("leaders", "leaders", forms, cells=cells, value=told, n=len(rows), relation=view.extreme)
+
+
+def _where(view: View, rows: list[int]) -> str:
+    """Layers in few runs, or how many they are."""
+    layers = [view.grid.layers[i] for i in rows]
+    return text.layers(layers) if len(text.runs(layers)) <= RUNS else text.counted(len(rows), "layer")
 
 
 def _rest(view: View, led: dict[tuple[int, ...], list[int]], told: int, layers: int) -> str:

@@ -75,10 +75,12 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
     e = cell(view, index)
     position = view.shown(index[1])
     rows = [view.grid.layers[i] for i, j in same if j == index[1]]
-    layers, several = text.layers(rows), len(rows) > 1
+    holders = _holders(view, same)
+    layers, several = text.layers(rows), len(rows) > 1 or len({j for _, j in same}) > 1
     the = "the only cell" if int(view.ok[:, columns].sum()) == 1 else f"the {view.called(columns, several)}"
     forms = cell_forms(view, e) | {
         "position": position,
+        "holders": holders,
         "layers": layers,
         "where": f"{position} in {layers}",
         "the": the,
@@ -90,6 +92,20 @@ def _peak(view: View, columns: Sequence[int], key: str, ledger: Ledger) -> Index
     }
     ledger.add(f"{key}.peak", "peak", forms, cells=view.points(same), value=e.value, low=e.low, high=e.high, n=e.n)
     return index
+
+
+def _holders(view: View, same: Sequence[Index]) -> str:
+    """Positions that hold equal highest cells in the same layers, or how many do; empty where there is one."""
+    columns = sorted({j for _, j in same})
+    if len(columns) < 2:
+        return ""
+    rows = {j: [i for i, c in same if c == j] for j in columns}
+    listed = text.listed(view.shown(j) for j in columns)
+    named = listed if len(columns) <= FOLLOWING else text.counted(len(columns), view.noun)
+    runs = {j: text.layers([view.grid.layers[i] for i in rows[j]]) for j in columns}
+    if len(set(runs.values())) == 1:
+        return f"{named} hold the highest cells in {runs[columns[0]]}".replace("highest", view.extreme)
+    return f"{named} hold equal {view.extreme} cells"
 
 
 def _position(view: View, j: int, key: str, ledger: Ledger) -> None:

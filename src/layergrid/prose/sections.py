@@ -198,7 +198,8 @@ def _loud(voice: Voice, grid: Grid, group: Group) -> Paragraph:
     ranked = voice.get(f"{key}.ranked")
     if ranked is not None:
         others = [_key(position) for _, position in ranked.cells]
-    beside = [k for k in others if k != top]
+    level = {_key(position) for _, position in voice.facts[voice.identifier(f"{key}.peak")].cells}
+    beside = [k for k in others if k not in level]
     loud = [grid.positions[j] for j in group.columns if voice.has(f"{_key(grid.positions[j])}.peak")]
     if alone.compared(voice, loud):
         said.extend([*alone.followers(voice, loud), *_silent(voice, beside)])
@@ -236,6 +237,8 @@ def _top(voice: Voice, key: str, top: str, members: int) -> Sentence:
     keys = {"p": f"{key}.peak", "band": f"{top}.band", "g": key}
     if unique and voice.has("highest", "superlative") and voice.has("nested"):
         head = "{quantity|Subject} are {highest|superlative} at {p|position}: {p} in {p|layers}"
+    elif voice.has(f"{key}.peak", "holders"):
+        return voice.say("Of {g|label}, {p|holders}: {p}.", **keys)
     elif members > 1:
         head = "Of {g|label}, {p|position} holds {p|the}: {p} in {p|layers}"
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ POSITIONS = "paired difference of positions"  # of those that compare the best l
 GRIDS = "paired difference of grids"  # of those that compare the nested bests of two grids
 REFERENCE = "paired reference"  # of those that compare a cell with its value in a reference
 REFERENCES = "paired references"  # of those that count the cells above, below, or not told from a reference
+MEAN = "mean of cells"  # of those that give the mean of a set of cells
+MEANS = "paired means"  # of those that compare two such sets, which they name
 Gaps = dict[GridPoint, Bounded]  # each cell less its value in a reference
 RELATIONS = {"above": 1, "below": -1, "cannot be told from": 0}
 
@@ -30,6 +32,7 @@ def check(results: Results, derived: Sequence[Fact], where: str, notes: Notes) -
     grids = {r.grid.name: r for r in results.grids}
     bests = {f"{prefix}.nested": r for prefix, r in zip(prefixes(results), results.grids, strict=True)}
     known: dict[tuple[str, str], Gaps] = {}
+    by_id = {fact.id: fact for fact in derived}
     for fact in derived:
         if fact.rule == GRIDS:
             _check_grids(fact, [bests.get(one) for one in fact.of], where, notes)
@@ -38,7 +41,7 @@ def check(results: Results, derived: Sequence[Fact], where: str, notes: Notes) -
             continue
         if fact.rule == REFERENCES and result.measured is not None:
             _check_count(fact, result, result.measured, known, where, notes)
-        elif (gap := _recomputed(fact, result)) is not None:
+        elif (gap := _of_sets(fact, result, by_id) or _recomputed(fact, result)) is not None:
             scale = 0.0 if result.measured is None else described.largest(result.measured.cells)
             _agree(fact, gap, "held-out scores" if result.measured is None else "rows", scale, where, notes)
 
@@ -65,6 +68,16 @@ def _recomputed(fact: Fact, result: GridResult) -> Bounded | None:
         name = _reference(fact, result, result.measured)
         return None if name is None else _beside(result, result.measured, name, fact.cells[0])
     return None
+
+
+def _of_sets(fact: Fact, result: GridResult, by_id: Mapping[str, Fact]) -> Bounded | None:
+    """The mean of a set of cells in each row, or that of one set less that of another; None of any other fact."""
+    measured = result.measured
+    if measured is None or fact.rule not in {MEAN, MEANS} or (fact.rule == MEAN and fact.low is None):
+        return None
+    sets = [by_id[one].cells for one in fact.of] if fact.rule == MEANS else [fact.cells]
+    rows = [sum(_rows(result, measured.cells, cell) for cell in cells) / len(cells) for cells in sets]
+    return described.sample(result.grid, measured).estimate(rows[0] - (rows[1] if len(rows) > 1 else 0.0))
 
 
 def _from_scores(fact: Fact, result: GridResult, held: HeldOut) -> Bounded:
