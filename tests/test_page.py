@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +99,14 @@ def test_the_contents_stand_at_the_side_or_fold_away_at_the_top(browser, report)
     assert browser.value("document.querySelector('.top a[href=\"#methods\"]').getBoundingClientRect().height") >= 24
     browser.value("document.querySelector('.top a[href=\"#methods\"]').click()")
     browser.until("!document.querySelector('details.contents').open")
+
+
+def test_every_entry_of_the_contents_leads_somewhere_and_every_section_has_one(browser, every):
+    browser.open(every)
+    dead = "[...document.querySelectorAll('.contents a')].filter(a => !document.getElementById(a.hash.slice(1))).length"
+    assert browser.value(dead) == 0
+    sections = set(browser.value("[...document.querySelectorAll('main > section[id]')].map(s => s.id)"))
+    assert sections <= set(browser.value("[...document.querySelectorAll('.side a')].map(a => a.hash.slice(1))"))
 
 
 def test_frames_that_scroll_can_be_reached_by_keyboard_and_have_a_name(browser, report):
@@ -207,3 +217,12 @@ def test_a_page_of_twelve_maps_of_33_layers_and_25_positions_is_small():
     whole = told(results)
     assert whole.count("data-chart=") == 24
     assert len(whole.encode("utf-8")) < 1_200_000
+
+
+def test_pages_packed_by_another_build_of_zlib_are_the_same_page(results):
+    source = told(results)
+    block = re.search(r'(id="data-charts">)([^<]*)<', source)
+    packed = base64.b64encode(zlib.compress(zlib.decompress(base64.b64decode(block[2])), 1)).decode()
+    other = source.replace(block[2], packed)
+    assert other != source
+    assert page.opened(other) == page.opened(source)

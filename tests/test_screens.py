@@ -121,7 +121,7 @@ if __name__ == "__main__":
         eye, made = Browser(), written(Path(scratch))
         for each in SHOTS:
             for mode in MODES:
-                kept = shot(eye, made, each, mode, Path(scratch)).quantize(96)
+                kept = shot(eye, made, each, mode, Path(scratch)).quantize(256, kmeans=3)
                 kept.save(GOLDEN / name(each, mode), optimize=True)
                 sys.stdout.write(f"{name(each, mode)}\n")
         eye.close()

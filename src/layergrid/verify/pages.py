@@ -9,6 +9,7 @@ from pathlib import Path
 
 from layergrid import render, text
 from layergrid.kinds import BuildError
+from layergrid.render.page import opened
 from layergrid.verify.problems import Notes
 
 MANIFEST = "manifest.json"
@@ -24,7 +25,7 @@ def check_documents(folder: Path, drawn: Mapping[str, str], notes: Notes) -> Non
             continue
         found = path.read_text(encoding="utf-8")
         notes.counts["document"] += 1
-        if found == wanted:
+        if found == wanted or opened(found) == opened(wanted):  # packed by another build of zlib
             continue
         there, here = found.split("\n"), wanted.split("\n")
         pairs = zip(there, here, strict=False)
