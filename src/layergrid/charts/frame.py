@@ -17,11 +17,13 @@ from layergrid.kinds import BadInput
 from layergrid.theme import Theme, faces
 
 WIDTH = 634  # pixels at 96 dpi: the column of an A4 page
+WIDE = 896  # pixels: what a landscape page of A4 and of Letter holds
 TOP = 26  # above the plot: the colour bar's title
 LEFT = 42  # layer numbers and their title
 BAR_GAP, BAR, BAR_LABELS = 14, 11, 32
-WIDEST_MAP = 336  # beside a profile
+WIDEST_MAP, WIDER_MAP = 336, 596  # beside a profile, on an upright page and on a landscape one
 BESIDE_MOST, BAND_MOST = 30, 72  # positions that leave room for a profile beside them; that stand in one band
+ACROSS_MOST = 64  # positions that have labels of full size beside a profile on a landscape page
 BANDS_HEIGHT, BAND_LEAST, BAND_GAP = 420, 3.2, 14  # pixels: all bands of cells; a layer in them; between bands
 PITCH = 9.2  # pixels of a layer where each has a number
 TALLEST, DEEPEST = 420, 840  # pixels: a plot where each layer has a number; one of many positions, down the page
@@ -144,7 +146,7 @@ class Frame:
         n = max(1, len(self.grid.positions))
         if self.transpose:
             return min(17.0 if n > 1 else 40.0, DEEPEST / n)
-        widest = WIDTH - LEFT - self.right if self.alone else WIDEST_MAP
+        widest = WIDTH - LEFT - self.right if self.alone else WIDER_MAP if self.wide else WIDEST_MAP
         return min(26.0 if self.grid.text_of else 36.0, widest / self.per)
 
     @cached_property
@@ -176,9 +178,15 @@ class Frame:
         return BAR_GAP + BAR + BAR_LABELS
 
     @property
+    def wide(self) -> bool:
+        """Whether map and profile stand side by side across a landscape page: no column bears so many positions."""
+        upright = not self.transpose and not self.grid.text_of
+        return upright and BESIDE_MOST < len(self.grid.positions) <= ACROSS_MOST
+
+    @property
     def alone(self) -> bool:
         """Whether the map takes the whole width, so that its profile stands below instead of beside it."""
-        return self.transpose or len(self.grid.positions) > BESIDE_MOST or bool(self.grid.text_of)
+        return self.transpose or bool(self.grid.text_of) or len(self.grid.positions) > ACROSS_MOST
 
     @cached_property
     def names(self) -> list[str]:

@@ -12,7 +12,7 @@ from layergrid.artifacts import Facet, Figure, Grid, Results
 from layergrid.charts import colourbar, lines, names
 from layergrid.charts import frame as shared
 from layergrid.charts import scale as scales
-from layergrid.charts.frame import TOP, WIDTH, Frame
+from layergrid.charts.frame import TOP, WIDE, WIDTH, Frame
 from layergrid.charts.lines import Plot
 from layergrid.kinds import BadInput, ChartKind
 from layergrid.theme import Theme, faces
@@ -113,7 +113,7 @@ def _left(sizes: Frame, theme: Theme) -> int:
 
 def _plot_width(sizes: Frame) -> int:
     """Beside the map where it leaves room, else across the page below it."""
-    free = WIDTH - (0 if sizes.alone else sizes.total + 6)
+    free = (WIDE if sizes.wide else WIDTH) - (0 if sizes.alone else sizes.total + 6)
     return min(420, max(150, free - AXIS - RIGHT))
 
 

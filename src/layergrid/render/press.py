@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,6 +70,8 @@ class Press:
             for one in attached
         ]  # fmt: skip
         with _inside():  # what a document attaches is read only now
+            with warnings.catch_warnings():  # WeasyPrint leaves the file of its colour profile open
+            warnings.simplefilter("ignore", ResourceWarning)
             found: bytes = made.write_pdf(pdf_variant=self.variant, attachments=files, finisher=_finish)
         return found
 

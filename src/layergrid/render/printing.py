@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from markupsafe import Markup
 
@@ -24,7 +27,7 @@ def pdf(content: Content, paper: str, standard: str = "tagged") -> bytes:
     on the next page where even that does not help. Raises BuildError where it asks for anything outside itself.
     """
     figures = [f for block in content.blocks for f in block.figures]
-    with ThreadPoolExecutor(1) as beside:  # Vega draws while style sheets are read and pages are laid out
+    with _in_one_go(), ThreadPoolExecutor(1) as beside:  # Vega draws while style sheets are read and pages are laid out
         coming = [beside.submit(svg, f) for f in figures]
         sizes = Sizes(paper, content.blocks, frozenset(block.number for block in content.first))
         sheets = (faces.print_css(BUNDLED), styles(content, paper), listing.labels(content))
@@ -32,7 +35,19 @@ def pdf(content: Content, paper: str, standard: str = "tagged") -> bytes:
         first = html(content, sizes, whole=False)
         fitting = (scale for scale in FIRST if len(press.laid_out(first, sizes.css(scale)).pages) == 1)
         made = press.laid_out(html(content, sizes), sizes.css(next(fitting, 1.0)))
-    return press.written(made, attaching.grids(content.results) if standard == "archive" else ())
+        return press.written(made, attaching.grids(content.results) if standard == "archive" else ())
+
+
+@contextmanager
+def _in_one_go() -> Iterator[None]:
+    """Without collections of garbage, which go through all boxes of a layout again and again and find none."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def html(content: Content, sizes: Sizes, whole: bool = True) -> str:

@@ -14,6 +14,7 @@ PAPERS = {"A4": (210.0, 297.0), "Letter": (215.9, 279.4)}  # mm
 TOP, SIDE, BOTTOM = 19.0, 21.0, 17.0  # mm: the margins
 COLUMN = 634  # pixels: the narrowest column, that of A4
 CAPTION, LINE = 7.7 * 96 / 72, 1.45  # pixels; lines
+HEADING = 28  # pixels: the heading that the first of further figures stands under
 FIRST = (1.0, 0.92, 0.84, 0.76)  # of the first page's charts, tried in turn until it holds them
 
 
@@ -43,7 +44,7 @@ class Sizes:
         beside = across <= room or (not landscape and block.number in self.wide)
         drawn = max((f.height for f in block.figures), default=1)
         drawn = drawn if beside else sum(f.height for f in block.figures)
-        free = high - self._caption(block, room) - 2
+        free = high - self._caption(block, room) - HEADING - 2
         return min(1.0, room / (across if beside else widest), free / max(1, drawn))
 
     def _caption(self, block: Block, room: float) -> float:
