@@ -24,7 +24,7 @@ from layergrid.verify.measured import named
 from layergrid.verify.numbers import Array, Bounded, same
 from layergrid.verify.problems import RESULTS, Notes
 
-COUNTED = "value of two reports"
+COUNTED = "report difference"
 Index = npt.NDArray[np.intp]
 UNKNOWN = Bounded(math.nan, math.nan, math.nan)
 
