@@ -24,7 +24,7 @@ def grid(values, low=None, high=None, **more):
     """A grid of these values, whose quantity has these bounds and no chance level."""
     value = np.atleast_2d(np.asarray(values, float))
     one = synthetic.grid_result(layers=1, positions=("last_q",), n=60).grid
-    quantity = replace(one.quantity, low=low, high=high, chance=None, **more.pop("quantity", {}))
+    quantity = replace(one.quantity, **{"low": low, "high": high, "chance": None, **more.pop("quantity", {})})
     same = np.full(value.shape, np.nan)
     return replace(
         one, quantity=quantity, value=value, low=same, high=same, n=np.ones(value.shape, int), p_adjusted=same,
@@ -63,14 +63,22 @@ def test_a_contrast_has_equal_ends_around_zero_and_two_sides_of_colour():
     assert found.stop(0.0) == "#f7f7f7"
 
 
-def test_sequential_blues_are_the_scheme_where_no_value_lies_well_across_zero():
-    assert scale.of(described.activation().grid, PAPER, "", None).stops == PAPER.scheme("blues")
-    assert scale.of(grid([-0.02, 0.9], -1.0, 1.0), PAPER, "", None).stops == PAPER.scheme("blues")
+def test_a_scheme_of_one_side_is_taken_where_no_value_lies_well_across_zero():
+    assert scale.of(described.activation().grid, PAPER, "", None).stops == PAPER.scheme("cividis")
+    assert scale.of(grid([-0.02, 0.9], -1.0, 1.0), PAPER, "", None).stops == PAPER.scheme("cividis")
+
+
+def test_a_quantity_tells_which_scheme_of_the_theme_it_takes_and_no_kind_does():
+    chance = scale.of(grid([0.5, 0.9], 0.0, 1.0, quantity={"chance": 0.5}), PAPER, "", None)
+    attention = scale.of(grid([0.0, 0.3], 0.0, 1.0, quantity={"family": "attention"}), PAPER, "", None)
+    other = scale.of(grid([0.0, 0.3], 0.0, 1.0), PAPER, "", None)
+    found = [PAPER.scheme(name) for name in ("blues", "ylorbr", "cividis")]
+    assert [chance.stops, attention.stops, other.stops] == found
 
 
 def test_where_less_is_more_of_the_claim_low_values_take_the_strong_colours_unless_a_scheme_is_named():
     rank = grid([1.0, 40_000.0], 1.0, 50_257.0, quantity={"higher_is": "less"})
-    assert scale.of(rank, PAPER, "", None).stops == PAPER.scheme("blues")[::-1]
+    assert scale.of(rank, PAPER, "", None).stops == PAPER.scheme("cividis")[::-1]
     assert scale.of(rank, PAPER, "blues", None).stops == PAPER.scheme("blues")
 
 

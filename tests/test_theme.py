@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pypdf
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layergrid import resources, theme
+import words
+from layergrid import render, resources, theme
 from layergrid.kinds import BadInput
 from layergrid.theme import faces
 
@@ -73,7 +82,7 @@ def test_every_light_colour_has_exactly_one_dark_one():
         (lambda t: t["colours"].update(ink=["#fff", "#000"]), "mine.yaml: colours.ink: expected 2 colours"),
         (lambda t: t["colours"].update(inc=["#ffffff", "#000000"]), "mine.yaml: colours: unknown inc"),
         (lambda t: t["sizes"].update(text="large"), "mine.yaml: sizes.text: expected a number"),
-        (lambda t: t["faces"].update(text='x"; } body {'), "mine.yaml: faces.text: expected the name of a font"),
+        (lambda t: t["faces"].update(text='x"; } body {'), "mine.yaml: faces.text: the font"),
         (lambda t: t["schemes"]["blues"]["dark"].pop(), "mine.yaml: schemes.blues: light and dark"),
         (lambda t: t.clear(), "mine.yaml: name, faces, sizes, colours and schemes missing"),
     ],
@@ -177,3 +186,166 @@ def test_the_scheme_of_two_sides_has_them_alike_around_the_ground(mode):
     for side in sides:
         assert side == sorted(side, reverse=mode == 1)
     assert all(abs(a - b) < 0.12 for a, b in zip(*sides, strict=True))
+
+
+# ---------------------------------------------------------------- the themes that ship
+
+THEMES = ("paper", "safe", "screen")
+LINES = ("accent", "soft", "counter", "muted")  # of profiles
+SEEN = {  # of linear RGB, by those who lack a cone: Machado, Oliveira & Fernandes 2009, severity 1.0
+    "all cones": np.eye(3),
+    "no long": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                         [-0.003882, -0.048116, 1.051998]]),
+    "no middle": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                           [-0.011820, 0.042940, 0.968881]]),
+    "no short": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                          [0.004733, 0.691367, 0.303900]]),
+}  # fmt: skip
+TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+                   [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
+WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
+
+
+def lab(colour: str, seen: str) -> np.ndarray:
+    """CIELAB of "#rrggbb" as it is seen."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    x = TO_XYZ @ np.clip(SEEN[seen] @ linear, 0, 1) / WHITE
+    f = np.where(x > 216 / 24389, np.cbrt(x), (24389 / 27 * x + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def apart(a: str, b: str, seen: str) -> float:
+    """The difference of two colours as they are seen: delta E of 1976, of which about 2.3 is just seen."""
+    return float(np.linalg.norm(lab(a, seen) - lab(b, seen)))
+
+
+def test_the_themes_that_ship_are_these_and_say_what_they_are_for():
+    assert tuple(theme.known()) == THEMES
+    assert all(theme.known().values())
+    assert [theme.load(name).name for name in THEMES] == list(THEMES)
+
+
+@pytest.mark.parametrize("seen", SEEN)
+@pytest.mark.parametrize("name", THEMES)
+def test_neighbouring_stops_of_every_scheme_stay_apart_for_every_colour_vision(name, seen):
+    for scheme, modes in theme.load(name).schemes.items():
+        for stops in modes:
+            assert min(apart(a, b, seen) for a, b in itertools.pairwise(stops)) > 6, (scheme, stops[0])
+            lightness = [lab(stop, seen)[0] for stop in stops]
+            if scheme == "rdbu":
+                middle = len(stops) // 2
+                sides = lightness[: middle + 1], lightness[middle:][::-1]
+                assert all(side == sorted(side) or side == sorted(side, reverse=True) for side in sides)
+                assert min(apart(stops[k], stops[-1 - k], seen) for k in range(middle - 1)) > 20
+            else:
+                assert lightness in (sorted(lightness), sorted(lightness, reverse=True)), scheme
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("seen", SEEN)
+@pytest.mark.parametrize("name", THEMES)
+def test_lines_of_profiles_stay_apart_from_each_other_and_from_the_ground_for_every_colour_vision(name, seen, mode):
+    colours = getattr(theme.load(name), mode)
+    for a, b in itertools.combinations((*LINES, "paper"), 2):
+        assert apart(colours[a], colours[b], seen) > 12, (a, b)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", THEMES)
+def test_every_theme_is_readable_in_both_modes(name, mode):
+    colours = getattr(theme.load(name), mode)
+    for role in ("ink", "secondary", "accent", "muted_ink", "accent_ink", "counter_ink"):
+        assert contrast(colours[role], colours["paper"]) >= 4.5, role
+    for role in ("accent", "counter", "muted"):
+        assert contrast(colours[f"{role}_ink"], colours[f"{role}_tint"]) >= 4.5, role
+        assert contrast(colours[role], colours["paper"]) >= 3.0, role
+
+
+def test_the_lines_of_the_safe_theme_are_those_of_okabe_and_ito():
+    okabe_ito = {"#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"}
+    safe = theme.load("safe")
+    for mode in (safe.light, safe.dark):
+        used = {mode[role] for role in LINES}
+        assert used <= okabe_ito
+        assert len(used) == 4
+
+
+def test_cividis_stands_where_a_family_has_no_scheme_of_its_own():
+    shown = theme.load("paper")
+    assert shown.families == {"chance": "blues", "attention": "ylorbr", "two_sided": "rdbu", "other": "cividis"}
+    assert (shown.scheme("cividis")[0], shown.scheme("cividis")[-1]) == ("#00224e", "#fee838")
+    assert set(theme.load("safe").families.values()) == {"cividis", "rdbu"}
+
+
+def test_a_theme_may_extend_one_that_ships_and_give_only_what_differs():
+    mine = theme.parse({"name": "mine", "extends": "paper", "colours": {"accent": ["#7a1f5c", "#f0a8d8"]}}, "mine.yaml")
+    paper = theme.load("paper")
+    assert (mine.light["accent"], mine.dark["accent"]) == ("#7a1f5c", "#f0a8d8")
+    assert {**mine.light, "accent": ""} == {**paper.light, "accent": ""}
+    assert (mine.faces, mine.schemes, mine.families) == (paper.faces, paper.schemes, paper.families)
+    assert theme.parse({"name": "large", "extends": "screen"}, "x").sizes == theme.load("screen").sizes
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"extends": "papper"}, "mine.yaml: extends: there is no theme 'papper'"),
+        ({"extends": ["paper"]}, "mine.yaml: extends: expected the name of a theme that ships"),
+        ({"families": {"chanc": "blues"}}, "families: unknown chanc; known are chance, attention"),
+        ({"families": {"chance": "blue"}}, "families.chance: no scheme 'blue', only blues, cividis"),
+        ({"colours": {"inc": ["#000000", "#ffffff"]}}, "mine.yaml: colours: unknown inc"),
+        ({"faces": {"text": "Times New Roman"}}, "faces.text: the font 'Times New Roman' is not bundled; expected "
+         "Layergrid Inter, Layergrid Noto Mono or Layergrid Noto Serif"),
+        ({"faces": {"figure": "Layergrid Noto Serif"}}, "expected Layergrid Inter; charts measure their texts in it"),
+        ({"faces": {"token": 3}}, "faces.token: the font 3 is not bundled; expected Layergrid Noto Mono"),
+    ],
+)  # fmt: skip
+def test_what_a_theme_that_extends_another_has_wrong_is_told(written, said):
+    with pytest.raises(BadInput) as caught:
+        theme.parse({"name": "mine", "extends": "paper", **written}, "mine.yaml")
+    assert said in str(caught.value)
+
+
+def test_the_text_face_may_be_any_bundled_one_and_the_pdf_loses_no_text_by_it(tmp_path):
+    results, facts, summary = words.made()
+    plain = render.Presentation(outputs=("pdf",))
+    mine = replace(plain, theme="m.yaml", theme_file="name: m\nextends: paper\nfaces: {text: Layergrid Noto Mono}\n")
+    found = []
+    for shown in (plain, mine):
+        (tmp_path / "made.pdf").write_bytes(render.render(results, facts, summary, shown).pdf)
+        pages = pypdf.PdfReader(tmp_path / "made.pdf").pages
+        found.append(sorted(set(" ".join(page.extract_text() for page in pages).replace("-\n", "").split())))
+    assert len(set(found[0]) & set(found[1])) > 0.85 * len(found[0])
+
+
+@pytest.mark.parametrize(
+    "harm", ["sans.ttf gone", "sans.ttf cut", "mono.ttf changed", "serif.1.woff2 cut", "metrics.json"]
+)
+def test_a_bundled_font_that_is_missing_or_damaged_is_named_in_place_of_a_crash(tmp_path, harm):
+    """In a child process: the PDF library crashes without a font, and nothing may come that far."""
+    fonts = tmp_path / "fonts"
+    shutil.copytree(faces.FOLDER, fonts)
+    name, _, how = harm.partition(" ")
+    data = bytearray((fonts / name).read_bytes())
+    (fonts / name).unlink()
+    if how != "gone":
+        data[len(data) // 2] ^= 0xFF if how == "changed" else 0
+        (fonts / name).write_bytes(data[: len(data) // 2] if how in ("cut", "") else data)
+    code = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[2])\n"
+        "from layergrid.theme import faces; faces.FOLDER = pathlib.Path(sys.argv[1])\n"
+        "from layergrid import render; from layergrid.kinds import BuildError; import words\n"
+        "try: render.render(*words.made())\n"
+        "except BuildError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(fonts), str(Path(__file__).parent)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("layergrid cannot draw text: the bundled font")
+    assert "reinstall layergrid" in ran.stdout
+    assert name in ran.stdout
+
+
+def test_the_bundled_fonts_as_they_ship_are_whole():
+    assert faces.check() == 9

@@ -348,11 +348,11 @@ def schema() -> None:
 
 @app.command(name="list")
 def list_() -> None:
-    """List every kind that a spec can name, and the shipped specs."""
+    """List every kind that a spec can name, the themes, and the shipped specs."""
     from rich.console import Console
     from rich.table import Table
 
-    from layergrid import kinds, resources
+    from layergrid import kinds, resources, theme
 
     out = Console(highlight=False)
     for base in (kinds.Loader, kinds.Grader, kinds.PositionResolver, kinds.GridKind, kinds.ChartKind, kinds.Executor):
@@ -364,6 +364,10 @@ def list_() -> None:
         if table.row_count:
             out.print(table)
             out.print()
+    typer.echo("themes")
+    for name, purpose in theme.known().items():
+        typer.echo(f"{name}  for {purpose}")
+    typer.echo()
     typer.echo("specs")
     for path in sorted(resources.folder("specs").glob("*.yaml")):
         typer.echo(f"{path.stem}  {path}")

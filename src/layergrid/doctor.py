@@ -55,8 +55,8 @@ CHECKS = (
     ),
     Check(
         "fonts",
-        "from layergrid import theme; fonts = theme.font_files(); assert fonts; print(len(fonts), 'bundled faces')",
-        "reinstall layergrid: its font files are missing",
+        "from layergrid.theme import faces; print(faces.check(), 'bundled faces')",
+        "reinstall layergrid: its font files are missing or damaged",
     ),
     Check(
         "PDF",

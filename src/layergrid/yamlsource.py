@@ -382,10 +382,10 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
 
 
 def top_keys(content: str, part: str) -> list[str]:
-    """The keys of the mapping under a top key of a YAML text; none where there is no such mapping."""
+    """The keys of the mapping under a top key of a YAML text, or the text there; none where there is neither."""
     try:
         found = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     except yaml.YAMLError:
         return []
     inner = found.get(part) if isinstance(found, dict) else None
-    return [str(key) for key in inner] if isinstance(inner, dict) else []
+    return [inner] if isinstance(inner, str) else [str(key) for key in inner] if isinstance(inner, dict) else []

@@ -26,6 +26,7 @@ class Quantity:
     higher_is: Literal["more", "less"] = "more"  # whether a higher value means more of the claim
     positive: str = ""  # the class that counts as positive: "wrong answers"
     caution: str = ""  # a sentence: what a high value does not say; "An attention weight is no measure of importance."
+    family: Literal["", "attention"] = ""  # "attention": how much of a token's attention; decides colours alone
 
 
 @dataclass(frozen=True)

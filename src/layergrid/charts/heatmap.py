@@ -32,7 +32,8 @@ class Heatmap(ChartKind):
     scheme: str = Field(
         "",
         description="A colour scheme of the theme: `blues`, `rdbu` (two sides, pale at zero) or `ylorbr` (dark brown "
-        "is low, light yellow high); left out: rdbu where the scale goes well across zero, else blues.",
+        "is low, light yellow high) or `cividis`; left out: rdbu where the scale goes well across zero, blues where "
+        "there is a chance level, ylorbr for attention, else cividis, or what else the theme says.",
     )
     domain: tuple[float, float] | None = Field(
         None,

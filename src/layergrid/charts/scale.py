@@ -12,7 +12,6 @@ import numpy as np
 from layergrid.artifacts import Floats, Grid
 from layergrid.theme import Theme
 
-ONE_SIDED, TWO_SIDED = "blues", "rdbu"  # schemes where a chart names none
 FAINT = 0.1  # values beyond zero by less than this share of the other side make no second side
 DECADES = 100  # an unbounded scale whose highest value is so many times its lowest is logarithmic
 NICE = (1, 2, 5, 10)
@@ -81,9 +80,16 @@ def of(grid: Grid, theme: Theme, scheme: str, domain: tuple[float, float] | None
     if scheme:
         return Scale(low, high, theme.scheme(scheme), log)
     crosses = low < 0 < high and min(-low, high) > FAINT * max(-low, high)
-    wanted = TWO_SIDED if crosses else ONE_SIDED
+    wanted = theme.families["two_sided" if crosses else family(grid)]
     stops = theme.scheme(wanted if wanted in theme.schemes else next(iter(theme.schemes)))
     return Scale(low, high, stops[::-1] if grid.quantity.higher_is == "less" and not crosses else stops, log)
+
+
+def family(grid: Grid) -> str:
+    """The family of a quantity, which decides the colours of its maps where they do not go across zero."""
+    if grid.quantity.family:
+        return grid.quantity.family
+    return "chance" if grid.quantity.chance is not None else "other"
 
 
 def finite(grid: Grid, drawn: Floats | None = None) -> Floats:

@@ -330,7 +330,7 @@ def quantity(kind: AttentionGrid) -> Quantity:
         )
     return Quantity(
         name=name, sentence=f"Each cell is {what}.", subject=subject, claim="", low=0.0, high=1.0, chance=None,
-        caution=CAUTIONS[kind.quantity_key],
+        caution=CAUTIONS[kind.quantity_key], family="attention" if kind.measure != "entropy" else "",
     )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ class Presentation:
         asked = tuple({"kind": f.kind, **f.model_dump(mode="json", exclude_unset=True)} for f in spec.figures)
         outputs = tuple(spec.outputs)
         look = theme.content(spec.theme, spec.root)
+        theme.faces.check()
         theme.load(spec.theme, look)
         own = overriding.read(spec.root / spec.templates) if spec.templates else {}
         return cls(
@@ -98,6 +99,7 @@ def rerender(
 
 def prepare(results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation) -> Content:
     """Everything that the documents show, figures drawn once."""
+    theme.faces.check()
     look = theme.load(presentation.theme, presentation.theme_file)
     kinds = figures.chosen(results, presentation.figures, presentation.layers_from, presentation.layer_order)
     drawn = figures.draw(kinds, results, look)

@@ -134,8 +134,14 @@ def _schemes(root: Node, folder: Path) -> list[Problem]:
         return []
     from_file = written.endswith((".yaml", ".yml"))
     path = folder / written if from_file else resources.folder("templates") / "themes" / f"{written}.yaml"
+    shipped = resources.folder("templates") / "themes"
     try:
-        known = top_keys(path.read_text(encoding="utf-8"), "schemes")
+        read = path.read_text(encoding="utf-8")
+        known = top_keys(read, "schemes")
+        while base := top_keys(read, "extends"):
+            read = (shipped / f"{base[0]}.yaml").read_text(encoding="utf-8")
+            known += top_keys(read, "schemes")
+        known = list(dict.fromkeys(known))
     except (OSError, UnicodeDecodeError):  # the theme is reported by itself
         return []
     return [problem for scheme in named for problem in _reference(scheme, "scheme", known)]

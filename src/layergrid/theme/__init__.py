@@ -12,6 +12,7 @@ import yaml
 
 from layergrid import resources, text
 from layergrid.kinds import BadInput
+from layergrid.theme import faces as measures
 
 Mode = Literal["light", "dark"]
 ROLES = (
@@ -20,9 +21,12 @@ ROLES = (
 )  # fmt: skip
 SIZES = ("text", "leading", "label", "title", "token", "mark", "plot")
 FACES = ("text", "figure", "token")
+FAMILIES = {  # of quantities -> the scheme that they have where a theme says nothing
+    "chance": "blues", "attention": "ylorbr", "two_sided": "rdbu", "other": "cividis",
+}  # fmt: skip
+MEASURED = {"figure": "sans", "token": "mono"}  # faces in which charts measure what they draw
 FILES = (".yaml", ".yml")  # a theme whose name ends so is a file
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
-_FAMILY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]*")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Theme:
     light: Mapping[str, str]  # role -> colour
     dark: Mapping[str, str]
     schemes: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]  # name -> stops in light, in dark, low to high
+    families: Mapping[str, str]  # family of quantities -> name of its scheme
 
     def colour(self, role: str) -> str:
         """The light colour of a role; charts are drawn in it and `darkened` maps them."""
@@ -94,13 +99,25 @@ def load(name: str, content: str = "") -> Theme:
     """
     if content:
         return _read(content, name)
-    path = resources.folder("templates") / "themes" / f"{name}.yaml"
-    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-    if name not in known:
-        near = text.nearest(name, known)
-        hint = f"; did you mean {near!r}?" if near else ""
-        raise BadInput(f"theme: there is no theme {name!r}, only {text.listed(known)}{hint}")
+    path = _shipped(name, "theme")
     return _read(path.read_text(encoding="utf-8"), str(path))
+
+
+def known() -> dict[str, str]:
+    """The themes that ship: name -> what it is for."""
+    folder = resources.folder("templates") / "themes"
+    found = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))}
+    return {name: str(yaml.safe_load(written).get("for", "")) for name, written in found.items()}
+
+
+def _shipped(name: str, where: str) -> Path:
+    """The file of a theme that ships; raises BadInput with the known names."""
+    names = sorted(known())
+    if name not in names:
+        near = text.nearest(name, names)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise BadInput(f"{where}: there is no theme {name!r}, only {text.listed(names)}{hint}")
+    return resources.folder("templates") / "themes" / f"{name}.yaml"
 
 
 def content(name: str, root: Path) -> str:
@@ -137,8 +154,10 @@ def _read(written: str, where: str) -> Theme:
 
 def parse(raw: object, where: str) -> Theme:
     """A theme from YAML values, every part checked; raises BadInput that names the part."""
-    top = _mapping(raw, where, ("name", "faces", "sizes", "colours", "schemes"))
-    faces = {k: _family(v, f"{where}: faces.{k}") for k, v in _mapping(top["faces"], f"{where}: faces", FACES).items()}
+    raw = _extended(raw, where)
+    top = _mapping(raw, where, ("name", "faces", "sizes", "colours", "schemes"), ("for", "extends", "families"))
+    written = _mapping(top["faces"], f"{where}: faces", FACES)
+    faces = {face: _family(name, face, f"{where}: faces.{face}") for face, name in written.items()}
     sizes = {k: _size(v, f"{where}: sizes.{k}") for k, v in _mapping(top["sizes"], f"{where}: sizes", SIZES).items()}
     pairs = _mapping(top["colours"], f"{where}: colours", ROLES)
     colours = {role: _colours(pair, f"{where}: colours.{role}", 2) for role, pair in pairs.items()}
@@ -150,9 +169,43 @@ def parse(raw: object, where: str) -> Theme:
             raise BadInput(f"{where}: schemes.{name}: light and dark must have as many stops as each other")
         schemes[str(name)] = (light, dark)
     light_of, dark_of = ({role: pair[i] for role, pair in colours.items()} for i in (0, 1))
-    theme = Theme(str(top["name"]), faces, sizes, light_of, dark_of, schemes)
+    theme = Theme(str(top["name"]), faces, sizes, light_of, dark_of, schemes, _families(top, schemes, where))
     _one_dark_each(theme, where)
     return theme
+
+
+def _extended(raw: object, where: str) -> object:
+    """A theme's YAML values, over those of the theme that ships which it extends."""
+    if not isinstance(raw, dict) or "extends" not in raw:
+        return raw
+    if not isinstance(raw["extends"], str):
+        raise BadInput(f"{where}: extends: expected the name of a theme that ships, {text.listed(sorted(known()))}")
+    path = _shipped(raw["extends"], f"{where}: extends")
+    base = _extended(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    if not isinstance(base, dict):
+        raise BadInput(f"{path}: expected a mapping")
+    made = dict(base)
+    for part, value in raw.items():
+        under = base.get(part)
+        made[part] = {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
+    return made
+
+
+def _families(top: Mapping[str, Any], schemes: Mapping[str, Any], where: str) -> dict[str, str]:
+    """The scheme of each family of quantities; raises BadInput where a theme has no scheme of that name."""
+    if not schemes:
+        raise BadInput(f"{where}: schemes: expected at least one colour scheme")
+    first = next(iter(schemes))
+    found = {family: name if name in schemes else first for family, name in FAMILIES.items()}
+    for family, name in _mapping(top.get("families", {}), f"{where}: families", ()).items():
+        if family not in FAMILIES:
+            raise BadInput(f"{where}: families: unknown {family}; known are {text.listed(FAMILIES)}")
+        if name not in schemes:
+            near = text.nearest(str(name), schemes)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise BadInput(f"{where}: families.{family}: no scheme {name!r}, only {text.listed(sorted(schemes))}{hint}")
+        found[family] = str(name)
+    return found
 
 
 def _one_dark_each(theme: Theme, where: str) -> None:
@@ -167,20 +220,27 @@ def _one_dark_each(theme: Theme, where: str) -> None:
             )
 
 
-def _mapping(value: object, where: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _mapping(value: object, where: str, keys: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInput(f"{where}: expected a mapping")
     if missing := [key for key in keys if key not in value]:
         raise BadInput(f"{where}: {text.listed(missing)} missing")
-    if keys and (unknown := [str(key) for key in value if key not in keys]):
-        raise BadInput(f"{where}: unknown {text.listed(unknown)}; known are {text.listed(keys)}")
+    if keys and (unknown := [str(key) for key in value if key not in (*keys, *optional)]):
+        raise BadInput(f"{where}: unknown {text.listed(unknown)}; known are {text.listed((*keys, *optional))}")
     return value
 
 
-def _family(value: object, where: str) -> str:
-    if not isinstance(value, str) or not _FAMILY.fullmatch(value):
-        raise BadInput(f"{where}: expected the name of a font family, of letters, digits, blanks and dashes")
-    return value
+def _family(value: object, face: str, where: str) -> str:
+    """A bundled family: text in any other would be lost in charts and differ between machines on pages."""
+    bundled = {key: str(one["family"]) for key, one in measures.metrics().items()}
+    allowed = sorted({bundled[MEASURED[face]]} if face in MEASURED else set(bundled.values()))
+    if value not in allowed:
+        why = "; charts measure their texts in it" if face in MEASURED else ""
+        raise BadInput(
+            f"{where}: the font {value!r} is not bundled; expected {text.listed(allowed, 'or')}{why}: drawn text in "
+            "another font would be lost or differ between machines"
+        )
+    return str(value)
 
 
 def _size(value: object, where: str) -> float:

@@ -9,7 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from layergrid import text
+from layergrid.kinds import BuildError
 
 FOLDER = Path(__file__).parent / "fonts"
 WEB = ("serif", "serif-italic", "serif-bold", "sans", "sans-semibold", "sans-bold", "mono")
@@ -20,6 +23,31 @@ def metrics() -> dict[str, Any]:
     """Per face: family, weight, italic, ascent, descent and advances in 1/1000 em, covered code points."""
     found: dict[str, Any] = json.loads((FOLDER / "metrics.json").read_text(encoding="utf-8"))
     return found
+
+
+@cache
+def check() -> int:
+    """How many bundled faces there are, each of them whole; raises BuildError that names one which is not.
+
+    A TrueType file sums to 0xB1B0AFBA over its 32-bit words (OpenType specification, `head.checkSumAdjustment`).
+    """
+    what = "layergrid cannot draw text"
+    try:
+        known = metrics()
+        for face, one in known.items():
+            data = (FOLDER / f"{face}.ttf").read_bytes()
+            words = np.frombuffer(data + b"\0" * (-len(data) % 4), ">u4")
+            if data[:4] != b"\0\1\0\0" or int(words.sum(dtype=np.uint64)) % 2**32 != 0xB1B0AFBA:
+                raise BuildError(f"{what}: the bundled font {face}.ttf is damaged; reinstall layergrid")
+            for part in one["parts"]:
+                name = f"{face}.{part}.woff2"
+                web = (FOLDER / name).read_bytes()
+                if web[:4] != b"wOF2" or int.from_bytes(web[8:12], "big") != len(web):
+                    raise BuildError(f"{what}: the bundled font {name} is damaged; reinstall layergrid")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        name = Path(getattr(error, "filename", None) or "metrics.json").name
+        raise BuildError(f"{what}: the bundled font file {name} is missing or damaged; reinstall layergrid") from error
+    return len(known)
 
 
 def width(string: str, face: str, size: float) -> float:
