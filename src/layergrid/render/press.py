@@ -69,9 +69,8 @@ class Press:
                        relationship="Data")
             for one in attached
         ]  # fmt: skip
-        with _inside():  # what a document attaches is read only now
-            with warnings.catch_warnings():  # WeasyPrint leaves the file of its colour profile open
-            warnings.simplefilter("ignore", ResourceWarning)
+        with warnings.catch_warnings(), _inside():  # what a document attaches is read only now
+            warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves the file of its colour profile open
             found: bytes = made.write_pdf(pdf_variant=self.variant, attachments=files, finisher=_finish)
         return found
 
