@@ -505,5 +505,5 @@ def test_the_sides_stand_on_the_scale_of_their_quantity(main, branch):
         results, facts.derive(results), prose.summarise(results, facts.derive(results)), render.Presentation()
     )
     sides = next(f for block in content.blocks for f in block.figures if f.name == "errors.classes")
-    assert sides.title == "AUROC by layer and token position in each class"
+    assert sides.title == "AUROC by layer and token position in both reports"
     assert grids.of_difference(main.grid.quantity, TWO).low == -1.0

@@ -27,7 +27,7 @@ MOST, MOST_CELLS = 40, 16_000  # small maps and cells of one figure: a page hold
 FIGURES = {"head": "heads", "class": "classes", "reference": "references"}  # role -> part of the figure's name
 TITLES = {
     "head": "{} by layer and {} in each head", "class": "{} by layer and {} in each class",
-    "reference": "{} by layer and {}, beside what it is compared with",
+    "reference": "{} by layer and {}, beside what it is compared with", "both": "{} by layer and {} in both reports",
 }  # fmt: skip
 
 Role = Literal["head", "class", "reference"]
@@ -111,7 +111,7 @@ class Multiples(ChartKind):
         return Figure(
             name=f"{grid.name}.{FIGURES[role]}",
             grid=grid.name,
-            title=TITLES[role].format(text.capital(over.quantity.name), names.position_word(grid).lower()),
+            title=TITLES["both" if one.sides else role].format(text.capital(over.quantity.name), names.position_word(grid).lower()),
             alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
             f"{names.position_word(grid).lower()}; {text.listed(words)}.",
             spec=shared.checked(spec),
