@@ -13,7 +13,7 @@ import pytest
 
 import reciting
 from building import MODEL_LIBRARIES, SPEC, build, cache, child, run, shared, tree
-from layergrid import models, pipeline, resources
+from layergrid import archive, models, pipeline, resources
 
 OUTPUTS = {
     "report.html", "report.pdf", "report.md", "facts.json", "manifest.json", "grids/errors.parquet",
@@ -77,6 +77,15 @@ def test_the_manifest_tells_what_identifies_a_build_apart_from_what_describes_th
 def test_a_report_names_no_folder_of_the_machine_that_built_it(study):
     for name, data in tree(study.report).items():
         assert str(study.home).encode() not in data, name
+
+
+def test_a_report_shows_eight_examples_four_of_each_label_that_the_page_and_the_results_hold(study):
+    shown = archive.read(study.report).examples
+    assert [one.correct for one in shown] == [False] * 4 + [True] * 4
+    assert len({one.example_id for one in shown}) == 8
+    assert all((one.model, one.dataset) == ("tiny", "sums") and one.pieces and one.why for one in shown)
+    page = study.report.joinpath("report.html").read_text()
+    assert page.count('<article class="example">') == 8
 
 
 def test_a_built_report_verifies(study):
