@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,10 @@ def _picture(folder: Path, grid: Mapping[str, Any], stops: dict[str, int]) -> pi
     path = archive.grid_file(str(grid["name"]), "csv")
     try:
         with (folder / path).open(encoding="utf-8", newline="") as stream:
-            rows = csv.DictReader(stream)
-            cells = [row["value"] for _, row in zip(range(shape[0] * shape[1]), rows, strict=False)]
-    except (OSError, csv.Error, KeyError) as error:
+            rows = csv.reader(stream)
+            column = next(rows, []).index("value")
+            cells = [row[column] for row in islice(rows, shape[0] * shape[1])]
+    except (OSError, csv.Error, ValueError, IndexError) as error:
         raise _Damaged(f"is damaged: {path} cannot be read; build it again") from error
     if len(cells) != shape[0] * shape[1]:
         raise _Damaged(f"is damaged: {path} does not hold the cells of its grid; build it again")

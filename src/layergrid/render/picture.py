@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def picture(
     with np.errstate(invalid="ignore"):
         share = np.clip((small - low) / (top - low), 0, 1)
     colour = np.where(np.isfinite(share), np.rint(np.nan_to_num(share) * (count - 1)), -1).astype(int)
-    paths = tuple((k, _path(colour == k)) for k in range(count) if (colour == k).any())
+    paths = tuple(sorted(_paths(colour.tolist()).items()))
     return Picture(small.shape[1], small.shape[0], scheme, paths, alternative)
 
 
@@ -72,10 +73,14 @@ def _mean(part: Floats, axis: int) -> Floats:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def _path(mask: Sequence[Sequence[bool]] | Floats) -> str:
-    """The cells of one colour as rectangles, neighbours in a row as one."""
-    parts = []
-    for y, row in enumerate(np.asarray(mask, dtype=np.int8)):
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], row, [0]))))
-        parts += [f"M{a} {y}h{b - a}v1h{a - b}z" for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    return "".join(parts)
+def _paths(colours: Sequence[Sequence[int]]) -> dict[int, str]:
+    """The cells of each colour as rectangles, neighbours in a row as one; a negative number is no colour."""
+    found: dict[int, list[str]] = {}
+    for y, row in enumerate(colours):
+        x = 0
+        for colour, run in groupby(row):
+            wide = len(list(run))
+            if colour >= 0:
+                found.setdefault(colour, []).append(f"M{x} {y}h{wide}v1h-{wide}z")
+            x += wide
+    return {colour: "".join(parts) for colour, parts in found.items()}
