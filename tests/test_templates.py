@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
@@ -86,7 +87,8 @@ def test_styles_and_macros_and_markdown_are_overridden_alike(report):
         **{
             "report.css.j2": '{% include "layergrid/report.css.j2" %}\nh1 { color: rebeccapurple; }\n',
             "print.css.j2": '{% include "layergrid/print.css.j2" %}\nh1 { color: #663399; }\n',
-            "report.md.j2": '{% extends "layergrid/report.md.j2" %}{% block provenance %}{{ content.results.title|plain }}!{% endblock %}',
+            "report.md.j2": '{% extends "layergrid/report.md.j2" %}'
+            "{% block provenance %}{{ content.results.title|plain }}!{% endblock %}",
             "macros.html.j2": '{% import "layergrid/macros.html.j2" as base with context %}'
             "{% set section, sheet, entry, passage = base.section, base.sheet, base.entry, base.passage %}"
             "{% macro caption(block) %}<figcaption>FIG {{ block.number }}</figcaption>{% endmacro %}",
@@ -336,7 +338,8 @@ def test_no_template_takes_the_machine_down(report, written, monkeypatch):
 
 def test_a_template_that_includes_itself_again_and_again_is_ended(monkeypatch):
     monkeypatch.setattr(sandbox, "STEPS", 20_000)
-    own = {"a.j2": "{% if n.d < 40 %}{% set n.d = n.d + 1 %}{% include x %}{% include x %}{% set n.d = n.d - 1 %}{% endif %}",
+    own = {"a.j2": "{% if n.d < 40 %}{% set n.d = n.d + 1 %}{% include x %}{% include x %}"
+           "{% set n.d = n.d - 1 %}{% endif %}",
            "b.j2": "{% set n = namespace(d=0) %}{% set x = 'a.j2' %}{% include x %}"}  # fmt: skip
     with pytest.raises(BadInput, match="steps; repeat less"):
         environment(True, own).get_template("b.j2").render()
@@ -452,7 +455,8 @@ def test_scripts_handlers_and_styles_in_a_users_template_do_not_run_and_a_style_
     content = shown(
         report,
         **{
-            ABSTRACT: '<script>window.bad = 1</script><p id="mine" style="color: rgb(255, 0, 0)" onclick="window.bad = 2">x</p>'
+            ABSTRACT: "<script>window.bad = 1</script>"
+            '<p id="mine" style="color: rgb(255, 0, 0)" onclick="window.bad = 2">x</p>'
             '<svg onload="window.bad = 3"></svg><a id="link" href="javascript:window.bad=4">y</a>'
             "<style>#mine { font-size: 77px }</style>",
             "report.css.j2": '{% include "layergrid/report.css.j2" %}\n#mine { letter-spacing: 3px; }\n',
@@ -479,3 +483,32 @@ def test_a_page_with_harmless_templates_complains_of_nothing(browser, report, tm
     path.write_text(drawn(report, "<p>{{ content.summary.abstract|paragraph }}</p>"), encoding="utf-8")
     browser.open(path)
     assert browser.complaints == []
+
+
+# ---------------------------------------------------------------- the guide
+
+
+def examples_of_the_guide():
+    """The templates and the theme that TEMPLATES.md shows, by the file that it puts them into."""
+    guide = (Path(__file__).parents[1] / "TEMPLATES.md").read_text(encoding="utf-8")
+    return dict(
+        re.findall(r"`mine/?(\S+?)`[;:][^`]*?(?:`[^`\n]+`[^`]*?)*\n```(?:jinja|yaml)\n(.*?)```", guide, re.DOTALL)
+    )
+
+
+def test_the_examples_of_the_guide_do_what_it_says(report, tmp_path):
+    found = examples_of_the_guide()
+    assert set(found) == {ABSTRACT, "body.html.j2", ".yaml"}
+    look = found.pop(".yaml")
+    own = overriding.read(folder(tmp_path, **found))
+    made = render.Presentation(theme="mine.yaml", theme_file=look, templates=own)
+    content = render.prepare(*report, made)
+    shown_page, printed = page.html(content), printing.pdf(content, "A4")
+    assert "<b>In short.</b>" in shown_page
+    assert "Written for the meeting" in shown_page
+    assert shown_page.count('class="key-figures"') == 1
+    assert "--accent: #7a1f5c;" in shown_page
+    text = pypdf.PdfReader(io.BytesIO(printed)).pages[0].extract_text()
+    assert "In short." in text
+    assert "shows the same figures live" in text.replace("\n", " ")
+    assert all(len(one.strip().splitlines()) <= 5 for one in (*found.values(), look))
