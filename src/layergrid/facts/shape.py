@@ -238,7 +238,7 @@ def _empty(view: View, ledger: Ledger) -> None:
         cells = [(int(i), int(j)) for i, j in np.argwhere(status == kind.value)]
         if cells:
             given = {str(view.grid.reason[c]) for c in cells} - {""}
-            if view.described and len(given) == 1:
+            if (view.described or kind is CellStatus.CONSTANT) and len(given) == 1:
                 why = text.visible(given.pop().rstrip("."))
             where = _columns(view, cells)
             forms = {"text": f"{text.counted(len(cells), 'cell')} ({why}{where})", "why": why}

@@ -104,7 +104,7 @@ def _step(view: View, c: Index, apart: float, ledger: Ledger) -> None:
     forms = {
         "text": clause,
         "At": text.capital(clause),
-        "others": f"the median of the other {view.noun}s {rest}",
+        "others": f"the median of the rest {rest}",
         "verb": relation,
     }
     ledger.add(f"lone.{grid.layers[c[0]]}.{text.slug(grid.positions[c[1]])}", "anomaly", forms,

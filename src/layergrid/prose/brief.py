@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from layergrid.artifacts import Paragraph, Sentence
+from layergrid.artifacts import Paragraph
 from layergrid.facts.view import View
 from layergrid.prose import described, first_page, reading
-from layergrid.prose.beside import absent, concluded
 from layergrid.prose.first_page import kept
 from layergrid.prose.voice import Voice
 
@@ -29,12 +28,8 @@ def of_grid(voice: Voice, view: View) -> list[Paragraph]:
 def _probed(voice: Voice, view: View) -> list[Paragraph]:
     """Of held-out scores: the nested best, its baselines, where, over how much; then groups, limits."""
     found = [voice.say("{quantity|sentence}."), *first_page.abstract(voice, view.grid, view.groups)]
-    beside: list[Sentence | None] = []
-    if not voice.has("tied", "all"):
-        beside += [line for _, line in reading.apart(voice, view)[:1]]
-        beside += [line for _, line in reading.change(voice)[:1]]
-    beside += concluded(voice) if not absent(voice) else []
-    return [tuple(found), (*kept(beside), *reading.reach(voice, view))]
+    beside = [] if voice.has("tied", "all") else [line for _, line in reading.apart(voice, view)[:1]]
+    return [tuple(found), (*beside, *reading.reach(voice, view))]
 
 
 def _described(voice: Voice, view: View) -> list[Paragraph]:

@@ -146,7 +146,7 @@ def _diamond(voice: Voice) -> list[Sentence]:
     if voice.has("highest", "single"):
         nested = "; the nested estimate is {nested}" if voice.has("nested") else ""
         nested += "; {highest|beside}" if voice.has("highest", "beside") else ""
-        return [voice.say(f"Diamond: {{highest|the}}, {{highest|value}}{nested}.")]
+        return [voice.say(f"Diamond: {{highest|the}}, {{highest}}{nested}.")]
     if voice.has("highest", "holds"):
         return [voice.say("Diamond: {highest|the}, {highest}, {highest|holds}.")]
     return []

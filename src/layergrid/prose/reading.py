@@ -297,7 +297,8 @@ def _limits(voice: Voice, grid: Grid) -> Paragraph:
         said.append(voice.say(f"The numbers{voice.of} rest on a single assignment of rows to {{folds}}{seed}."))
     if voice.number("dropped") > 0 and voice.has("rows"):
         shares = "; {dropped|shares}" if voice.has("dropped", "shares") else ""
-        said.append(voice.say(f"The numbers{voice.of} are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."))
+        line = f"The numbers{voice.of} are conditional on the {{rows}} kept of {{rows.all|count}}{shares}."
+        said.append(voice.say(line))
     if voice.has("near_duplicates", "leak"):
         said.append(voice.say("{near_duplicates|leak}."))
     if voice.has("level", "intervals"):
