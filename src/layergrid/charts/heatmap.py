@@ -31,7 +31,7 @@ class Heatmap(ChartKind):
     kind: Literal["heatmap"] = "heatmap"
     scheme: str = Field(
         "",
-        description="A colour scheme of the theme: `blues`, `rdbu` (two sides, pale at zero) or `ylorbr` (dark brown "
+        description="A colour scheme of the theme: `blues`, `rdbu` (two sides, pale at zero), `ylorbr` (dark brown "
         "is low, light yellow high) or `cividis`; left out: rdbu where the scale goes well across zero, blues where "
         "there is a chance level, ylorbr for attention, else cividis, or what else the theme says.",
     )

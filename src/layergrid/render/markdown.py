@@ -12,8 +12,9 @@ from layergrid.render.words import authored, markdown
 
 def md(content: Content) -> str:
     """The report as GitHub-flavoured Markdown, without figures."""
-    filters = {"plain": markdown, "sentence": _sentence, "paragraph": _paragraph, "authored": authored}
-    env = environment(False, content.templates, **filters)
+    env = environment(
+        False, content.templates, plain=markdown, sentence=_sentence, paragraph=_paragraph, authored=authored,
+    )  # fmt: skip
     made = env.get_template("report.md.j2").render(content=content)
     return re.sub(r"\n{3,}", "\n\n", made).strip() + "\n"
 
