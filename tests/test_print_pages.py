@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 import shapes
-from layergrid.render import printing
+from layergrid.render import drawing, printing
 
 GOLDEN = Path(__file__).parent / "golden" / "pages"
 DPI = 50
@@ -88,6 +88,15 @@ def test_a_page_without_its_figure_or_with_other_colours_is_told_from_the_golden
     true = printing.svg
     monkeypatch.setattr(printing, "svg", lambda figure: true(figure).replace("#08", "#f8").replace("#0", "#f"))
     assert difference(drawn(printing.pdf(content, "A4"))[0], kept) > SAME
+
+
+def test_joined_shapes_look_like_those_that_they_were_made_of(monkeypatch):
+    joined = pdf("probe")
+    monkeypatch.setattr(drawing, "trimmed", lambda drawn: drawn)
+    apart = printing.pdf(REPORTS["probe"](), "A4")
+    assert len(apart) > len(joined)
+    # Cells are a third of a pixel larger than their place, so that edges between colours follow who is drawn last.
+    assert difference(drawn(apart)[0], drawn(joined)[0]) < 2 * SAME
 
 
 def test_the_golden_pages_are_small():
