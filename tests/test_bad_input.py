@@ -53,7 +53,7 @@ def refused(home, *arguments):
     assert "Traceback" not in ran.err
     assert ran.out == ""
     assert tree(home / "reports") == before
-    assert {p.name for p in (home / "reports").iterdir()} == {"facts"}
+    assert {p.name for p in (home / "reports").iterdir()} == {"facts", "index.html"}
     return ran
 
 
