@@ -178,7 +178,8 @@ def build(
     finally:  # also where the build of a later spec is interrupted
         debug = "--debug" in sys.argv
         codes += [_told(why, debug, f"{name}: " if len(read) > 1 else "") for name, why in failed]
-        _list(out_)
+        if len(codes) > 1 + len(failed):  # some report is new; where all failed everything stays as it was
+            _list(out_)
     raise typer.Exit(max(codes))
 
 
