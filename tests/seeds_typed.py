@@ -25,7 +25,8 @@ LAYERS = tuple(range(31))
 def quantity(name: str) -> Quantity:
     return replace(
         described.GIVEN, name=name, sentence=f"Each cell holds the {name} that a table gives it.", claim="", low=0.0,
-        high=1.0, subject=f"{name}s", caution="The values were given as a table, and how they came to be is not known here.",
+        high=1.0, subject=f"{name}s",
+        caution="The values were given as a table, and how they came to be is not known here.",
     )  # fmt: skip
 
 
