@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Scale:
             return math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         return self.low + share * (self.high - self.low)
 
-    @property
+    @cached_property
     def knots(self) -> list[float]:
         """The values of the stops: evenly over the scale; of a scheme with two sides the middle one stands at zero."""
         n = len(self.stops)

@@ -27,10 +27,9 @@ def derive(view: View, ledger: Ledger) -> None:
         return
     steps, apart, threshold, why = found
     shown = text.number(threshold, text.precision(threshold, least=min(2, view.digits)))
-    rule = f"it differs by at least {shown}, {why}, from the median step of the rest of the {view.noun}s between the "
-    rule += "same layers, and none of these takes half of it"
-    if view.bounded.any():
-        rule += ", and the interval of the cell where it ends leaves out where their step leads"
+    rule = f"it differs from the median step of the rest of the {view.noun}s by at least {shown} ({why})"
+    ends = ", and where it ends the interval leaves out what their step gives" if view.bounded.any() else ""
+    rule += f"{', and' if not ends else ','} none of these takes half of it{ends}"
     ledger.add("lone.rule", "anomaly rule", {"rule": rule}, value=DEPARTURE, high=threshold)
     departed = ledger.get("departures")
     told = set(departed.cells) if departed is not None else set()

@@ -73,6 +73,7 @@ class AttentionGrid(GridKind):
     model_config = ConfigDict(populate_by_name=True)
     position_keys: ClassVar[tuple[str, ...]] = ("from", "to")
     kind: Literal["attention"] = "attention"
+    version: ClassVar[int] = 2
     queries: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         ("last_q",),
         alias="from",

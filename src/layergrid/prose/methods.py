@@ -10,10 +10,10 @@ PAIRED = "paired cells"  # the rule of facts that compare two cells
 
 
 def methods(voice: Voice, grid: Grid, data: str, model: str) -> list[Paragraph]:
-    """Answers and rows, folds and choices, values and intervals, corrections and ties, baselines."""
+    """Answers and rows, folds and choices, values and intervals, corrections, what is compared with what."""
     done = [_given(voice, model), _answers(voice, data), _steps(voice), _rows(voice)]
     if voice.has("range"):  # where no cell has a value nothing was split, fitted or tested
-        done += [_fits(voice), _values(voice, grid), _many(voice)]
+        done += [_fits(voice), _values(voice, grid), _many(voice), _beside(voice)]
     return [p for p in done if p]
 
 
@@ -129,6 +129,12 @@ def _many(voice: Voice) -> Paragraph:
             by = ", corrected together {permutation|by}: {permutation}"
         said.append(voice.say(f"The grid makes {{correction|tests}}{by}."))
     said.extend(_permuted(voice))
+    return tuple(said)
+
+
+def _beside(voice: Voice) -> Paragraph:
+    """How cells, baselines and control tasks are compared."""
+    said = []
     if voice.has("tied"):
         said.append(voice.say("A cell {tie.rule|word} another where {tie.rule}."))
     if any(fact.rule == PAIRED and fact.id.startswith(voice.identifier("")) for fact in voice.facts.values()):
