@@ -96,13 +96,13 @@ def test_a_built_report_verifies(study):
 
 def test_a_second_build_loads_no_model_library_runs_no_stage_and_touches_no_file(copied):
     before = tree(copied / "reports" / "small")
-    written = {p: p.stat().st_mtime_ns for p in (copied / "reports").rglob("*")}
+    written = {p: p.stat().st_mtime_ns for p in (copied / "reports" / "small").rglob("*")}
     ran = child("build", copied / "small.yaml", "--out", copied / "reports")
     assert ran.code == 0
     assert not set(ran.imported) & set(MODEL_LIBRARIES)
     assert ran.err == "report: kept from an earlier build\n"
     assert tree(copied / "reports" / "small") == before
-    assert {p: p.stat().st_mtime_ns for p in (copied / "reports").rglob("*")} == written
+    assert {p: p.stat().st_mtime_ns for p in (copied / "reports" / "small").rglob("*")} == written
 
 
 def test_a_report_that_was_removed_comes_back_from_the_store_byte_for_byte(copied, study):

@@ -171,7 +171,8 @@ def _apart(view: View, shown: list[Shown], rows: list[int], ledger: Ledger) -> N
     if not view.paired:
         parts = [f"{text.number(means[g.key], view.digits)} at {g.label}" for g, _ in ranked]
         layers = text.layers([view.grid.layers[i] for i in rows])
-        forms = {"text": f"over {layers} the mean is {text.listed(parts)}"}
+        clause = f"the mean over {layers} is {text.listed(parts)}"
+        forms = {"text": clause, "Text": text.capital(clause)}
         every = [cell for inside in cells.values() for cell in inside]
         ledger.add("means", "values", forms, cells=view.points(every), value=means[top[0].key], n=len(rows),
                    of=[f"group.{g.key}.mean" for g, _ in shown])  # fmt: skip

@@ -296,8 +296,12 @@ def reach(voice: Voice, view: View) -> list[Sentence]:
 
 
 def shapes(voice: Voice, view: View) -> list[Sentence]:
-    """What each group of positions does over layers."""
-    found_shapes = [over_layers.shape(voice, group) for group in view.groups]
+    """What each group of positions does over layers: shapes of different sorts first, of one sort the largest group."""
+    told = [group for group in view.groups if voice.has(f"group.{group.key}.shape")]
+    told.sort(key=lambda group: -len(group.columns))
+    firsts = {voice.relation(f"group.{group.key}.shape"): group for group in reversed(told)}
+    told.sort(key=lambda group: group not in firsts.values())
+    found_shapes = [over_layers.shape(voice, group) for group in told]
     return [line for line in found_shapes if line is not None]
 
 

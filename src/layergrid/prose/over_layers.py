@@ -23,7 +23,7 @@ def apart(voice: Voice, view: View) -> list[Sentence]:
     """The group with the highest mean beside each other: paired differences, or the means as they stand."""
     said = []
     if voice.has("means"):
-        said.append(voice.within("Averaged {means}.", "averaged {means}."))
+        said.append(voice.within("{means|Text}.", "{means}."))
     paired = [g for g in view.groups if voice.has(f"group.{g.key}.apart", "stands")][:PAIRS]
     if paired and (top := _top(voice, view, paired[0])) is not None:
         form = "stand" if len(top.columns) > 1 else "stands"
