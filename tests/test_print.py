@@ -8,6 +8,7 @@ import re
 import pypdf
 import pypdfium2
 import pytest
+from weasyprint.formatting_structure.boxes import LineBox, TextBox
 
 import edges
 import edges_described
@@ -49,7 +50,17 @@ def laid_out(content, paper):
 
 
 def boxes(page, tag):
-    return [box for box in page._page_box.descendants() if box.element_tag == tag]
+    inside = getattr(page, "_page_box", page)
+    return [box for box in inside.descendants() if box.element_tag == tag]
+
+
+def boxes_of(page, tag, name=None):
+    """The first box of an element, or of that with an id."""
+    return next(box for box in boxes(page, tag) if name is None or box.element.get("id") == name)
+
+
+def _said(line):
+    return "".join(box.text for box in line.descendants() if isinstance(box, TextBox))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +107,28 @@ def test_a_wide_map_has_a_landscape_page_of_its_own_and_nothing_else_has(name):
     assert len(boxes(across[0], "figure")) == 1
     assert not boxes(across[0], "table")
     assert not any(page.width > page.height for page in laid_out(SHAPES["33 x 25"](), "A4").pages)
+
+
+def test_landscape_pages_come_right_after_the_first_page_or_last_so_that_no_page_ends_early_for_them():
+    for name, wanted in (("33 x 40", "second"), ("a wide second", "last")):
+        across = [page.width > page.height for page in laid_out(SHAPES[name](), "A4").pages]
+        assert [k for k, one in enumerate(across) if one] == [1 if wanted == "second" else len(across) - 1]
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_a_profile_stands_beside_its_wide_map_on_the_first_page(paper):
+    first = laid_out(shapes.content(shapes.grid(33, shapes.places(64))), paper).pages[0]
+    tops = [box.position_y for box in boxes(boxes_of(first, "figure", "figure-2"), "img")]
+    assert len(tops) == 2
+    assert tops[0] == tops[1]
+
+
+def test_the_page_of_an_entry_of_the_contents_stands_beside_its_last_word():
+    content = shapes.content(shapes.with_heads(4, layers=9), shapes.grid(12, shapes.places(40), "second"))
+    nav = boxes_of(laid_out(content, "A4").pages[1], "nav")
+    lines = [_said(line) for item in boxes(nav, "li") for line in item.descendants() if isinstance(line, LineBox)]
+    assert len(lines) > len(boxes(nav, "li")), "no entry is long enough to tell"
+    assert all(re.search("[A-Za-z)]", line) for line in lines)
 
 
 def test_a_wide_first_map_stands_on_the_first_page_too():

@@ -177,7 +177,7 @@ def _cells(one: GridResult, sizes: Frame, axes: Axes, theme: Theme, scale: Scale
                 "encoding": encoding,
             }
         )
-    layers += marks.dotted(dots, sizes, theme, middle)
+    layers += marks.dotted(dots, sizes, theme, scale, middle)
     return [{"data": data, "transform": transform, "layer": layers}]
 
 

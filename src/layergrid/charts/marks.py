@@ -66,14 +66,25 @@ def dots(grid: Grid, scale: Scale) -> Ints:
     return found
 
 
-def dotted(found: Ints, sizes: Frame, theme: Theme, middle: dict[str, Any]) -> list[dict[str, Any]]:
+def _on(scale: Scale, theme: Theme, role: str) -> str:
+    """The colour of a mark on cells. Where the scheme is the same in the dark, the mark's colour is the same there too.
+
+    A page in the dark exchanges the theme's colours by how they are written, and leaves what is written otherwise.
+    """
+    colour, turned = theme.colour(role), theme.darkened()
+    if any(turned.get(stop, stop) != stop for stop in scale.stops):
+        return colour
+    return "rgb({}, {}, {})".format(*bytes.fromhex(colour.removeprefix("#")))
+
+
+def dotted(found: Ints, sizes: Frame, theme: Theme, scale: Scale, middle: dict[str, Any]) -> list[dict[str, Any]]:
     """A dot in the `middle` of each cell inside the noise, large enough to be seen in print (0.3 mm)."""
     if not found.any():
         return []
     side = max(1.3, min(2.6, 0.2 * sizes.row, 0.2 * sizes.step))
-    fill: dict[str, Any] = {"value": theme.colour("secondary")}
+    fill: dict[str, Any] = {"value": _on(scale, theme, "secondary")}
     if (found == 2).any():
-        fill["condition"] = {"test": "datum.dot == 2", "value": theme.colour("pale")}
+        fill["condition"] = {"test": "datum.dot == 2", "value": _on(scale, theme, "pale")}
     return [
         {
             "transform": [{"filter": "datum.dot > 0"}],
@@ -164,7 +175,7 @@ def diamond(grid: Grid, sizes: Frame, theme: Theme, scale: Scale) -> list[dict[s
     if best is None:
         return []
     dark = luminance(scale.stop(float(grid.value[best]))) < DARK
-    ink = theme.colour("pale" if dark else "box")
+    ink = _on(scale, theme, "pale" if dark else "box")
     (x, y), (wide, high) = sizes.corner(*best), sizes.cell
     side = max(3.0, min(8.0, 0.55 * sizes.step, 0.8 * sizes.row))
     return [

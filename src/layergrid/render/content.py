@@ -9,7 +9,7 @@ from functools import cached_property
 
 from layergrid import text
 from layergrid.artifacts import DataCard, Fact, Grid, ModelCard, Paragraph, Results, Section, Summary
-from layergrid.facts import prefixes, sections, sentences
+from layergrid.facts import differences, prefixes, sections, sentences
 from layergrid.render import answers, examples, references, shades, sheets
 from layergrid.render.figures import Block
 from layergrid.theme import Theme
@@ -115,7 +115,8 @@ class Content:
         r = self.results
         groups = [(f"Model {m.name}", _model(m)) for m in r.models] + [(f"Data set {d.name}", _data(d)) for d in r.data]
         libraries = ", ".join(f"{name} {r.versions[name]}" for name in sorted(r.versions))
-        build = (("spec", r.spec_name), ("digest", r.spec_digest), ("seed", str(r.seed)), ("libraries", libraries))
+        made_by = "comparison" if differences.tables(r) else "spec"
+        build = ((made_by, r.spec_name), ("digest", r.spec_digest), ("seed", str(r.seed)), ("libraries", libraries))
         groups.append(("Build", tuple((k, v) for k, v in build if v)))
         groups.append(("Files", self._files))
         return tuple(groups)

@@ -6,6 +6,7 @@ import string
 
 from layergrid.render.content import Content
 from layergrid.render.figures import Block
+from layergrid.render.sizing import is_wide
 from layergrid.render.words import printed
 
 MOST = 16  # entries of a list; a longer one says only where it starts and ends
@@ -27,18 +28,22 @@ def of(content: Content) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
 def called(block: Block, many: bool) -> str:
     """What a list calls a figure: its title, with its grid where there are several."""
     first = block.figures[0]
-    return f"{first.title} ({first.grid})" if many and first.grid and first.grid not in first.title else first.title
+    told = not first.grid or first.grid.casefold() in first.title.casefold()
+    return f"{first.title} ({first.grid})" if many and not told else first.title
 
 
 def _sections(content: Content) -> list[Entry]:
     found = [(s.key, "", s.title) for s in content.sections]
-    found += [("figures", "", "More figures")] if content.more else []
+    across = [block for block in content.more if is_wide(block)]
+    found += [("figures", "", "More figures")] if len(across) < len(content.more) else []
     found += [("tables", "", "Tables")] if content.sheets else []
     found += [("examples", "", "Examples")] if content.examples else []
     found += [(s.key, "", s.title) for s in content.methods]
     found += [("graded", "", "Graded answers")] if content.graded else []
     found += [("references", "", "References")] if content.references else []
-    return [*found, ("provenance", "", "Provenance")]
+    found.append(("provenance", "", "Provenance"))
+    only = ("figures", "", "More figures") if len(across) == len(content.more) else ("wide-figures", "", "Wide figures")
+    return [*found, only] if across else found
 
 
 def labels(content: Content) -> str:

@@ -14,6 +14,7 @@ PAPERS = {"A4": (210.0, 297.0), "Letter": (215.9, 279.4)}  # mm
 TOP, SIDE, BOTTOM = 19.0, 21.0, 17.0  # mm: the margins
 COLUMN = 634  # pixels: the narrowest column, that of A4
 CAPTION, LINE = 7.7 * 96 / 72, 1.45  # pixels; lines
+SPARE = 0.1  # pixels: without them widths rounded up make charts side by side too wide for their line
 HEADING = 28  # pixels: the heading that the first of further figures stands under
 FIRST = (1.0, 0.92, 0.84, 0.76)  # of the first page's charts, tried in turn until it holds them
 
@@ -29,7 +30,7 @@ class Sizes:
     @property
     def wide(self) -> frozenset[int]:
         """Numbers of the blocks that have a landscape page: no column is as wide as one of their charts."""
-        return frozenset(b.number for b in self.blocks if max((f.width for f in b.figures), default=0) > COLUMN + 1)
+        return frozenset(b.number for b in self.blocks if is_wide(b))
 
     def room(self, landscape: bool) -> tuple[float, float]:
         """Width and height in pixels of what a page holds inside its margins."""
@@ -45,7 +46,7 @@ class Sizes:
         drawn = max((f.height for f in block.figures), default=1)
         drawn = drawn if beside else sum(f.height for f in block.figures)
         free = high - self._caption(block, room) - HEADING - 2
-        return min(1.0, room / (across if beside else widest), free / max(1, drawn))
+        return min(1.0, (room - SPARE) / (across if beside else widest), free / max(1, drawn))
 
     def _caption(self, block: Block, room: float) -> float:
         """Pixels that the caption takes at most, its margin counted."""
@@ -65,6 +66,11 @@ class Sizes:
             if on_first and block.number in self.wide:
                 rules += _rules(f".plate .chart-{block.number}", block, self.scale(block, True))
         return "".join(rules)
+
+
+def is_wide(block: Block) -> bool:
+    """Whether a chart of a block is wider than every column."""
+    return max((f.width for f in block.figures), default=0) > COLUMN + 1
 
 
 def _rules(name: str, block: Block, scale: float) -> list[str]:
