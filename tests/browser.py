@@ -140,10 +140,10 @@ class Browser:
         return path
 
     def move_to(self, selector: str) -> None:
-        """Puts the pointer on the middle of an element, scrolled into view."""
+        """Puts the pointer on the middle of an element, or of its part on the first line, scrolled into view."""
         box = self.value(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center', "
-            "behavior: 'instant'}); const b = e.getBoundingClientRect();"
+            "behavior: 'instant'}); const b = e.getClientRects()[0];"
             "return [b.x + b.width / 2, b.y + b.height / 2] })()"
         )
         for shift in (0, 1):
