@@ -52,8 +52,10 @@ def status_words(status: str, reason: str) -> str:
 
 
 def inside_noise(grid: Grid) -> Bools:
-    """Bool [L, P]: tested cells that are not above chance after correction."""
+    """Bool [L, P]: tested cells that are not above chance after correction; of a contrast, intervals that hold zero."""
     with np.errstate(invalid="ignore"):
+        if grid.contrast:
+            return np.asarray(grid.has_value & (grid.low <= 0) & (grid.high >= 0))
         low = grid.value <= (grid.quantity.chance or 0.0)
         return grid.has_value & np.isfinite(grid.p_adjusted) & ((grid.p_adjusted >= 1 - grid.level - 1e-12) | low)
 

@@ -44,7 +44,7 @@ def reach(view: View) -> float:
 def near(view: View) -> float:
     """How far from a peak a layer of its band may stand."""
     if view.described:
-        return float(f"{SHARE * reach(view):.1g}")
+        return float(f"{SHARE * reach(view):.2g}")
     quantity = view.grid.quantity
     bounded = quantity.low is not None and quantity.high is not None
     return float(f"{SCORES * ((quantity.high or 0.0) - (quantity.low or 0.0) if bounded else reach(view)):.2g}")

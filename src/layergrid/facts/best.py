@@ -99,9 +99,12 @@ def _highest(view: View, ledger: Ledger) -> None:
         "lone": "the only cell" if view.ok.sum() == 1 else "",
         "The": text.capital(the),
         "reads": "reads" if len(view.peaks) == 1 else "read",
+        "optimistic": "it was chosen on the rows that score it, so that its value is optimistic"
+        if len(view.peaks) == 1
+        else "they were chosen on the rows that score them, so that their value is optimistic",
         "single": view.extreme if view.named else "",
         "least": "least is most" if view.sign < 0 else "",
-        "beside": _beside(view, (i, j)),
+        "beside": _beside(view, view.peaks),
         "holds": _holds(view, (i, j)),
         "superlative": f"most {claim}" if view.named and claim and not view.veiled else "",
     }
@@ -144,13 +147,15 @@ def _holds(view: View, index: Index) -> str:
     return "whose interval lies below zero" if view.grid.high[index] < 0 else "whose interval holds zero"
 
 
-def _beside(view: View, index: Index) -> str:
-    """What the references are at a cell: "the cosine of mismatched examples is 0.88 there"."""
-    return text.listed(
-        f"{view.reference(f)} is {text.number(float(f.value[index]), view.digits)} there"
-        for f in view.grid.facets
-        if f.role == "reference" and math.isfinite(f.value[index])
-    )
+def _beside(view: View, cells: Sequence[Index]) -> str:
+    """What the references are at one cell or at equal ones: "the cosine of mismatched examples is 0.88 there"."""
+    found = []
+    for f in view.grid.facets:
+        there = [float(f.value[index]) for index in cells if f.role == "reference" and math.isfinite(f.value[index])]
+        if there:
+            low, high = (text.number(end, view.digits) for end in (min(there), max(there)))
+            found.append(f"{view.reference(f)} is {low if low == high else f'between {low} and {high}'} there")
+    return text.listed(found)
 
 
 def _lowest(view: View, ledger: Ledger) -> None:
@@ -339,7 +344,8 @@ def _difference(view: View, key: str, d: Estimate, ledger: Ledger, of: Sequence[
     elif relation:
         forms |= {"relation": relation, "word": relation, "difference": f"difference is {size}"}
     else:
-        forms |= {"difference": f"difference {forms['signed']}, without an interval"}
+        forms |= {"difference": f"difference is {forms['signed']}, without an interval"}
+        forms |= {"of": f"difference of {forms['signed']}, without an interval"}
     if "range" in forms:
         forms["interval"] = f"{text.percent(d.level)} interval {forms['range']}"
     ledger.add(key, "paired difference", forms, value=d.value, low=d.low, high=d.high, n=d.n, relation=relation, of=of)

@@ -72,6 +72,7 @@ def _sides(view: View, inside: Bools, key: str, ledger: Ledger) -> None:
         "off": f"{text.count(up + down)} of {text.count(n)}",
         "leaves": "leaves out zero",
         "none": "" if up + down else "none",
+        "dots": _dotted(n - up - down),
     }
     cells = view.points([(int(i), int(j)) for i, j in np.argwhere((beyond(view, 1) | beyond(view, -1)) & inside)])
     relation = "above" if up > down else "below" if down else "cannot be told from"
@@ -81,6 +82,11 @@ def _sides(view: View, inside: Bools, key: str, ledger: Ledger) -> None:
 
 def _of(k: int, n: int) -> str:
     return f"{text.words(k)} of the {text.words(n)} cells" if n > 1 else "the only cell"
+
+
+def _dotted(n: int) -> str:
+    """The cells that bear a dot, in a caption."""
+    return f"the {text.words(n)} cells whose interval holds zero" if n > 1 else "the cell whose interval holds zero" * n
 
 
 def _every(n: int) -> str:

@@ -13,12 +13,12 @@ METHODS = "methods"
 
 
 def sections(summary: Summary, length: str = "full") -> tuple[Section, ...]:
-    """The titled parts at a length: all; one of a paragraph or two a grid; none. The methods stand at every length.
+    """The titled parts at a length: all that say something; one of a paragraph or two a grid; none. The methods stand at every length.
 
     The author's own text is kept wherever words about the grids are.
     """
     if length == "full":
-        return summary.sections
+        return tuple(s for s in summary.sections if s.paragraphs or s.authored)
     methods = tuple(s for s in summary.sections if s.key == METHODS)
     authored = "\n\n".join(s.authored for s in summary.sections if s.authored)
     if length == "abstract" or not (summary.brief or authored):

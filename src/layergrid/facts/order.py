@@ -82,8 +82,8 @@ def shape(values: Floats, reach: float, sure: bool) -> Shape | None:
         turn = _turn(sign * values, own)
         if turn is not None:
             return Shape(name, turn)
-    rho = correlation(values)
-    return Shape(RISES if rho > 0 else FALLS) if abs(rho) >= CLEAR else None
+    rho, ends = correlation(values), abs(float(values[-1] - values[0]))
+    return Shape(RISES if rho > 0 else FALLS) if abs(rho) >= CLEAR and ends >= LIMB * own else None
 
 
 def _turn(values: Floats, own: float) -> int | None:

@@ -114,8 +114,8 @@ def _ordered(view: View, facet: Facet, key: str, ledger: Ledger) -> None:
 
 def _at_highest(view: View, facet: Facet, key: str, ledger: Ledger) -> None:
     """What the reference is where the grid is highest."""
-    if not view.named or not np.isfinite(facet.value[view.peaks[0]]):
-        return
+    if not view.named or len(view.peaks) > 1 or not np.isfinite(facet.value[view.peaks[0]]):
+        return  # of equal cells each stands beside a value of its own
     index = view.peaks[0]
     low, high = (float(a[index]) for a in (facet.low, facet.high))
     e = cell(view, index)

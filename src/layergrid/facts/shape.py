@@ -138,10 +138,12 @@ def _text(view: View) -> str:
 
 
 def _names(view: View) -> str:
-    """The positions in order; of a long text its ends."""
+    """The positions in order; of a long text, or of very many, the ends."""
     names = [view.shown(j) for j in range(len(view.grid.positions))]
     if view.grid.text_of and len(names) > LISTED:
         return f"{names[0]} to {names[-1]}"
+    if len(names) > 2 * LISTED:
+        return f"{names[0]}, {names[1]} and so on to {names[-1]}"
     return text.listed(names)
 
 

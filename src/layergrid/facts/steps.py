@@ -34,11 +34,12 @@ def derive(view: View, ledger: Ledger) -> None:
     departed = ledger.get("departures")
     told = set(departed.cells) if departed is not None else set()
     hits = [(int(i), int(j)) for i, j in np.argwhere(np.abs(apart) >= threshold)]
-    hits = [c for c in hits if not told & {view.point(c), view.point((c[0] + 1, c[1]))}]
     hits = [c for c in hits if _lone(steps[c[0]], c[1]) and not _inside(view, c, apart)]
+    every = len(hits)
+    hits = [c for c in hits if not told & {view.point(c), view.point((c[0] + 1, c[1]))}]
     hits.sort(key=lambda c: -abs(apart[c]))
     clause = f"{text.counted(len(hits), 'step')} {'meets' if len(hits) == 1 else 'meet'} this rule"
-    clause = clause if hits else "no step meets this rule"
+    clause = clause if hits else f"no {'other step' if every else 'step'} meets this rule"
     cells = dict.fromkeys(view.point(c) for i, j in hits for c in ((i, j), (i + 1, j)))
     forms = {"text": clause, "Text": text.capital(clause)}
     ledger.add("lone", STEP, forms, cells=cells, value=len(hits), of=["lone.rule"])

@@ -63,10 +63,8 @@ def _rule(view: View) -> str:
     """What decides, in words."""
     rule = f"a rank correlation of value and layer whose size reaches {text.trimmed(order.CLEAR)}"
     if view.described:
-        rule += " (of a turn, on both sides of it, with a third of the range on each), and an order of values that is "
-        rule += "far from a random one"
-        if view.bounded.any():
-            rule += " or a range of more than two intervals"
+        rule += " (where values turn, on either side of the turn) and values that are far from a random order"
+        rule += ", or range over more than two intervals" if view.bounded.any() else ""
     elif view.bounded.any():
         rule += ", and a range wider than half an interval"
     return rule + (", at positions with a cell that passes the test" if view.tested else "")

@@ -85,6 +85,8 @@ def _heatmap(voice: Voice) -> Paragraph:
         said.append(voice.say("Cells {head}."))
     if voice.has("above", "not"):
         said.append(voice.say("Dots: {above|not} {correction|over}."))
+    elif voice.has("contrast.sides", "dots"):
+        said.append(voice.say("Dots: {s|dots}, each by itself.", s="contrast.sides"))
     said.extend(_diamond(voice))
     if voice.number("empty") > 0:
         said.append(voice.say(f"{_grey(voice)}: {{empty|lost}}."))
@@ -186,7 +188,8 @@ def _tied(voice: Voice) -> Paragraph:
         return ()
     if voice.number("tied") == 0:
         return (voice.say("{tied|Full}."),)
-    return (voice.say("{highest|The}, {highest|where}, and the cells that {tied|relation} it: {tie.rule}."),)
+    it = "it" if voice.relation("highest") != "several" else "them"
+    return (voice.say(f"{{highest|The}}, {{highest|where}}, and the cells that {{tied|relation}} {it}: {{tie.rule}}."),)
 
 
 def _winners(voice: Voice) -> Paragraph:

@@ -123,7 +123,8 @@ def _gain(voice: Voice) -> Sentence | None:
             "It {gain|word} {best_baseline|the}, {best_baseline|label}, at {best_baseline}: the {gain|difference}"
             + ("; it stands {over_all.below}." if voice.has("over_all.below") else ".")
         )
-    return voice.say("{best_baseline|The}, {best_baseline|label}, {best_baseline|verb} {best_baseline}.")
+    unsure = "; the {gain|difference}" if voice.has("gain", "difference") else ""
+    return voice.say(f"{{best_baseline|The}}, {{best_baseline|label}}, {{best_baseline|verb}} {{best_baseline}}{unsure}.")
 
 
 def where(voice: Voice) -> Sentence | None:

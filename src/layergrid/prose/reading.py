@@ -253,7 +253,7 @@ def _result(voice: Voice) -> Paragraph:
     beside: Paragraph = ()
     if voice.has("gain", "difference") and not relation:
         line = f"{{best_baseline|The}}{voice.of}, {{best_baseline|label}}, {{best_baseline|verb}} {{best_baseline}}"
-        beside = (voice.say(f"{line}: a {{gain|difference}}."),)
+        beside = (voice.say(f"{line}: a {{gain|of}}."),)
     if not clauses:
         return (voice.say(f"The nested {{quantity|name}}{voice.of} is {{nested}}."), *beside)
     return (

@@ -83,7 +83,7 @@ def _bests(voice: Voice) -> Paragraph:
         said.append(voice.say(f"The nested {{quantity|name}} is {{nested}}{against}: {{choice|how}}."))
     if voice.has("highest", "single") and not voice.has("constant"):
         line = "{highest|The}, {highest|where}, {highest|reads} {highest}"
-        why = "; it was chosen on the rows that score it, so that its value is optimistic"
+        why = "; {highest|optimistic}"
         picked = voice.has("nested") or voice.has("validation", "Faults")
         why = why if picked and not voice.has("highest", "lone") else ""
         why += "; {highest|beside}" if voice.has("highest", "beside") else ""

@@ -55,8 +55,12 @@ def differences(whole: Voice) -> list[Sentence]:
 def _gain_of(voice: Voice) -> Sentence | None:
     """The nested best beside the best baseline, in a sentence that stands without the one before it."""
     relation = voice.relation("gain")
-    if not relation or not voice.has("best_baseline") or not voice.has("nested"):
+    if not voice.has("best_baseline") or not voice.has("nested"):
         return None
+    if not relation:
+        line = f"Of the grid {{grid|name}}, {{best_baseline|the}}, {{best_baseline|label}}, {{best_baseline|verb}} "
+        line += "{best_baseline}" + ("; the {gain|difference}" if voice.has("gain", "difference") else "")
+        return with_addition(voice, voice.say(f"{line}."))
     verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"
     line = f"{{nested|The}}{voice.of} {verb} {{best_baseline|the}}, {{best_baseline|label}}."
     return with_addition(voice, voice.say(line))

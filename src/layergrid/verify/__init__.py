@@ -9,7 +9,7 @@ from layergrid import archive, facts, prose, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
 from layergrid.verify import differences, grids, pages, paired, words
-from layergrid.verify.problems import Notes, Problem, Verified
+from layergrid.verify.problems import OWN, Notes, Problem, Verified
 
 
 def verify(folder: Path) -> Verified:
@@ -45,6 +45,7 @@ def verify(folder: Path) -> Verified:
     except (BadInput, BuildError) as error:
         notes.wrong("documents", f"cannot be drawn anew: {error}")
         shown, drawn = render.Presentation(), None
+    notes.counts[OWN] = len(shown.templates)
     _check_words(folder, derived, summary, shown.length, notes)
     if drawn is not None:
         pages.check_documents(folder, drawn, notes)

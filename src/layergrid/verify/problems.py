@@ -10,6 +10,8 @@ from layergrid import text
 
 RESULTS = "results/results.json"
 UNKEPT = "given cells are compared between the files alone, as no rows were kept that they follow from"
+ADDED = "what own templates add to the text is not checked"
+OWN = "own template"  # a template of the user's that took part
 GIVEN = "given cell"  # a cell that follows from no rows that were kept
 
 
@@ -34,6 +36,7 @@ class Verified:
         looked = text.listed(text.plural(n, thing) for thing, n in self.counts.items() if n)
         end = "all agree" if not self.problems else text.plural(len(self.problems), "problem")
         given = "" if not self.counts.get(GIVEN) else f"; {UNKEPT}"
+        given += "" if not self.counts.get(OWN) else f"; {ADDED}"
         return f"{looked or 'nothing'} checked, {end}{given}"
 
 
