@@ -32,7 +32,7 @@ class Tokens(ChartKind):
         """The strip as SVG that needs nothing outside of itself."""
         one = self._pick(results)
         places = _places(one)
-        shown = [faces.printable(text.token(piece), "mono") for piece in one.pieces]
+        shown = [faces.printable(text.token(piece), "mono") or "\N{MIDDLE DOT}" for piece in one.pieces]
         n = len(shown)
         parts = [(0, one.prompt_tokens), (one.prompt_tokens, n)] if one.written else [(0, n)]
         size = _size(theme.sizes["token"], shown, parts)
