@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,13 +14,14 @@ import described
 import synthetic
 from building import run
 from layergrid import archive, comparing, facts, pipeline, prose, publish, render, stats
-from layergrid.artifacts import GridResult, HeldOut, Results
-from layergrid.comparing import grids, rows
+from layergrid.artifacts import GridResult, HeldOut, Results, Table
+from layergrid.comparing import grids, rows, sources
 from layergrid.console import Silent
 from layergrid.kinds import BadInput
 from layergrid.pipeline.comparing import default_name, diff
 from layergrid.prose.lexicon import claims
-from layergrid.verify import verify
+from layergrid.verify import compared, verify
+from layergrid.verify.problems import Notes
 from test_verify import built
 
 HOSTILE = '</script><img src=x onerror=alert(1)> {{ 7 * 7 }} - ‮"'
@@ -384,6 +387,125 @@ def test_a_comparison_comes_back_from_its_files_as_it_was(main, branch, tmp_path
     assert [one.grid.name for one in again.grids[0].sides] == ["errors", "errors"]
     assert np.array_equal(again.grids[0].sides[1].held_out.cells, branch.held_out.cells)
     assert facts.to_json(facts.derive(again)) == facts.to_json(facts.derive(results))
+
+
+def dated(one: GridResult, fingerprint: str, **changes: object) -> Results:
+    """A report on data of another fingerprint at the same address."""
+    found = whole(one, **changes)
+    return replace(found, data=tuple(replace(card, fingerprint=fingerprint) for card in found.data))
+
+
+def named_rows(one: GridResult, ids: tuple[str, ...]) -> GridResult:
+    assert one.held_out is not None
+    return replace(one, held_out=replace(one.held_out, example_ids=ids))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_that_are_only_numbered_are_not_paired_once_the_data_have_changed(main, branch, first):
+    ids = tuple(str(i + first) for i in range(240))
+    a, b = named_rows(main, ids), named_rows(branch, ids)
+    changed = comparing.compare(whole(a), dated(b, "sha256:other"), TWO, "both")
+    (row,) = table(changed, "pairs")
+    assert (row["examples"], row["paired"], row["why"]) == (0, "", sources.NUMBERED)
+    assert np.isnan(changed.grids[0].grid.low).all()
+    kept = comparing.compare(whole(a), whole(b), TWO, "both")
+    assert table(kept, "pairs")[0]["examples"] == 240
+    assert np.isfinite(kept.grids[0].grid.low).any()
+
+
+def test_rows_with_ids_of_their_own_are_paired_across_an_edit_that_leaves_most_of_them(main, branch):
+    ids = tuple(f"sum-{i}" for i in range(240))
+    a, b = named_rows(main, ids), named_rows(branch, ids)
+    assert table(comparing.compare(whole(a), dated(b, "sha256:other"), TWO, "both"), "pairs")[0]["examples"] == 240
+    moved = named_rows(branch, tuple(np.roll(ids, 7)))
+    (row,) = table(comparing.compare(whole(a), dated(moved, "sha256:other"), TWO, "both"), "pairs")
+    assert (row["examples"], row["why"]) == (0, sources.OTHERS)
+
+
+def test_one_fingerprint_is_one_source_however_its_address_is_written(main, branch):
+    other = whole(branch)
+    other = replace(other, data=tuple(replace(card, source="/elsewhere/sums.jsonl") for card in other.data))
+    assert table(comparing.compare(whole(main), other, TWO, "both"), "pairs")[0]["examples"] == 240
+
+
+# ---------------------------------------------------------------- forged tables
+
+
+def forged(results: Results, name: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Results:
+    """A comparison one of whose tables has other rows; None leaves a row out."""
+
+    def made(one: Table) -> Table:
+        rows = [change(dict(zip(one.columns, row, strict=True))) for row in one.rows]
+        return replace(one, rows=tuple(tuple(row.values()) for row in rows if row is not None))
+
+    return replace(results, tables=tuple(made(one) if one.name == name else one for one in results.tables))
+
+
+FORGERIES = {
+    "pairs": [
+        (lambda row: {**row, "unchanged": row["cells"]}),
+        (lambda row: {**row, "examples": 9}),
+        (lambda row: {**row, "rows_a": 999}),
+        (lambda row: {**row, "rows_b": 999}),
+        (lambda row: {**row, "cells": 3, "unchanged": 0}),
+    ],
+    "nested": [(lambda row: None), (lambda row: {**row, "n": 12})],
+    "unmatched": [(lambda row: None)],
+    "changed_facts": [(lambda row: None), (lambda row: {**row, "b": "1.00"})],
+    "changed_settings": [(lambda row: None), (lambda row: {**row, "b": "none"})],
+    "counts": [(lambda row: {**row, "changed": 0}), (lambda row: None)],
+}
+
+
+def of_tables(results: Results) -> list[str]:
+    notes = Notes()
+    compared.check(results, notes)
+    return [problem.message for problem in notes.done().problems]
+
+
+@pytest.mark.parametrize(("name", "change"), [(name, one) for name, found in FORGERIES.items() for one in found])
+def test_every_forged_table_of_a_comparison_is_found(name, change, main, branch):
+    fewer = some_rows(branch, np.arange(240) < 220)
+    other = synthetic.from_scores(
+        replace(fewer.held_out, cells=fewer.held_out.cells[:3]), "errors", (0, 1, 2), branch.grid.positions
+    )
+    other = replace(other, grid=replace(other.grid, settings={**other.grid.settings, "solver": "another"}))
+    results = comparing.compare(whole(main), whole(other), TWO, "both")
+    assert of_tables(results) == []
+    found = of_tables(forged(results, name, change))
+    assert any(f"the table {name}" in message for message in found), found
+
+
+def test_verify_finds_a_comparison_forged_to_agree_in_every_cell(main, branch, tmp_path):
+    results = comparing.compare(whole(main), whole(branch), TWO, "both")
+    results = forged(results, "pairs", lambda row: {**row, "unchanged": row["cells"]})
+    for name in ("nested", "changed_facts", "changed_settings"):
+        results = forged(results, name, lambda row: None)
+    results = forged(results, "counts", lambda row: {**row, "changed": 0})
+    assert "The reports agree in every cell." in told(results)
+    problems = verify(built(results, tmp_path / "both")).problems
+    for name in ("pairs", "nested", "changed_facts"):
+        assert any(p.message.startswith(f"the table {name} ") for p in problems)
+
+
+def test_a_comparison_without_one_of_its_tables_is_found(main, branch):
+    results = comparing.compare(whole(main), whole(branch), TWO, "both")
+    for name in ("labels", "pairs", "nested", "unmatched", "changed_facts", "changed_settings", "counts"):
+        fewer = replace(results, tables=tuple(one for one in results.tables if one.name != name))
+        assert of_tables(fewer) == [f"a comparison has no table {name}"]
+
+
+def test_verify_says_what_of_a_comparison_follows_from_nothing_kept(main, branch, tmp_path):
+    done = verify(built(comparing.compare(whole(main), whole(branch), TWO, "both"), tmp_path / "both"))
+    assert "what a comparison says of whole reports" in done.sentence
+    assert "what a comparison says" not in verify(built(whole(main), tmp_path / "one")).sentence
+
+
+def test_headline_facts_are_recomputed_where_the_cards_of_the_data_differ(main, branch, tmp_path):
+    other = whole(branch, seed=9)
+    cards = tuple(replace(c, classes=("no", "yes"), group="", n=500, fingerprint="x") for c in other.data)
+    results = comparing.compare(whole(main), replace(other, data=cards), TWO, "both")
+    assert verify(built(results, tmp_path / "both")).problems == ()
 
 
 # ---------------------------------------------------------------- folders and the command

@@ -1,5 +1,6 @@
 """Two reports beside each other as results of their own: grids of differences and what else changed; it reads no file.
 
+sources   whether equal ids are the same example
 rows      the examples that two grids have in common, and paired differences on them
 grids     the difference of two grids, cell by cell, as a grid
 changes   tables of settings and of headline facts that are not what they were
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 from layergrid import text
 from layergrid.artifacts import GridResult, Results, Scalar, Table
-from layergrid.comparing import changes, grids
+from layergrid.comparing import changes, grids, sources
 from layergrid.comparing.apart import Apart, apart
 
 PAIRS = "pairs"  # the table of what each pair of grids has in common
@@ -37,7 +38,7 @@ def compare(a: Results, b: Results, labels: tuple[str, str], name: str) -> Resul
         if other is None:
             lone.append(("grid", one.grid.name, "a"))
             continue
-        made = grids.difference(one, other, (first, second), _same_source(a, b, one, other))
+        made = grids.difference(one, other, (first, second), sources.apart(a, b, one, other))
         lone += [(what, f"{one.grid.name}: {name_}", side) for what, name_, side in grids.unmatched(one, other)]
         if made is None:
             lone.append(("nothing in common", one.grid.name, "both"))
@@ -68,15 +69,6 @@ def compare(a: Results, b: Results, labels: tuple[str, str], name: str) -> Resul
 def _plain(label: str) -> str:
     """A label in which no sign reads as the minus between two labels."""
     return text.visible(label).replace(" - ", "-") or "report"
-
-
-def _same_source(a: Results, b: Results, one: GridResult, other: GridResult) -> bool:
-    """Whether the examples of both grids come from one source, so that equal ids are the same example."""
-    found = [
-        {card.source for card in r.data if (card.model, card.name) == (g.grid.model, g.grid.dataset)}
-        for r, g in ((a, one), (b, other))
-    ]
-    return found[0] == found[1]
 
 
 def called(paths: Sequence[tuple[str, ...]]) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,6 +15,7 @@ FACTS, SETTINGS, COUNTS = "changed_facts", "changed_settings", "counts"
 HEADLINES = ("nested", "best_baseline", "gain", "highest", "above")  # keys of a grid's facts that the table lists
 NONE = ""  # a fact or setting that a side does not have
 DIGEST = "sha256:"
+Pair = tuple[str, str, str]  # what it is called, and what either report shows
 LONG = 240  # characters of a setting that a table shows
 
 
@@ -23,23 +24,33 @@ def tables(a: Results, b: Results) -> tuple[Table, Table, Table]:
     one, other = ({fact.id: fact for fact in facts.derive(r)} for r in (a, b))
     heads = list(dict.fromkeys([*_headlines(a), *_headlines(b)]))
     heads = [key for key in heads if key in one or key in other]
-    changed = [(key, shown(one.get(key)), shown(other.get(key))) for key in heads]
-    changed = [row for row in changed if row[1] != row[2]]
+    changed = changed_facts(one, other, heads)
     others = [key for key in dict.fromkeys([*one, *other]) if key not in heads]
     moved = sum(_said(one.get(key)) != _said(other.get(key)) for key in others)
-    mine, theirs = dict(settings(a)), dict(settings(b))
-    keys = list(dict.fromkeys([*mine, *theirs]))
-    set_ = [(key, mine.get(key, NONE), theirs.get(key, NONE)) for key in keys]
-    set_ = [row for row in set_ if row[1] != row[2]]
+    set_ = changed_settings(a, b)
+    keys = dict.fromkeys(key for r in (a, b) for key, _ in settings(r))
     counts: tuple[tuple[Scalar, ...], ...] = (
         ("headline facts", len(changed), len(heads)), ("other facts", moved, len(others)),
         ("settings", len(set_), len(keys)),
     )  # fmt: skip
     return (
         Table(FACTS, ("fact", "a", "b"), tuple(changed)),
-        Table(SETTINGS, ("setting", "a", "b"), tuple((k, _cut(x), _cut(y)) for k, x, y in set_)),
+        Table(SETTINGS, ("setting", "a", "b"), tuple(set_)),
         Table(COUNTS, ("what", "changed", "all"), counts),
     )
+
+
+def changed_facts(one: Mapping[str, Fact], other: Mapping[str, Fact], heads: Sequence[str]) -> list[Pair]:
+    """Of the facts of two reports by id: those called `heads` that are not shown alike, with what either shows."""
+    rows = [(key, shown(one.get(key)), shown(other.get(key))) for key in heads]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def changed_settings(a: Results, b: Results) -> list[Pair]:
+    """Settings that are not the same in both, with what stands in either, as a table shows it."""
+    mine, theirs = dict(settings(a)), dict(settings(b))
+    rows = [(key, mine.get(key, NONE), theirs.get(key, NONE)) for key in dict.fromkeys([*mine, *theirs])]
+    return [(key, _cut(x), _cut(y)) for key, x, y in rows if x != y]
 
 
 def _headlines(results: Results) -> Iterator[str]:
@@ -54,7 +65,8 @@ def shown(fact: Fact | None) -> str:
     if fact is None:
         return NONE
     forms = fact.forms
-    plain = forms.get("text", "")
+    plain = forms.get("signed", "") + (f" [{forms['range']}]" if "range" in forms else "") if "signed" in forms else ""
+    plain = plain or forms.get("text", "")
     place = forms.get("where", "") or forms.get("label", "")
     return f"{plain} ({place})" if place and place not in plain else plain
 

@@ -48,14 +48,15 @@ def unmatched(a: GridResult, b: GridResult) -> list[tuple[str, str, str]]:
     return found
 
 
-def difference(a: GridResult, b: GridResult, labels: tuple[str, str], one_source: bool) -> Made | None:
+def difference(a: GridResult, b: GridResult, labels: tuple[str, str], unlike: str) -> Made | None:
     """`b` less `a` on the layers and positions that both have, in the order of `a`; None where nothing can be compared.
 
-    `one_source`: equal ids are the same example. Facets are both sides, on the rows that the difference is made of.
+    `unlike`: why equal ids are not the same example; empty: they are. Facets are both
+    sides, on the rows that the difference is made of.
     """
     if not comparable(a.grid, b.grid):
         return None
-    rows = pairing(a, b) if one_source else "the examples come from different sources"
+    rows = unlike or pairing(a, b)
     layers = tuple(one for one in a.grid.layers if one in b.grid.layers)
     positions = tuple(one for one in a.grid.positions if one in b.grid.positions)
     axes = layers, positions

@@ -56,11 +56,11 @@ def _counts(rows: Sequence[Row], ledger: Ledger) -> None:
     for row in rows:
         what, changed, every = str(row["what"]), int(row["changed"] or 0), int(row["all"] or 0)
         noun = what.removesuffix("s")
-        k, n = text.words(changed), text.words(every)
+        k, n = text.words(changed) if changed else "none", text.words(every)
         forms = {
             "text": f"{k} of {n} {what}" if every else f"no {what}",
-            "verb": "differs" if changed == 1 else "differ",
-            "count": text.count(changed), "plural": text.counted(changed, noun),
+            "verb": "differs" if changed <= 1 else "differ",
+            "differ": "differ", "count": text.count(changed), "plural": text.counted(changed, noun),
         }  # fmt: skip
         forms["Text"] = text.capital(forms["text"])
         ledger.add(f"{KEY}.{what.replace(' ', '_')}", "count", forms, value=changed, n=every)
@@ -88,7 +88,7 @@ def _agreement(found: Mapping[str, Sequence[Row]], ledger: Ledger) -> None:
 def _lone(rows: Sequence[Row], names: Sequence[str], ledger: Ledger) -> None:
     """What only one of the reports has."""
     for side, name in zip("ab", names, strict=True):
-        mine = [text.visible(f"{row['what']} {row['name']}") for row in rows if row["side"] == side]
+        mine = [text.visible(f"the {row['what']} {row['name']}") for row in rows if row["side"] == side]
         if mine:
             more = [f"{text.words(len(mine) - LISTED)} more"] if len(mine) > LISTED else []
             shown = f"Only {name} has {text.listed([*mine[:LISTED], *more])}"
@@ -111,10 +111,10 @@ def _pair(row: Row, names: Sequence[str], prefix: str, ledger: Ledger) -> None:
         rows += f"of {text.count(rows_a)} in {names[0]} and {text.count(rows_b)} in {names[1]}"
     forms = {
         "text": rows if n else "", "how": PAIRED[str(row["paired"])],
-        "why": "" if n else f"The differences have no interval: {text.visible(str(row['why']))}",
+        "why": "" if n else f"the differences have no interval: {text.visible(str(row['why']))}",
         "unchanged": text.share(same, cells, "cell", "unchanged"),
     }  # fmt: skip
-    forms["Unchanged"] = text.capital(forms["unchanged"])
+    forms |= {"Unchanged": text.capital(forms["unchanged"]), "Why": text.capital(forms["why"])}
     ledger.add(f"{prefix}.compared", "pairs", forms, value=same, n=n or None)
 
 

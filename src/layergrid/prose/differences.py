@@ -70,7 +70,7 @@ def _cells(voice: Voice, view: View) -> list[Sentence]:
     if view.bounded.any():
         return described.contrasts(voice)
     said = described.extremes(voice)
-    why = [voice.say("{compared|why}.")] if voice.has("compared", "why") else []
+    why = [voice.say("{compared|Why}.")] if voice.has("compared", "why") else []
     return [*why, *([said] if said is not None else described.contrasts(voice))]
 
 
@@ -82,7 +82,7 @@ def _compared(voice: Voice) -> Paragraph:
     if voice.has("compared", "text"):
         said.append(voice.say(f"The differences{voice.of} are {{compared|how}}: {{compared}}."))
     elif voice.has("compared", "why"):
-        said.append(voice.within("{compared|why}.", "{compared|why}."))
+        said.append(voice.within("{compared|Why}.", "{compared|why}."))
     said.append(voice.within("{compared|Unchanged}.", "{compared|unchanged}."))
     return tuple(said)
 
@@ -98,7 +98,7 @@ def _changes(whole: Voice) -> Paragraph:
     keys = {"s": f"{KEY}.settings", "f": f"{KEY}.headline_facts", "o": f"{KEY}.other_facts"}
     if not all(whole.has(key) for key in keys.values()):
         return ()
-    return (whole.say("{s|Text} {s|verb}, and so do {f} and {o}.", **keys),)
+    return (whole.say("Of what the reports hold, {s}, {f} and {o} {s|differ}.", **keys),)
 
 
 # ---------------------------------------------------------------- key figures

@@ -8,7 +8,7 @@ from pathlib import Path
 from layergrid import archive, facts, prose, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
-from layergrid.verify import differences, grids, pages, paired, words
+from layergrid.verify import compared, differences, grids, pages, paired, words
 from layergrid.verify.problems import OWN, Notes, Problem, Verified
 
 
@@ -19,7 +19,8 @@ def verify(folder: Path) -> Verified:
        differences, from held-out scores or from the measured values of the examples, by code of its own; p-values from
        the statistics of the permutation test. Numbers of a table that was given are held against the other files, and
        statistics, control tasks and directions against what must hold between them, since nothing is kept that they
-       follow from.
+       follow from. Of a comparison the tables too, from the grids of both reports; what it says of whole reports
+       (specs, seeds, cards, libraries, expectations, the count of other facts, lone grids) follows from nothing kept.
     2. Every fact and every sentence of facts.json, which holds those of all three lengths.
     3. Every number and comparison word of the sentences in report.html and report.md, read back to the cited facts; and
        that these documents hold the sentences of their own length, and no others.
@@ -34,6 +35,7 @@ def verify(folder: Path) -> Verified:
     for result in results.grids:
         grids.check(result, folder, notes)
     differences.check_bests(results, notes)
+    compared.check(results, notes)
     derived = facts.derive(results)
     summary = prose.summarise(results, derived)
     paired.check(results, derived, words.FACTS, notes)

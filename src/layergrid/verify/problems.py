@@ -12,6 +12,11 @@ RESULTS = "results/results.json"
 UNKEPT = "given cells are compared between the files alone, as no rows were kept that they follow from"
 ADDED = "what own templates add to the text is not checked"
 OWN = "own template"  # a template of the user's that took part
+COMPARED = "comparison row"  # of a table of what two reports have in common
+UNCOMPARED = (
+    "what a comparison says of whole reports (specs, seeds, cards, libraries, expectations, the count of other facts, "
+    "grids that only one has) is not recomputed, as these are not kept"
+)
 GIVEN = "given cell"  # a cell that follows from no rows that were kept
 
 
@@ -37,6 +42,7 @@ class Verified:
         end = "all agree" if not self.problems else text.plural(len(self.problems), "problem")
         given = "" if not self.counts.get(GIVEN) else f"; {UNKEPT}"
         given += "" if not self.counts.get(OWN) else f"; {ADDED}"
+        given += "" if not self.counts.get(COMPARED) else f"; {UNCOMPARED}"
         return f"{looked or 'nothing'} checked, {end}{given}"
 
 
