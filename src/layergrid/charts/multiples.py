@@ -111,7 +111,9 @@ class Multiples(ChartKind):
         return Figure(
             name=f"{grid.name}.{FIGURES[role]}",
             grid=grid.name,
-            title=TITLES["both" if one.sides else role].format(text.capital(over.quantity.name), names.position_word(grid).lower()),
+            title=TITLES["both" if one.sides else role].format(
+                text.capital(over.quantity.name), names.position_word(grid).lower()
+            ),
             alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
             f"{names.position_word(grid).lower()}; {text.listed(words)}.",
             spec=shared.checked(spec),
