@@ -406,7 +406,7 @@ def test_the_parts_of_a_report_offer_a_template_no_method_that_writes_or_runs(re
         (ABSTRACT, '<base href="https://example.org/">', "<base>"),
         (ABSTRACT, "<iframe srcdoc='x'></iframe>", "<iframe>"),
         (ABSTRACT, '<a href="#main" ping="https://example.org">x</a>', "of <a>"),
-        (ABSTRACT, '<form action="https://example.org"></form>', "of <form>"),
+        (ABSTRACT, '<form action="https://example.org"></form>', "<form>"),
         ("report.css.j2", "</style><p>", "may not hold '</'"),
         ("report.html.j2", "<!DOCTYPE html><html><head><title>x</title></head><body>{{ body }}</body></html>",
          "must begin as the one that ships"),
@@ -422,6 +422,72 @@ def test_a_page_that_would_reach_out_or_lose_its_policy_is_refused(report, name,
 
 def test_a_link_that_a_reader_may_follow_is_no_reaching_out(report):
     assert '<a href="https://example.org">' in drawn(report, '<a href="https://example.org">the paper</a>')
+
+
+REFRESH = '<meta http-equiv="refresh" content="0;url=https://example.org/?x">'
+HIDDEN = (  # where a parser of Python and a browser do not agree on what is a tag
+    "<title><!--</title>" + REFRESH + "<!-- --></title>",
+    "<!-->" + REFRESH + "<!-- -->",
+    "<!--->" + REFRESH + "<!-- -->",
+    "<!-- --!>" + REFRESH + "<!-- -->",
+    "<![CDATA[>" + REFRESH + "]]>",
+    "<![if !IE]>" + REFRESH + "<![endif]>",
+    "<![x[>" + REFRESH + "]]>",
+    "<?x" + REFRESH + "?>",
+    "<textarea><!--</textarea>" + REFRESH + "<!-- -->",
+    "<script><!--</script>" + REFRESH + "--></script>",
+    "<svg><style>" + REFRESH + "</style></svg>",
+    '<noscript><p title="</noscript>' + REFRESH + '"></noscript>',
+    '<xmp><p title="</xmp>' + REFRESH + '">',
+    '<div title="a>' + REFRESH + '">',
+    "<plaintext>" + REFRESH,
+    '<template shadowrootmode="open">' + REFRESH + "</template>",
+    '</p title=">' + REFRESH + '">',
+    '<textarea><meta/http-equiv="refresh"/content="0;url=https://example.org"></textarea>',
+    """<textarea><MeTa content='>' HTTP-EQUIV=refresh></textarea>""",
+    """<textarea><meta name='x' content=">" http-equiv=refresh></textarea>""",
+    '<textarea><link rel="dns-prefetch" href="//example.org"></textarea>',
+    '<textarea><link rel="icon" href="data:," rel="x" href="//example.org"></textarea>',
+    '<textarea><base href="//example.org"></textarea>',
+    "<textarea><iframe srcdoc=x></textarea>",
+    '<img src="//example.org" src="data:,">',
+    '<img src="data:," src="//example.org">',
+    "<p>&#" + "9" * 5000 + ";<b title='&#" + "9" * 5000 + ";'></p>",
+    "<!",
+    "<!--",
+)
+
+
+@pytest.mark.parametrize("written", HIDDEN)
+def test_a_tag_that_reaches_out_is_refused_wherever_it_stands(report, written):
+    with pytest.raises(BadInput, match=r"^templates: the page holds .*nothing outside of itself"):
+        drawn(report, written)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('<html lang="en">', "<html x='>"),
+        ('<html lang="en">', '<html x=">'),
+        ("<head>\n", "<head>\u00a0\n"),
+        ("<head>\n", "<head>\x1c\n"),
+        ("Content-Security", "Content-\u017fecurity"),
+    ],
+)
+def test_a_page_whose_policy_a_browser_would_overlook_is_refused(report, before, after):
+    shipped = overriding.resources.file("templates/report.html.j2").read_text(encoding="utf-8")
+    assert before in shipped
+    with pytest.raises(BadInput, match="must begin as the one that ships"):
+        drawn(report, shipped.replace(before, after, 1), "report.html.j2")
+
+
+def test_a_page_may_say_more_about_itself_and_speak_of_tags(report):
+    shipped = overriding.resources.file("templates/report.html.j2").read_text(encoding="utf-8")
+    own = '<meta name="author" content="A. B."><meta property="og:title" content="{{ content.results.title }}">'
+    made = drawn(report, shipped.replace("<title>", own + "<title>") + "{{ '<!-- <meta http-equiv=refresh>' }}",
+                 "report.html.j2")  # fmt: skip
+    assert "&lt;!-- &lt;meta http-equiv=refresh&gt;" in made
+    assert own.split("{{")[0] in made
 
 
 @pytest.mark.parametrize(
