@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from layergrid.artifacts import GridResult, HeldOut, Results, Table
 from layergrid.comparing import grids, rows, sources
 from layergrid.console import Silent
 from layergrid.kinds import BadInput
-from layergrid.pipeline.comparing import default_name, diff
+from layergrid.pipeline.comparing import _sentence, default_name, diff
 from layergrid.prose.lexicon import claims
 from layergrid.verify import compared, verify
 from layergrid.verify.problems import Notes
@@ -197,7 +198,7 @@ def test_reports_without_rows_in_common_have_differences_without_intervals(main,
 
 
 def test_equal_ids_of_other_sources_are_not_the_same_examples(main, branch):
-    other = whole(branch)
+    other = dated(branch, "sha256:other")
     other = replace(other, data=tuple(replace(card, source="elsewhere.csv") for card in other.data))
     found = comparing.compare(whole(main), other, TWO, "both")
     assert np.isnan(found.grids[0].grid.low).all()
@@ -563,11 +564,113 @@ def test_a_tolerance_decides_the_exit_code_and_names_the_largest_difference(fold
     assert not (tmp_path / "out").exists()
 
 
-def test_identical_reports_pass_a_tolerance_of_zero(folders, tmp_path):
-    ran = run("diff", folders[0], folders[0], "--no-report", "--tolerance", 0)
-    assert ran.code == 0
-    assert "one folder" in ran.out
-    assert "no number differs" in ran.out
+def test_a_folder_and_itself_are_told_to_be_the_same_and_no_report_is_written(folders, tmp_path):
+    for more in (("--tolerance", 0), ()):
+        ran = run("diff", folders[0], folders[0].parent / "." / "sums", "--out", tmp_path / "out", *more)
+        assert ran.code == 0
+        assert "both are the same folder" in ran.out
+        assert not (tmp_path / "out").exists()
+
+
+def test_identical_reports_pass_a_tolerance_of_zero(folders, main, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folders[0], copy)
+    done = diff(folders[0], copy, tmp_path / "out", Silent(), tolerance=0.0, report=False)
+    assert done.passed
+    assert "no number differs (tolerance 0)" in done.sentence
+
+
+def test_reports_without_a_grid_in_common_say_so_and_have_no_empty_section(folders, tmp_path):
+    other = built(whole(described.table()), tmp_path / "other")
+    done = diff(folders[0], other, tmp_path / "out", Silent())
+    assert "no grid in common" in done.sentence
+    assert "no number differs" not in done.sentence
+    results = archive.read(done.files[0].parent)
+    summary = prose.summarise(results, facts.derive(results))
+    assert summary.abstract[0].text == "The reports have no grid in common."
+    assert all(one.paragraphs for one in summary.sections)
+    assert verify(done.files[0].parent).problems == ()
+
+
+def test_grids_of_one_name_and_other_quantities_have_no_number_to_compare(main):
+    other = described.activation(layers=4)
+    far = comparing.apart(whole(main), whole(replace(other, grid=replace(other.grid, name="errors"))), TWO)
+    assert "no number can be compared" in _sentence(far, TWO, 0.5)
+    assert not far.passes(0.5)
+
+
+def test_values_are_held_against_a_tolerance_whatever_their_status(main, branch):
+    status = branch.grid.status.copy()
+    status[1, 2] = "boundary"
+    other = replace(branch, grid=replace(branch.grid, status=status))
+    far, plain = (comparing.apart(whole(main), whole(one), TWO) for one in (other, branch))
+    assert (far.largest, far.where, far.numbers) == (plain.largest, plain.where, plain.numbers)
+    assert far.lacking == ()
+    assert len(far.changed) == 1
+    assert "is ok in main, boundary in branch" in far.changed[0]
+    assert far.passes(0.9)
+    said = _sentence(far, TWO, 0.9)
+    assert "not in both" not in said
+    assert f"of another status: {far.changed[0]}" in said
+    assert f"the largest difference is {far.largest:.6g}, {far.where}" in said
+
+
+def test_a_value_that_one_report_lacks_fails_every_tolerance_and_is_said_to_be_in_the_other(main, branch):
+    cells = branch.held_out.cells.copy()
+    cells[1, 2] = np.nan
+    held = replace(branch.held_out, cells=cells)
+    lacking = synthetic.from_scores(held, "errors", branch.grid.layers, branch.grid.positions)
+    far = comparing.apart(whole(main), whole(lacking), TWO)
+    assert any(one.endswith("has a value in main only") for one in far.lacking)
+    assert not far.passes(1e9)
+
+
+def one_without_interval(main: GridResult) -> Results:
+    """A comparison whose highest difference has no interval, as its cell is perfect; the others hold zero."""
+    held = main.held_out
+    assert held is not None
+    cells = held.cells + 0.05 * held.cells.std() * np.random.default_rng(1).normal(size=held.cells.shape)
+    cells[1, 2] = held.labels * 2.0 - 1
+    other = synthetic.from_scores(
+        replace(held, cells=cells.astype(np.float32)), "errors", main.grid.layers, main.grid.positions
+    )
+    return comparing.compare(whole(main), whole(other), TWO, "both")
+
+
+def test_a_difference_without_interval_is_not_singled_out_among_those_whose_intervals_hold_zero(main):
+    results = one_without_interval(main)
+    said = told(results)
+    assert "One of 28 cells has no interval: second_answer in layer 1." in said
+    assert "The highest cell, second_answer in layer 1, reads" not in said
+    assert "holds the highest cell" not in said
+    (diamond,) = (s for s in said.split("Diamond: ")[1:])
+    assert "whose interval is not known." in diamond[:80]
+
+
+def test_no_interval_is_known_is_not_said_of_rows_that_are_paired(main):
+    assert "No interval is known" not in told(comparing.compare(whole(main), whole(main), TWO, "both"))
+    held = replace(main.held_out, cells=main.held_out.cells * 2 + 1)  # other scores of the same order
+    results = comparing.compare(whole(main), whole(replace(main, held_out=held)), TWO, "both")
+    assert table(results, "pairs")[0]["paired"] == "folds"
+    assert "No interval is known" not in told(results)
+
+
+def test_the_provenance_of_a_comparison_has_no_seed_and_no_spec(main, branch):
+    results = comparing.compare(whole(main, seed=3), whole(branch, seed=4), TWO, "both")
+    found = facts.derive(results)
+    content = render.prepare(results, found, prose.summarise(results, found), render.Presentation())
+    build = dict(dict(content.provenance)["Build"])
+    assert build["comparison"] == "both"
+    assert not {"seed", "spec"} & set(build)
+
+
+def test_settings_that_are_all_alike_are_no_key_figure(main, branch):
+    def meanings(*pair: Results) -> list[str]:
+        results = comparing.compare(*pair, TWO, "both")
+        return [one.meaning.text for one in prose.summarise(results, facts.derive(results)).key_figures]
+
+    assert "settings of the reports that are not alike" not in meanings(whole(main), whole(branch))
+    assert "settings of the reports that are not alike" in meanings(whole(main), whole(branch, seed=4))
 
 
 def test_a_cell_that_stands_in_one_report_only_fails_every_tolerance(main):

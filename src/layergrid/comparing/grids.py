@@ -155,14 +155,6 @@ def _lacking(grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[st
     return next(((one[0], f"in {label}: {one[1]}") for one, label in told), None)
 
 
-def same_cell(a: Grid, b: Grid, mine: Index, theirs: Index) -> bool:
-    """Whether a cell holds exactly the same value on both sides, or lacks one by the same status."""
-    one, other = float(a.value[mine]), float(b.value[theirs])
-    if math.isnan(one) and math.isnan(other):
-        return str(a.status[mine]) == str(b.status[theirs])
-    return one == other
-
-
 # ---------------------------------------------------------------- one cell
 
 

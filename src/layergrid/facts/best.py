@@ -141,9 +141,11 @@ def _at(view: View, cells: Sequence[Index]) -> str:
 
 
 def _holds(view: View, index: Index) -> str:
-    """Where the interval of a highest difference lies that is not above zero."""
-    if not view.grid.contrast or view.named or view.constant or not view.bounded[index]:
+    """Where the interval of a highest difference lies that is not above zero, or that only others have one."""
+    if not view.grid.contrast or view.named or view.constant or not view.bounded.any():
         return ""
+    if not view.bounded[index]:
+        return "whose interval is not known"
     return "whose interval lies below zero" if view.grid.high[index] < 0 else "whose interval holds zero"
 
 

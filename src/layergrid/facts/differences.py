@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from layergrid import text
 from layergrid.artifacts import Results, Scalar, Table
 from layergrid.facts.ledger import Ledger, against_zero, clear_of_zero, difference_forms
@@ -20,6 +22,7 @@ PAIRED = {
     "": "",
 }
 LISTED = 8
+NAMED = 3  # cells without an interval that are named one by one
 
 
 def tables(results: Results) -> dict[str, list[Row]]:
@@ -47,6 +50,7 @@ def derive(results: Results, seen: Sequence[View], prefixes: Sequence[str], ledg
     keys = dict(zip((view.grid.name for view in seen), prefixes, strict=True))
     for row in found["pairs"]:
         _pair(row, names, keys[str(row["grid"])], ledger)
+        _unbounded(views[str(row["grid"])], keys[str(row["grid"])], ledger)
     for row in found["nested"]:
         _nested(row, keys[str(row["grid"])], views[str(row["grid"])], ledger)
 
@@ -58,7 +62,7 @@ def _counts(rows: Sequence[Row], ledger: Ledger) -> None:
         noun = what.removesuffix("s")
         k, n = text.words(changed) if changed else "none", text.words(every)
         forms = {
-            "text": f"{k} of {n} {what}" if every else f"no {what}",
+            "text": f"{k} of {n} {noun if every == 1 else what}" if every else f"no {what}",
             "verb": "differs" if changed <= 1 else "differ",
             "differ": "differ", "count": text.count(changed), "plural": text.counted(changed, noun),
         }  # fmt: skip
@@ -71,7 +75,8 @@ def _agreement(found: Mapping[str, Sequence[Row]], ledger: Ledger) -> None:
     cells = sum(int(row["cells"] or 0) for row in found["pairs"])
     same = sum(int(row["unchanged"] or 0) for row in found["pairs"])
     if not cells:
-        ledger.add(f"{KEY}.cells", "count", {"None": "The reports have no cell in common"}, value=0, n=0)
+        what = "cell" if found["pairs"] or any(row["side"] == "both" for row in found["unmatched"]) else "grid"
+        ledger.add(f"{KEY}.cells", "count", {"None": f"The reports have no {what} in common"}, value=0, n=0)
         return
     forms = {
         "text": text.share(same, cells, "cell", "unchanged"),
@@ -116,6 +121,23 @@ def _pair(row: Row, names: Sequence[str], prefix: str, ledger: Ledger) -> None:
     }  # fmt: skip
     forms |= {"Unchanged": text.capital(forms["unchanged"]), "Why": text.capital(forms["why"])}
     ledger.add(f"{prefix}.compared", "pairs", forms, value=same, n=n or None)
+
+
+def _unbounded(view: View, prefix: str, ledger: Ledger) -> None:
+    """Which differences of paired rows have no interval, where they vary: few by their names, many by their number."""
+    bare = [(int(i), int(j)) for i, j in np.argwhere(view.ok & ~view.bounded)]
+    if view.constant or not bare or not view.grid.settings.get("paired"):
+        return
+    total = int(view.ok.sum())
+    clause = (
+        f"{text.words(len(bare))} of {text.plural(total, 'cell')} {'has' if len(bare) == 1 else 'have'} no interval"
+    )
+    if len(bare) == total:
+        clause = f"the difference has no interval in {'the only cell' if total == 1 else f'any of {total} cells'}"
+    elif len(bare) <= NAMED:
+        clause += f": {text.listed(f'{view.shown(j)} in {text.layers([view.grid.layers[i]])}' for i, j in bare)}"
+    forms = {"text": clause, "Text": text.capital(clause)}
+    ledger.add(f"{prefix}.compared.unbounded", "count", forms, cells=view.points(bare), value=len(bare), n=total)
 
 
 def _nested(row: Row, prefix: str, view: View, ledger: Ledger) -> None:

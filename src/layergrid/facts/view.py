@@ -174,12 +174,12 @@ class View:
     def named(self) -> bool:
         """Whether a highest cell may be spoken of: not on a constant grid, not where no cell is above chance.
 
-        Of differences whose intervals are known, only where the interval of the highest lies above zero.
+        Of differences some of whose intervals are known, only where the highest has one, which lies above zero.
         """
         if not self.peaks or self.constant or self.silent:
             return False
         first = self.peaks[0]
-        if not self.grid.contrast or not self.bounded[first]:
+        if not self.grid.contrast or not self.bounded.any():
             return True
         return bool(self.grid.low[first] > 0)
 

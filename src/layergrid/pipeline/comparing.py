@@ -13,6 +13,7 @@ from layergrid.console import Reporter
 from layergrid.kinds import BadInput
 
 RESULTS = "results/results.json"
+LISTED = 5  # things that a message names
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,15 @@ def diff(
 ) -> Compared:  # fmt: skip
     """Compares two reports: `b` less `a` as a report in `out`/NAME, and both against a tolerance where one is given.
 
+    Of a folder and itself no report is written.
+
     Raises:
         BadInput: a folder holds no report, a name leads elsewhere, or something else stands in the report's place.
         BuildError: the report cannot be written.
     """
     first, second = (_read(folder) for folder in (a, b))
+    if a.resolve() == b.resolve():
+        return Compared((), text.visible(f"{a.resolve().name}: both are the same folder, and nothing differs"), True)
     labels = comparing.called([one.resolve().parts for one in (a, b)])
     labels = (text.visible(labels[0]), text.visible(labels[1]))
     far = comparing.apart(first, second, labels)
@@ -45,9 +50,8 @@ def diff(
         if target.resolve() in (a.resolve(), b.resolve()):
             raise BadInput(f"{target}: is one of the reports that are compared; choose another name with --name")
         files = _write((first, second), labels, (a, b), target, reporter)
-    same = a.resolve() == b.resolve()
     passed = tolerance is None or far.passes(tolerance)
-    return Compared(files, _sentence(far, labels, tolerance, same), passed)
+    return Compared(files, _sentence(far, labels, tolerance), passed)
 
 
 def default_name(labels: tuple[str, str]) -> str:
@@ -117,13 +121,20 @@ def _card(
     }  # fmt: skip
 
 
-def _sentence(far: comparing.Apart, labels: tuple[str, str], tolerance: float | None, same: bool) -> str:
-    """How far two reports are apart, for a terminal."""
-    lead = "the two are one folder: " if same else ""
+def _sentence(far: comparing.Apart, labels: tuple[str, str], tolerance: float | None) -> str:
+    """How far two reports are apart, for a terminal: first how far, then what is not in both, then statuses."""
     size = f"the largest difference is {far.largest:.6g}, {far.where}" if far.largest else "no number differs"
-    limit = "" if tolerance is None else f" (tolerance {tolerance:g})"
-    told = f"{lead}{labels[0]} and {labels[1]}: {size}{limit}"
+    if not far.numbers:
+        size = "no number can be compared" if far.grids else "no grid in common"
+    limit = "" if tolerance is None or not far.numbers else f" (tolerance {tolerance:g})"
+    told = [f"{labels[0]} and {labels[1]}: {size}{limit}"]
     if far.lacking:
-        more = f", and {len(far.lacking) - 5} more" if len(far.lacking) > 5 else ""
-        told += f"; not in both: {'; '.join(far.lacking[:5])}{more}"
-    return text.visible(told)
+        told.append(f"not in both: {_some(far.lacking)}")
+    if far.changed:
+        told.append(f"of another status: {_some(far.changed)}")
+    return text.visible("; ".join(told))
+
+
+def _some(found: tuple[str, ...]) -> str:
+    more = f", and {len(found) - LISTED} more" if len(found) > LISTED else ""
+    return f"{'; '.join(found[:LISTED])}{more}"

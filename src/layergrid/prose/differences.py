@@ -22,13 +22,14 @@ def completed(
     if not tables(results):
         return summary
     said = abstract(voices, seen, whole)
+    sections = [_section(one, voices, whole) for one in summary.sections]
     return replace(
         summary,
         finding=finding(voices, whole),
         abstract=said,
-        brief=(said, *(p for p in map(_compared, voices) if p), _changes(whole)),
+        brief=(said, *(p for p in (_compared(one, len(voices) > 1) for one in voices) if p)),
         key_figures=key_figures(voices, seen, whole),
-        sections=tuple(_section(one, voices, whole) for one in summary.sections),
+        sections=tuple(one for one in sections if voices or one.paragraphs or one.authored),
         captions={**summary.captions, **_captions(voices, whole)},
     )
 
@@ -50,7 +51,7 @@ def abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Par
     else:
         for voice, view in list(zip(voices, seen, strict=True))[:IN_ABSTRACT]:
             said += [one for one in (nested(voice),) if one is not None]
-            said += _cells(voice, view)[: 2 if len(voices) == 1 else 1]
+            said += _cells(voice, view)[: 3 if len(voices) == 1 else 1]
     return (*said, *_lone(whole), *_changes(whole))
 
 
@@ -68,14 +69,15 @@ def _cells(voice: Voice, view: View) -> list[Sentence]:
     if voice.has("constant"):
         return [voice.within("{compared|Unchanged}.", "{compared|unchanged}.")]
     if view.bounded.any():
-        return described.contrasts(voice)
+        first, *more = described.contrasts(voice)
+        return [first, *_unbounded(voice), *more]
     said = described.extremes(voice)
     why = [voice.say("{compared|Why}.")] if voice.has("compared", "why") else []
     return [*why, *([said] if said is not None else described.contrasts(voice))]
 
 
-def _compared(voice: Voice) -> Paragraph:
-    """The rows behind the differences of one grid, and the cells that are what they were."""
+def _compared(voice: Voice, bare: bool = True) -> Paragraph:
+    """The rows behind the differences of one grid, the cells that are what they were, and `bare`: without interval."""
     if not voice.has("compared", "unchanged"):
         return ()
     said = []
@@ -83,8 +85,14 @@ def _compared(voice: Voice) -> Paragraph:
         said.append(voice.say(f"The differences{voice.of} are {{compared|how}}: {{compared}}."))
     elif voice.has("compared", "why"):
         said.append(voice.within("{compared|Why}.", "{compared|why}."))
+    said += _unbounded(voice) if bare else []
     said.append(voice.within("{compared|Unchanged}.", "{compared|unchanged}."))
     return tuple(said)
+
+
+def _unbounded(voice: Voice) -> list[Sentence]:
+    """Which cells have no interval, where rows are paired."""
+    return [voice.within("{u|Text}.", "{u}.", u="compared.unbounded")] if voice.has("compared.unbounded") else []
 
 
 def _lone(whole: Voice) -> list[Sentence]:
@@ -119,7 +127,7 @@ def key_figures(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> 
     rest = []
     if whole.has(f"{KEY}.cells", "count"):
         rest.append(KeyFigure(whole.say("{c|count}", c=f"{KEY}.cells"), whole.say("cells unchanged")))
-    if whole.has(f"{KEY}.settings", "count"):
+    if whole.number(f"{KEY}.settings") > 0:
         rest.append(
             KeyFigure(
                 whole.say("{s|count}", s=f"{KEY}.settings"), whole.say("settings of the reports that are not alike")
@@ -133,6 +141,7 @@ def key_figures(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> 
 
 def _section(one: Section, voices: Sequence[Voice], whole: Voice) -> Section:
     """The overview, led by how far the reports agree; the conclusion, led by the differences of nested bests."""
+    one = replace(one, paragraphs=tuple(p for p in (_sure(p, voices) for p in one.paragraphs) if p))
     if one.key == "overview":
         lead = [tuple(_lone(whole)), _changes(whole)]
         for voice in voices:
@@ -148,6 +157,12 @@ def _section(one: Section, voices: Sequence[Voice], whole: Voice) -> Section:
         made = (whole.say("The report is made from the results of {c|a} and {c|b} alone.", c=KEY), *libraries)
         return replace(one, paragraphs=(*one.paragraphs[:-1], made))
     return one
+
+
+def _sure(paragraph: Paragraph, voices: Sequence[Voice]) -> Paragraph:
+    """A paragraph without the sentence that no interval is known, where rows are paired: that names the cells."""
+    paired = {voice.identifier("certainty") for voice in voices if voice.has("compared", "how")}
+    return tuple(sentence for sentence in paragraph if not paired & set(sentence.facts))
 
 
 def _captions(voices: Sequence[Voice], whole: Voice) -> dict[str, Paragraph]:

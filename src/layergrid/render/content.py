@@ -115,10 +115,11 @@ class Content:
         r = self.results
         groups = [(f"Model {m.name}", _model(m)) for m in r.models] + [(f"Data set {d.name}", _data(d)) for d in r.data]
         libraries = ", ".join(f"{name} {r.versions[name]}" for name in sorted(r.versions))
-        made_by = "comparison" if differences.tables(r) else "spec"
+        both = bool(differences.tables(r))  # two reports, each of which has a seed of its own
+        made_by, seed = ("comparison", "") if both else ("spec", str(r.seed))
         own = ", ".join(sorted(self.templates))
         build = (
-            (made_by, r.spec_name), ("digest", r.spec_digest), ("seed", str(r.seed)), ("libraries", libraries),
+            (made_by, r.spec_name), ("digest", r.spec_digest), ("seed", seed), ("libraries", libraries),
             ("own templates", f"{own}; what they add to the text is checked by nobody" if own else ""),
         )  # fmt: skip
         groups.append(("Build", tuple((k, v) for k, v in build if v)))
