@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from layergrid.artifacts import Examples, Labels, Positions
-from layergrid.cards import data_card, illustration, status_table
-from small_tokenizers import byte_level, ids_of, written
+from layergrid.cards import data_card, illustration, own_pieces, status_table
+from small_tokenizers import byte_level, ids_of, metaspace, written
 
 ROWS = [("Sum", " It| is| 4|3|</s>", True), ("Sum", " It| is| 7|</s>", True), ("Sum", " It| is", False)]
 SPANS = [(9, 12), (9, 11), (-1, -1)]  # of the whole text, prompt included
@@ -79,6 +79,28 @@ def test_an_example_without_an_exact_answer_marks_no_token(sequences):
     found = shown(sequences, [["missing", "missing"], ["missing", "missing"], ["ok", "ok"]])
     assert (found.exact, found.answer, found.gold) == (None, "", "None")
     assert found.positions == (("one", 2, 3, "ok"), ("two", 2, 3, "ok"))
+
+
+@pytest.mark.parametrize("tokenizer", [byte_level(), metaspace()])
+@pytest.mark.parametrize("word", ["\u4e2d\u6587", "\u0645\u0631\u062d", "\U0001f600a\U0001f680", "\u00e9\u6587x"])
+def test_tokens_that_are_parts_of_one_character_show_it_once(tokenizer, word):
+    made = written(tokenizer, [(f"Sum {word}", [*tokenizer(word, add_special_tokens=False)["input_ids"]], True)])
+    one = replace(examples(), ids=("a",), groups=("g",), columns={"answer": (1,)})
+    told = replace(labels((True,)), spans=np.array([(-1, -1)]), answers=("",), reasons=("",))
+    found = illustration(one, made, told, positions([["ok", "ok"]]), "answer")
+    pieces = [piece for piece, special in zip(found.pieces, found.special, strict=True) if not special]
+    assert "".join(pieces) == made.texts[0]
+    assert "" in pieces
+    assert len(found.pieces) == len(made.ids[0])
+
+
+def test_a_token_that_shares_a_character_with_the_one_before_has_the_rest_of_its_own():
+    made = SimpleNamespace(
+        pieces=(("<s>", "\u4e2d", "\u4e2d\u6587", "\u6587", " x", "</s>"),),
+        offsets=(np.array([(0, 0), (0, 1), (0, 2), (1, 2), (2, 4), (4, 4)]),),
+        special=(np.array([True, False, False, False, False, True]),),
+    )
+    assert own_pieces(made, 0) == ("<s>", "\u4e2d", "\u6587", "", " x", "</s>")
 
 
 def test_texts_with_a_label_are_counted_by_class_and_lack_no_answer(sequences):

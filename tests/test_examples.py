@@ -237,7 +237,7 @@ def test_a_set_without_a_probe_shows_tokens_and_labels_alone():
     assert (shown.low, shown.high, shown.quiet) == ("", "", False)
     (example,) = shown.examples
     assert (example.label, example.score, example.scores, example.graded) == (
-        "One of the true statements",
+        "True statements",
         "",
         (),
         False,
@@ -294,6 +294,90 @@ def test_layers_of_repeats_are_said_in_the_plural():
     assert readings.Reading(0.5, "0.50", "2 and 3").said == "0.50, layers 2 and 3"
     assert readings.Reading(0.5, "0.50", "2").said == "0.50, layer 2"
     assert readings.Reading(0.5, "0.50", "").said == "0.50"
+
+
+@pytest.mark.parametrize(
+    ("classes", "shown"),
+    [
+        (("false statements", "true statements"), "True statement"),
+        (("negative reviews", "positive reviews"), "Positive review"),
+        (("answers a human wrote", "answers a model wrote"), "Answers a model wrote"),
+        (("short sentences", "long words"), "Long words"),
+        (("bad news", "good news"), "Good news"),
+        (("true lies", "white lies"), "White lies"),
+        (("not James", "by James"), "By James"),
+        (("no", "yes"), "Yes"),
+        (("sports", "not sports"), "Not sports"),
+        (("old classes", "new classes"), "New classes"),
+        (("", "toxic"), "Toxic"),
+    ],
+)
+def test_a_label_is_the_singular_of_its_class_where_that_is_safe(classes, shown):
+    bare = report(drawn(0, label=classes[1], written=False))
+    bare = replace(bare, grids=(), data=(replace(bare.data[0], classes=classes, written=False),))
+    assert only(bare).examples[0].label == shown
+
+
+M, C, D = exemplars.MISTAKE, exemplars.CALL, exemplars.BY_CHANCE
+
+
+@pytest.mark.parametrize(
+    ("whys", "said"),
+    [
+        ((M, M), ": for each label the surest mistake of the nested probe of errors."),
+        ((M, C), ": two are each the surest mistake or the surest right call of the nested probe of errors within its "
+         "label."),
+        ((M,), ": the surest mistake of the nested probe of errors within its label."),
+        ((M, C, D) * 2, ": for each label the surest mistake and the surest right call of the nested probe of errors, "
+         "the others drawn at random within each label (seed 0)."),
+        ((C, D), ": the surest right call of the nested probe of errors within its label, the other drawn at random "
+         "within each label (seed 0)."),
+        ((D, D), ", drawn at random within each label (seed 0)."),
+        (("so", D), ", chosen as is said of each."),
+    ],
+)  # fmt: skip
+def test_the_text_says_how_the_examples_that_are_shown_were_chosen_and_no_others(whys, said):
+    shown = only(report(*(drawn(i, why=why) for i, why in enumerate(whys)), strength=1.6))
+    count = {1: "One", 2: "Two", 6: "Six"}[len(whys)]
+    assert shown.words.startswith(f"{count} of the 438 answers of tiny to sums{said} Numbers are ")
+
+
+def test_of_a_number_the_text_tells_over_and_underestimates():
+    one = replace(
+        synthetic.results(), grids=(synthetic.value_result(),),
+        examples=(drawn(3, why=exemplars.OVER), drawn(4, why=exemplars.UNDER), drawn(5)),
+    )  # fmt: skip
+    told = "the highest overestimate and the highest underestimate of the nested probe of length, the other drawn at "
+    assert told in only(one).words
+
+
+@pytest.mark.parametrize("make", [synthetic.grid_result, synthetic.classes_result])
+def test_the_text_counts_ties_as_the_numbers_do(make):
+    one = replace(synthetic.results(), grids=(make(),), examples=(drawn(3),))
+    assert "score lower, ties by half" in only(one).words
+
+
+def test_where_some_layer_is_not_known_the_text_says_why(base):
+    (one,) = base.grids
+    held = one.held_out
+    clear = replace(held, by_position=held.cells[2].astype(np.float64))
+    cells = held.cells.copy()
+    cells[3] = cells[2]
+    for scores, told in ((clear, False), (replace(clear, cells=cells), True)):
+        shown = only(replace(base, grids=(replace(one, held_out=scores),)))
+        assert ("in brackets; none where several layers give the same scores." in shown.words) == told
+        assert {score.layers for example in shown.examples for score in example.scores} == {"" if told else "2"}
+
+
+def test_a_token_without_characters_is_a_mark_in_strips_and_nothing_in_the_text(base):
+    pieces = ("<s>", "\u4e2d", "", "", "\u00b7", " \u6587", "", "", "</s>")
+    shown = only(report(drawn(0, pieces, positions=(), exact=None), strength=1.6))
+    (example,) = shown.examples
+    assert [token.shown for token in tokens(example)][1:5] == ["\u4e2d", "\u00b7", "\u00b7", "\u00b7"]
+    assert [token.empty for token in tokens(example)][1:5] == [False, True, True, False]
+    assert example.text == (("text", "<s>\u4e2d\u00b7 \u6587</s>"),)
+    assert "\u00b7 stands for a token that adds no character" in shown.words
+    assert "\u00b7" not in only(base).words
 
 
 def test_texts_without_labels_are_called_texts():
@@ -362,7 +446,8 @@ def test_a_theme_without_the_scheme_has_shades_that_can_be_read():
 
 def test_an_illustration_says_whose_tokens_they_are_and_why_it_is_shown():
     given, sequences, labels = rows(order=range(5))
-    sequences = replace(sequences, pieces=(("a",),) * 5, special=(np.array([False]),) * 5)
+    alone = np.array([[0, 1]])
+    sequences = replace(sequences, pieces=(("a",),) * 5, special=(np.array([False]),) * 5, offsets=(alone,) * 5)
     places = synthetic.np.empty((5, 0), dtype=np.int32)
     from layergrid.artifacts import Positions
 

@@ -105,6 +105,30 @@ def test_the_layer_of_a_position_is_that_which_the_examples_fold_chose(result):
     assert [at[f"q{i}"].layers for i in range(10)] == [(layers[i % 5],) for i in range(10)]
 
 
+def test_no_layer_is_told_where_several_have_the_scores_that_were_taken(result):
+    cells = result.held_out.cells.copy()
+    rows = result.held_out.folds == 1
+    cells[4][:, rows] = cells[1][:, rows]
+    twins = replace(result, held_out=replace(result.held_out, cells=cells))
+    at = placements.of(composed(twins, (3, 4, 4, 1, 5))).at(2)
+    assert [at[f"q{i}"].layers for i in range(5)] == [(3,), (), (4,), (1,), (5,)]
+
+
+def test_layers_of_several_classes_are_told_apart_by_the_scores_of_every_class():
+    one = synthetic.classes_result(layers=3, n=150)
+    held = one.held_out
+    first, *_ = held.classes
+    by_class = {name: cells.copy() for name, cells in held.by_class.items()}
+    by_class[first][2] = by_class[first][1]
+    taken = np.stack([cells[2] for cells in by_class.values()]).transpose(1, 0, 2).astype(np.float64)
+    given = replace(held, by_class=by_class, by_position=taken)
+    assert {e.layers for e in placements.of(replace(one, held_out=given)).at(1).values()} == {(2,)}
+    for cells in by_class.values():
+        cells[1] = cells[2]
+    given = replace(held, by_class=by_class, by_position=taken)
+    assert {e.layers for e in placements.of(replace(one, held_out=given)).at(1).values()} == {()}
+
+
 def test_repeats_of_an_example_are_averaged_and_their_layers_listed(result):
     one = composed(result, (3, 1, 4, 1, 5))
     held = one.held_out
@@ -123,6 +147,11 @@ def test_repeats_of_an_example_are_averaged_and_their_layers_listed(result):
         spread[:, twice.folds == fold] = twice.cells[layer][:, twice.folds == fold]
     again = placements.of(replace(result, held_out=replace(twice, by_position=spread))).at(0)
     assert again["q0"].layers == (2, 3)
+    cells = twice.cells.copy()
+    cells[6][:, twice.folds == 6] = cells[2][:, twice.folds == 6]
+    unclear = placements.of(replace(result, held_out=replace(twice, cells=cells, by_position=spread))).at(0)
+    assert unclear["q0"].layers == ()  # one of its two layers is not known
+    assert unclear["q1"].layers == again["q1"].layers
 
 
 def test_of_several_classes_the_score_of_a_rows_own_class_is_placed():

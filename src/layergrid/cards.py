@@ -96,7 +96,7 @@ def illustrated(
     return Illustration(
         dataset=examples.name,
         example_id=examples.ids[shown],
-        pieces=sequences.pieces[shown],
+        pieces=own_pieces(sequences, shown),
         special=tuple(bool(x) for x in sequences.special[shown]),
         prompt_tokens=int(sequences.prompt_tokens[shown]),
         exact=_exact_tokens(sequences, labels, shown),
@@ -112,6 +112,20 @@ def illustrated(
         model=model,
         why=why,
     )
+
+
+def own_pieces(sequences: Sequences, i: int) -> tuple[str, ...]:
+    """Each token's characters that no token before it covers, so that joined they are the text.
+
+    Of tokens that are parts of one character the first has it, and the others are empty.
+    """
+    found, covered = [], 0
+    tokens = zip(sequences.pieces[i], sequences.offsets[i].tolist(), sequences.special[i], strict=True)
+    for piece, (start, stop), special in tokens:
+        seen = 0 if special else min(max(covered - start, 0), stop - start)
+        found.append(piece[seen:] if seen else piece)
+        covered = covered if special else max(covered, stop)
+    return tuple(found)
 
 
 def _exact_tokens(sequences: Sequences, labels: Labels, i: int) -> tuple[int, int] | None:

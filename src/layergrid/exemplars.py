@@ -17,6 +17,7 @@ SETS, MORE = 2, 4  # sets of answers in full, and with a few examples
 RANDOM = 3  # of each label where no probe stands on the answers
 BY_CHANCE = "drawn at random"
 MISTAKE, CALL = "the surest mistake of the probe", "the surest right call of the probe"
+OVER, UNDER = "the highest overestimate", "the highest underestimate"
 
 Chosen = tuple[int, str]  # the number of an example, and why it is shown
 
@@ -69,7 +70,7 @@ def _surest(found: Placements, ids: Sequence[str], order: Sequence[int]) -> list
     if found.held.classes:
         return _both(rows)
     gaps = [(i, v - found.truth[ids[i]]) for i, v in rows if ids[i] in found.truth]
-    ends = [("the highest overestimate", 1), ("the highest underestimate", -1)]
+    ends = [(OVER, 1), (UNDER, -1)]
     extremes = [(_first_best(gaps, sign), why, sign) for why, sign in ends] if gaps else []
     return [(i, why) for (i, gap), why, sign in extremes if sign * gap > 0]
 

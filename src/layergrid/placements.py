@@ -51,7 +51,7 @@ def _share_below(values: Floats, others: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Placed:
-    """The placement of one example, the mean over repeats, and the layers whose probes scored it."""
+    """The placement of one example, the mean over repeats, and the layers that scored it, where all are known."""
 
     value: float
     layers: tuple[int, ...] = ()
@@ -115,8 +115,9 @@ class Placements:
             layers = np.full(len(held.example_ids), best)
         placed = self._by_example(self._placed(scores))
         return {
-            name: Placed(value, tuple(sorted({grid.layers[layers[i]] for i in self.rows[name] if layers[i] >= 0})))
+            name: Placed(value, tuple(sorted({grid.layers[i] for i in of_rows})) if min(of_rows) >= 0 else ())
             for name, value in placed.items()
+            for of_rows in [[int(layers[i]) for i in self.rows[name]]]
         }
 
     def tells(self, position: int) -> bool:
@@ -153,17 +154,21 @@ class Placements:
         return self.held.by_class[name] if name else self.held.cells
 
     def _layers(self, position: int) -> Ints:
-        """Int [n]: the index of the layer whose held-out scores a fold took at a position; -1 where none matches."""
+        """Int [n]: the index of the layer whose held-out scores a fold took at a position.
+
+        -1 where no layer has those scores, or several have: which of them was chosen is not told then.
+        """
         held = self.held
         found = np.full(len(held.example_ids), -1)
         if held.by_position is None:
             return found
-        first = held.by_position[position][0] if held.classes else held.by_position[position]
-        cells = self._cells(held.classes[0] if held.classes else "")[:, position]
+        taken = held.by_position[position].reshape(-1, len(found))  # [C, n], one line where there are no classes
+        cells = np.stack([self._cells(name)[:, position] for name in held.classes or ("",)])  # [C, L, n]
         for fold in np.unique(held.folds):
             rows = held.folds == fold
-            same = (cells[:, rows] == first[rows].astype(cells.dtype)).all(axis=1)
-            found[rows] = int(same.argmax()) if same.any() else -1
+            same = (cells[..., rows] == taken[:, None, rows].astype(cells.dtype)).all(axis=(0, 2))
+            if np.count_nonzero(same) == 1:
+                found[rows] = int(same.argmax())
         return found
 
 

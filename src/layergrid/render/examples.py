@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from layergrid import text
+from layergrid import exemplars, text
 from layergrid.artifacts import DataCard, Illustration, Results
 from layergrid.render import answers, readings
 from layergrid.render.readings import Readings, some
@@ -21,6 +21,12 @@ AROUND = (
 )  # tokens kept on either side of a position: the first of these with which the example is short enough
 ENDS = 12  # tokens kept at either end
 LISTED = 16  # positions with a number below an example
+NOTHING = "\N{MIDDLE DOT}"  # stands for a token without characters of its own, in a text of which it is no part
+ENDS_OF = {
+    exemplars.MISTAKE: "the surest mistake", exemplars.CALL: "the surest right call",
+    exemplars.OVER: exemplars.OVER, exemplars.UNDER: exemplars.UNDER,
+}  # fmt: skip
+NO_PLURAL = ("ies", "ses", "xes", "zes", "ches", "shes", "oes", "ves", "news", "ss", "us", "is", "as", "os", "ys", "cs")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Token:
     exact: bool = False  # part of the exact answer
     special: bool = False
     said: str = ""  # its positions with their scores and layers
+    empty: bool = False  # it has no characters of its own, as the further parts of one character; `shown` stands for it
 
 
 Run = tuple[bool, tuple[Token, ...]]  # whether these tokens are the exact answer
@@ -51,7 +58,7 @@ class Score:
 class Example:
     """One example: why it is shown, what it is, its tokens line by line, the score at each position."""
 
-    label: str  # "Wrong answer", "One of the true statements"
+    label: str  # "Wrong answer", "True statement"
     why: str
     score: str  # of the nested probe: "nested score 0.93"; or why there is none; empty where no probe stands on it
     answer: tuple[answers.Part, ...]
@@ -67,7 +74,7 @@ class Example:
         every = [(exact, token) for _, runs in self.lines for exact, run in runs for token in run]
         parts: list[answers.Part] = []
         for (exact, gap), part in groupby(every, key=lambda one: (one[0], not one[1].shown)):
-            joined = "".join(token.shown for _, token in part).replace("\N{OPEN BOX}", " ")
+            joined = "".join(token.shown for _, token in part if not token.empty).replace("\N{OPEN BOX}", " ")
             parts.append(("gap", "") if gap else ("exact" if exact else "text", joined))
         return tuple(parts)
 
@@ -124,6 +131,8 @@ class _Set:
     def shown(self, title: str) -> Shown:
         """All of it as plain values."""
         words = [self._who(), *(self.read.words() if self.read is not None else ())]
+        if any("" in one.pieces for one in self.found):
+            words.append(f"{NOTHING} stands for a token that adds no character, such as a further part of one.")
         low, high = (self.read.low, self.read.high) if self.read is not None else ("", "")
         shown = tuple(map(self._example, self.found))
         return Shown(title, " ".join(words), low, high, self._scale(), bool(self.quiet), shown)
@@ -142,21 +151,34 @@ class _Set:
         noun = "answers" if first.written and not first.label else "texts"
         count = f"{text.words(n)} of the {text.count(of_all)}" if of_all > n else f"all {text.words(n)}"
         whose = f"{noun} of {first.model} to {first.dataset}" if noun == "answers" else f"texts of {first.dataset}"
+        return text.capital(f"{count} {whose}{self._chosen()}.")
+
+    def _chosen(self) -> str:
+        """How these examples were chosen, by what is said of each of them."""
         within = " within each label" if self.card is None or self.card.classes != ("", "") else ""
         chance = f"drawn at random{within} (seed {self.seed})"
-        if all(one.why.startswith("drawn") for one in self.found):
-            return text.capital(f"{count} {whose}, {chance}.")
+        whys = [one.why for one in self.found if one.why != exemplars.BY_CHANCE]
+        if not whys:
+            return f", {chance}"
+        if not set(whys) <= set(ENDS_OF):
+            return ", chosen as is said of each"
+        ends = list(dict.fromkeys(ENDS_OF[why] for why in whys))
         called = f"the nested probe of {self.read.name}" if self.read is not None else "the nested probe"
-        return text.capital(
-            f"{count} {whose}: those of which {called} is surest, rightly and wrongly, the others {chance}."
-        )
+        left = len(self.found) - len(whys)
+        others = f", the other{'s' if left > 1 else ''} {chance}" if left else ""
+        if self.read is None or not self.read.by_label:
+            return f": {text.listed(ends)} of {called}{others}"
+        if all(whys.count(why) == 2 for why in whys):
+            return f": for each label {text.listed(ends)} of {called}{others}"
+        each = "" if len(whys) == 1 else f"{text.words(len(whys))} are each "
+        return f": {each}{text.listed(ends, 'or')} of {called} within its label{others}"
 
     # ------------------------------------------------------------ one example
 
     def _example(self, one: Illustration) -> Example:
         graded = not one.label and (self.card is None or self.card.classes == DataCard.classes)
         known = graded or bool(one.label)
-        verdict = f"{'Right' if one.correct else 'Wrong'} answer" if graded else f"One of the {one.label}"
+        verdict = f"{'Right' if one.correct else 'Wrong'} answer" if graded else self._class(one.label)
         scores = list(self._scores(one))
         return Example(
             label=verdict if known else "Text",
@@ -169,6 +191,18 @@ class _Set:
             scores=tuple(scores[:LISTED]),
             lacking=self._lacking(one, len(scores) - LISTED),
         )
+
+    def _class(self, label: str) -> str:
+        """The word for one of a class, "True statement"; the class's own where no singular follows from it safely.
+
+        Classes end in a plural where both have several words, of which they share the last.
+        """
+        classes = self.card.classes if self.card is not None else ()
+        ends = {words.split()[-1] for words in classes if len(words.split()) > 1}
+        plural = label in classes and len(classes) == 2 and all(" " in words.strip() for words in classes)
+        word = ends.pop() if plural and len(ends) == 1 else ""
+        safe = word.islower() and len(word) > 3 and word.endswith("s") and not word.endswith(NO_PLURAL)
+        return text.capital(label.strip()[:-1] if safe else label)
 
     def _scores(self, one: Illustration) -> Iterable[Score]:
         """The number at each position that has one, in the order of the grid."""
@@ -228,7 +262,7 @@ class _Set:
         if len(piece) > LONGEST:
             piece = f"{piece[: LONGEST // 2]}\N{HORIZONTAL ELLIPSIS}{piece[-LONGEST // 2 :]}"
         exact = one.exact is not None and one.exact[0] <= i < one.exact[1]
-        return Token(piece or "\N{MIDDLE DOT}", shade, exact, one.special[i], said)
+        return Token(piece or NOTHING, shade, exact, one.special[i], said, not piece)
 
 
 def _kept(n: int, marked: list[int], exact: tuple[int, int] | None) -> set[int]:

@@ -40,6 +40,7 @@ class Readings(ABC):
     two_sided: bool = True  # False: no number is below the middle
     at: Mapping[str, Mapping[str, Reading]]  # position -> example -> reading; of positions that tell something
     quiet: tuple[str, ...] = ()  # positions whose probe is at chance
+    by_label: bool = False  # an example is the surest within its label
 
     def __init__(self, result: GridResult) -> None:
         self.result = result
@@ -85,7 +86,7 @@ class Scores(Readings):
 
     def __init__(self, result: GridResult, placed: Placements, card: DataCard | None) -> None:
         super().__init__(result)
-        self.placed = placed
+        self.placed, self.by_label = placed, placed.binary
         names = result.grid.positions
         self.at = {name: self._readings(j) for j, name in enumerate(names) if placed.tells(j)}
         valued = result.grid.has_value
@@ -117,13 +118,14 @@ class Scores(Readings):
         if self.placed.binary:
             yield (
                 f"Numbers are held-out scores as shares: how many of the examples with the other label, {same}, score "
-                f"lower{mean}. Towards 1 the probe takes the example for one of the {self.high}, towards 0 for one of "
-                f"the {self.low}."
+                f"lower, ties by half{mean}. Towards 1 the probe takes the example for one of the {self.high}, "
+                f"towards 0 for one of the {self.low}."
             )
         elif self.placed.held.classes:
             yield (
                 "Numbers are held-out scores for the example's own class as shares: how many of the examples of other "
-                f"classes, {same}, score lower{mean}. Towards 1 its class is recognised, towards 0 it is not."
+                f"classes, {same}, score lower, ties by half{mean}. Towards 1 its class is recognised, towards 0 it is "
+                "not."
             )
         else:
             yield (
@@ -135,7 +137,9 @@ class Scores(Readings):
             how = "the layer that was chosen without the example's fold" if chosen else "the layer of its highest cell"
             if chosen and fixed:
                 how = "the layer that was chosen without the test rows"
-            yield f"After each position's number stands {how}, in brackets."
+            clear = all(one.layers for by_example in self.at.values() for one in by_example.values())
+            where = "" if clear else "; none where several layers give the same scores"
+            yield f"After each position's number stands {how}, in brackets{where}."
         if self.quiet:
             yield f"Grey, without a number: {some(self.quiet)}, where the probe is not above chance."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from layergrid import archive, facts, prose, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
-from layergrid.verify import compared, differences, grids, pages, paired, words
+from layergrid.verify import compared, differences, grids, pages, paired, surest, words
 from layergrid.verify.problems import OWN, Notes, Problem, Verified
 
 
@@ -35,6 +35,7 @@ def verify(folder: Path) -> Verified:
     for result in results.grids:
         grids.check(result, folder, notes)
     differences.check_bests(results, notes)
+    surest.check(results, notes)
     compared.check(results, notes)
     derived = facts.derive(results)
     summary = prose.summarise(results, derived)
