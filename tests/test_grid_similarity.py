@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from sklearn.metrics.pairwise import cosine_similarity
 
 import layergrid.grids.similarity as module
-from layergrid.artifacts import GridResult, Positions
+import probe_inputs
+from layergrid.artifacts import GridResult, Positions, Sequences
 from layergrid.grids.similarity import SimilarityGrid, with_layers_below
 from layergrid.kinds import BadInput, GridKind, Inputs, LayerRange, chosen_layers, known
 from layergrid.stats import grouped_mean
-from probe_inputs import POSITIONS, make, permuted, with_status, with_values, with_wrong
+from probe_inputs import POSITIONS, permuted, with_status, with_values, with_wrong
 from spec_texts import MINIMAL, error, read
 
 MEASURES = ("cosine", "centred_cosine", "correlation", "cka")
@@ -25,6 +26,24 @@ def kind(**options: Any) -> SimilarityGrid:
 
 def compute(inputs: Inputs, **options: Any) -> GridResult:
     return kind(**options).compute(inputs)
+
+
+def make(**more: Any) -> Inputs:
+    """Inputs whose positions are one token each, the first at the first token."""
+    inputs = probe_inputs.make(**more)
+    start = np.tile(np.arange(len(inputs.positions.names), dtype=np.int32), (len(inputs.examples.ids), 1))
+    return replace(inputs, positions=replace(inputs.positions, start=start, stop=start + 1))
+
+
+def met(inputs: Inputs, rows: slice = slice(None)) -> Inputs:
+    """The same where the last position is the token of the first in some rows, and its states are those as well."""
+    start = inputs.positions.start.copy()
+    start[rows, -1] = start[rows, 0]
+
+    def same(values: np.ndarray) -> None:
+        values[:, -1, rows] = values[:, 0, rows]
+
+    return replace(with_values(inputs, same), positions=replace(inputs.positions, start=start, stop=start + 1))
 
 
 def alike(n: int = 60, layers: int = 3, share: float = 0.8, **more: Any) -> Inputs:
@@ -406,6 +425,44 @@ def test_a_position_that_is_never_there_together_with_the_reference_is_left_out(
     assert set(g.status[:, 1]) == {"missing"}
     assert set(g.reason[:, 1]) == {"no example with this position has what the grid reads there"}
     assert (g.settings["rows"], set(g.status[:, 2])) == (10, {"ok"})
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("of", ["states", "updates"])
+def test_a_position_on_the_references_token_in_every_row_is_compared_with_itself(measure: str, of: str) -> None:
+    g = compute(met(alike(n=30)), measure=measure, of=of).grid
+    assert set(g.status[:, 2]) == {"reference"}
+    assert set(g.reason[:, 2]) == {"the same token as last_q in every compared example"}
+    assert np.isnan(g.value[:, 2]).all()
+    assert set(g.status[:, 1]) == {"ok"}
+
+
+def test_a_position_that_is_elsewhere_in_one_compared_row_is_compared() -> None:
+    g = compute(met(alike(n=30), slice(1, None))).grid
+    assert set(g.status[:, 2]) == {"ok"}
+
+    def gone(status: np.ndarray) -> None:
+        status[0, 1] = "missing"
+
+    g = compute(with_status(met(alike(n=30), slice(1, None)), gone)).grid  # the row is not among those compared
+    assert set(g.status[:, 2]) == {"reference"}
+
+
+def test_a_reference_outside_the_grid_is_known_by_its_token_too() -> None:
+    inputs = met(alike(n=30))
+    whole = inputs.positions
+    last = Positions(("-1",), whole.start[:, 2:], whole.stop[:, 2:], whole.status[:, 2:])
+    assert set(compute(replace(inputs, positions=last, all_positions=whole)).grid.status.ravel()) == {"reference"}
+
+
+def test_of_rows_without_known_tokens_no_position_is_taken_for_the_reference() -> None:
+    inputs = met(alike(n=30))
+    g = compute(replace(inputs, sequences=Sequences.none(inputs.examples.ids))).grid
+    assert set(g.status[:, 2]) == {"ok"}
+
+
+def test_updates_of_successive_blocks_are_compared_on_any_token() -> None:
+    assert set(SimilarityGrid(of="updates").compute(met(alike(n=30, layers=4))).grid.status.ravel()) == {"ok"}
 
 
 # ---------------------------------------------------------------- parameters and words

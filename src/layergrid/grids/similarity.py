@@ -51,7 +51,7 @@ class SimilarityGrid(StateGrid):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     position_keys: ClassVar[tuple[str, ...]] = ("with",)
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     kind: Literal["similarity"] = "similarity"
     measure: Measure = Field(
         "cosine",
@@ -188,10 +188,22 @@ class _Compared:
                 status = CellStatus.MISSING, self._missing(p)
             elif column == self.reference:
                 status = CellStatus.REFERENCE, f"every state is compared with that at {self.kind.reference}"
+            elif self._same_tokens(p):
+                status = CellStatus.REFERENCE, f"the same token as {self.kind.reference} in every compared example"
             else:
                 continue
             found |= {(i, p): status for i in range(len(self.layers)) if (i, p) not in found}
         return found
+
+    def _same_tokens(self, p: int) -> bool:
+        """Whether a position is where the reference is in all compared rows; not known of rows without tokens."""
+        known, index = self.inputs.all_positions or self.inputs.positions, self.rows.index
+        names = (self.inputs.positions.names[p], self.kind.reference)
+        tokens = len(index) > 0 and all(len(self.inputs.sequences.ids[i]) for i in index)
+        if not tokens or not set(names) <= set(known.names):
+            return False
+        one, other = ([a[index, known.names.index(name)] for a in (known.start, known.stop)] for name in names)
+        return np.array_equal(one, other)
 
     def _missing(self, p: int) -> str:
         """Why a position is left out: it is missing itself, or the reference is wherever it is not."""
@@ -347,12 +359,9 @@ def quantity(kind: SimilarityGrid) -> Quantity:
     what = name if kind.measure == "cka" else f"mean {name}"
     if kind.of == "states":
         between = f"between the {site} at one token position and at {kind.reference}, in one layer"
-    elif kind.reference:
-        between = f"between what one block adds to the {site} at one token position and at {kind.reference}"
     else:
-        between = (
-            f"between what one block adds to the {site} at one token position and what the block before adds there"
-        )
+        other = f"at {kind.reference}" if kind.reference else "what the block before adds there"
+        between = f"between what one block adds to the {site} at one token position and {other}"
     caution = CAUTIONS[kind.measure]
     if kind.reference:
         caution += " " + REFERENCE_ONLY.format(kind.reference)
