@@ -95,6 +95,55 @@ def test_a_broken_theme_says_which_part_is_wrong(change, message):
     assert str(caught.value).startswith(message)
 
 
+BOMB = "[" + ", ".join(f"&{c} [{', '.join(['*' + b] * 10 if b else ['x'] * 10)}]" for b, c in zip(
+    ["", *"abcdefgh"], "abcdefghi", strict=True)) + "]"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("families: {chance: [a]}", "families.chance: no scheme a list, only"),
+        ("families: {chance: {a: 1}}", "families.chance: no scheme a mapping, only"),
+        ("families: {1: blues}", "families: expected texts as keys, not 1; put it in quotes"),
+        ("families: {chanse: blues}", "did you mean 'chance'?"),
+        ("sizes: {text: " + "1" * 5000 + "}", "a number or date cannot be read"),
+        ("sizes: {text: 0x" + "f" * 5000 + "}", "sizes.text: expected a number from 0.5 to 2000, not a number of very"),
+        ("sizes: {text: .nan}", "sizes.text: expected a number from 0.5 to 2000, not nan"),
+        ("name: 2020-13-45", "a number or date cannot be read (month must be in 1..12)"),
+        ("name: 2020-12-01", "name: expected a text, not a date; put it in quotes"),
+        ("name: 0x" + "f" * 5000, "name: expected a text, not a number of very many digits"),
+        ("name: &a [*a]", "name: expected a text, not a list"),
+        ("name: " + BOMB, "name: expected a text, not a list"),
+        ("faces: " + "[" * 3000, "nested too deeply"),
+        ("faces: {text: " + BOMB + "}", "faces.text: the font a list is not bundled"),
+        ("faces: {text: " + "x" * 5000 + "}", "the font '" + "x" * 40 + "...' is not bundled"),
+        ("more: " + BOMB, "unknown more; known are name"),
+        ("? " + BOMB + "\n: 1", "not a YAML file: found unhashable key"),
+        ("? [a, b]\n: 1", "not a YAML file: found unhashable key"),
+        ("2020-01-01: 1", "unknown a date; known are name"),
+        ("colors: {accent: ['#000000', '#ffffff']}", "unknown colors; known are name, faces, sizes, colours"),
+        ("colors: {accent: ['#000000', '#ffffff']}", "did you mean 'colours'?"),
+        ("colours: {acent: ['#000000', '#ffffff']}", "colours: unknown acent; "),
+        ("colours: {acent: ['#000000', '#ffffff']}", "did you mean 'accent'?"),
+        ("colours: {accent: ['#FFF', '#ffffff']}", "in small letters, not '#FFF'"),
+        ("colours: {accent: [#000000", "m.yaml:"),
+        ("colours: {accent: ['" + "x" * 5000 + "', '#ffffff']}", "not '" + "x" * 40 + "...'"),
+        ("colours: {accent: [[a], '#ffffff']}", "in small letters, not a list"),
+        ("colours: {accent: ['#000000']}", "in small letters, not 1"),
+        ("colours: {accent: blue}", "in small letters, not 'blue'"),
+        ("colours: red", "colours: expected a mapping, not 'red'"),
+        ("schemes: {1: {light: ['#000000', '#ffffff'], dark: ['#000000', '#ffffff']}}", "as keys, not 1; put it in"),
+        ("a: 'x", "m.yaml:4: not a YAML file: found unexpected end of stream"),
+    ],
+)
+def test_whatever_stands_in_a_theme_file_the_message_is_short_and_names_the_part(written, said):
+    with pytest.raises(BadInput) as caught:
+        theme.check(f"extends: paper\n{'' if written.startswith('name') else 'name: x'}\n{written}\n", "m.yaml")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("m.yaml:")
+    assert len(str(caught.value)) < 600
+
+
 def test_an_unknown_theme_or_scheme_names_the_nearest_known_one():
     with pytest.raises(BadInput, match="did you mean 'paper'"):
         theme.load("papper")

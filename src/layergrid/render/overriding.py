@@ -6,6 +6,7 @@ A template takes the place of the one of its name that ships; one of another nam
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -20,6 +21,11 @@ from layergrid.render.environment import SHIPPED, Templates, environment, told
 MOST_FILES = 200
 MOST_BYTES = 1_000_000  # of all files together
 SUFFIX = ".j2"
+LONGEST_SIDE = 2000  # of a page of paper, in mm
+UNITS = {"mm": 1.0, "cm": 10.0, "q": 0.25, "in": 25.4, "pt": 25.4 / 72, "pc": 25.4 / 6, "px": 25.4 / 96, "em": 4.0,
+         "rem": 4.0}  # fmt: skip
+_SIZE = re.compile(r"@page[^{}]*\{[^}]*?(?<![-\w])size\s*:([^;}]*)", re.IGNORECASE)
+_LENGTH = re.compile(rf"(\d*\.?\d+(?:e[-+]?\d+)?)({'|'.join(UNITS)})\b", re.IGNORECASE)
 NO_DOCUMENT = ("new.yaml.j2",)  # ships, and is part of no report
 FILTERS = (  # of the documents, beside Jinja's; page, print and Markdown have each their own choice of them
     "words", "sentence", "paragraph", "visible", "code", "authored", "svg", "image", "plain",
@@ -42,7 +48,10 @@ def read(folder: Path) -> dict[str, str]:
             found[name] = data.decode("utf-8-sig").replace("\r\n", "\n")
             name.encode("utf-8")
         except UnicodeError as error:
-            said = f"{path}: is no UTF-8 ({error}); save it as UTF-8"
+            said = (
+                f"{path}: is no UTF-8 ({error}); only templates, texts in UTF-8, may lie in this folder: save it so, "
+                "or take it out"
+            )
             raise BadInput("templates: " + text.visible(said)) from error
     if not found:
         example = "blocks/abstract.html.j2"
@@ -108,6 +117,8 @@ def check(templates: Mapping[str, str], root: str = "") -> None:
         BadInput: with file and line: a name that takes no template's place and that none includes, a mistake of syntax,
             an unknown filter, an include that leads nowhere, a block that the extended template does not have.
     """
+    for name, written in templates.items():
+        _sizes(name, written, root)
     trees = {name: _tree(name, written, root) for name, written in templates.items()}
     named: set[str] = set()
     dynamic = False
@@ -125,14 +136,36 @@ def check(templates: Mapping[str, str], root: str = "") -> None:
             raise BadInput(f"templates: {root}{name}: takes no template's place, and none includes it; {hint}")
 
 
+def _sizes(name: str, written: str, root: str) -> None:
+    """Raises BadInput for a page of paper that no layout ends on."""
+    for found in _SIZE.finditer(written):
+        for length in _LENGTH.finditer(found[1]):
+            if not float(length[1]) * UNITS[length[2].lower()] <= LONGEST_SIDE:
+                line = written.count("\n", 0, found.start()) + 1
+                raise BadInput(
+                    f"templates: {root}{name}:{line}: a page of {length[0][:40]}; expected at most {LONGEST_SIDE} mm, "
+                    "or {{ paper }}"
+                )
+
+
 def _tree(name: str, written: str, root: str) -> nodes.Template:
     """The template as Jinja reads it."""
     try:
-        _environment().compile(written, name, name)
         tree = _environment().parse(written, name, name)
-    except (RecursionError, TemplateSyntaxError) as error:
-        line = f":{error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
-        raise BadInput(f"templates: {root}{name}{line}: {told(error)}") from error
+        _counting().compile(written, name, name)
+    except TemplateSyntaxError as error:
+        raise BadInput(f"templates: {root}{name}:{error.lineno}: {told(error)}") from error
+    except (RecursionError, MemoryError, SyntaxError) as error:  # of the parser, or of Python's, which reads after it
+        raise BadInput(
+            f"templates: {root}{name}: loops, conditions or brackets are nested too deeply; nest less, or include a "
+            "template for the inner ones"
+        ) from error
+    except (ValueError, OverflowError) as error:
+        digits = re.search(r"[\d_]{1000}", written)
+        line = f":{written.count(chr(10), 0, digits.start()) + 1}" if digits else ""
+        raise BadInput(
+            f"templates: {root}{name}{line}: a number or text cannot be read; write a shorter one"
+        ) from error
     for kind, known in ((nodes.Filter, _environment().filters), (nodes.Test, _environment().tests)):
         for node in tree.find_all(kind):  # inside of a condition Jinja tells only once it is met
             if node.name not in known:
@@ -149,6 +182,12 @@ def _tree(name: str, written: str, root: str) -> nodes.Template:
 def _environment() -> Templates:
     """An environment with the filters of all documents."""
     return environment(True, {}, **dict.fromkeys(FILTERS, str))
+
+
+@cache
+def _counting() -> Templates:
+    """The same, as one that counts compiles them: with more brackets."""
+    return environment(True, {"": ""}, **dict.fromkeys(FILTERS, str))
 
 
 def _named(node: nodes.Node) -> list[str | None]:

@@ -4,14 +4,16 @@ Nothing is allowed that is not named here. An attribute is read only of the repo
 lists, mappings and arrays, and of these only the methods below: `ndarray.tofile` would write a file. No template calls
 anything else than those, its own macros, `range` and `namespace`.
 
-How much a template may do is bounded where Jinja leaves room for it: steps (turns of loops, calls, filters, includes),
-characters that it prints, the size of any one text, list or number. What one step costs is not: comparing lists that
-hold lists may take long, which the clock ends only at the next step.
+How much a template may do is bounded: steps (turns of loops, calls, filters, includes), seconds, characters that it
+prints, the size of any one text, list or number, and the memory of all that it makes. A list counts with all that is in
+the lists in it, so that comparing two of them is never more than the clock can wait for. Arrays are read cell by cell:
+no operator takes a whole one.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
@@ -19,13 +21,12 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined
 from jinja2.environment import TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import BlockReference, LoopContext, Macro, TemplateReference, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Namespace, missing, pass_environment
-from jinja2.visitor import NodeTransformer
+from jinja2.utils import Namespace, missing, pass_context, pass_environment
 from markupsafe import Markup, escape, soft_str
 
 from layergrid import text
@@ -39,6 +40,13 @@ MOST = 100_000  # entries of one list
 WIDEST = 10_000  # a number in a filter, and what `range` counts up to
 VARIABLES = ("content", "paper", "theme", "blocks", "data", "whole", "body", "css", "policy")  # of the documents
 BITS = 1024  # of a whole number
+MADE = 500_000_000  # bytes of all texts and lists that one document makes
+ENTRY = 64  # bytes that an entry of a list counts
+LEAST = 8  # characters that anything printed counts
+DEEPEST = 40  # lists in lists
+COMPARING = frozenset({
+    "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne",
+})  # fmt: skip
 
 METHODS: dict[type, frozenset[str]] = {
     str: frozenset({
@@ -72,7 +80,7 @@ class Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         """What Jinja says, and a hint where a variable or a part of the report has a like name."""
-        said: str = super()._undefined_message
+        said = re.sub(r"'[\w.]*?(\w+) object'", r"'\1'", super()._undefined_message)
         part, name = self._undefined_obj, str(self._undefined_name)
         if self._undefined_hint:
             return said
@@ -88,17 +96,19 @@ class Missing(StrictUndefined):
 class Sandbox(ImmutableSandboxedEnvironment):
     """An environment for templates that may come from anywhere; with `bounded` it counts what they do."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
+    intercepted_unops = frozenset({"+", "-"})
 
     def __init__(self, bounded: bool, **options: Any) -> None:
-        super().__init__(undefined=Missing, finalize=self.printed, **options)
-        self.bounded, self.steps, self.characters = bounded, 0, 0
+        super().__init__(undefined=Missing, finalize=self.printed, optimized=False, **options)
+        self.bounded, self.steps, self.characters, self.made = bounded, 0, 0, 0
         self.until = time.monotonic() + SECONDS
         self.globals = {"range": self.counting, "namespace": Namespace}
         kept = {name: self.filters[name] for name in OF_ONE | OF_MANY} | {
             "format": _formatted, "join": _joined, "replace": _replaced, "sum": _summed,
         }  # fmt: skip
         self.filters = {name: self._guarded(name, kept[name]) for name in sorted(kept)}
+        self.tests = {**self.tests, **{name: _single(self.tests, name) for name in sorted(COMPARING)}}
 
     # ------------------------------------------------------------ what may be read and called
 
@@ -117,7 +127,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return True
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "_")
         if owner is self:
-            return name in ("counting", "counted", "joined", "said")
+            return name in ("counting", "counted", "joined", "said", "gathered", "cut", "one")
         return owner is not None and not isinstance(owner, type) and self.is_safe_attribute(owner, name, obj)
 
     def wrap_str_format(self, value: Any) -> None:
@@ -128,7 +138,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.step(CALL)
         if not self.is_safe_callable(called):
             raise SecurityError(f"a template may not call {type(called).__name__!r} objects such as this one")
-        return super().call(context, called, *args, **kwargs)
+        found = super().call(context, called, *args, **kwargs)
+        return found if getattr(called, "__self__", None) is self else self.kept(found)
 
     # ------------------------------------------------------------ how much
 
@@ -141,6 +152,40 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError(f"the template takes more than {text.count(STEPS)} steps; repeat less")
         if time.monotonic() > self.until:
             raise SecurityError(f"the template takes longer than {SECONDS:.0f} s; do less in it")
+
+    def kept(self, value: Any) -> Any:
+        """What a step has made; raises SecurityError where it, or all together, is huge."""
+        _bounded(value)
+        if self.bounded and isinstance(value, str | list | tuple | dict):
+            self.made += sys.getsizeof(value) + (0 if isinstance(value, str) else ENTRY * len(value))
+            if self.made > MADE:
+                raise SecurityError(
+                    f"the template makes more than {MADE // 1_000_000} MB of texts and lists; make less"
+                )
+        return value
+
+    def gathered(self, value: Any) -> Any:
+        """A list or mapping that stands in a template."""
+        return self.kept(value)
+
+    def cut(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
+        """`value[start:stop:step]`."""
+        self.step()
+        if not isinstance(value, str | list | tuple | range | np.ndarray | Undefined):
+            raise SecurityError(f"only texts and lists can be cut, not {type(value).__name__!r}")
+        return self.kept(value[start:stop:step])
+
+    def one(self, value: Any) -> Any:
+        """What is compared."""
+        return _cell(value)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """A part by name or number; of an array by numbers alone: lists of numbers would make a larger one."""
+        if isinstance(obj, np.ndarray) and not isinstance(argument, str):
+            for place in argument if isinstance(argument, tuple) else (argument,):
+                if not isinstance(place, int | np.integer | Undefined):
+                    raise SecurityError(f"an array takes numbers in [ ], not {type(place).__name__!r}")
+        return super().getitem(obj, argument)
 
     def counting(self, *args: int) -> range:
         """`range` with an end that is near."""
@@ -161,14 +206,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
             _plain(part, "~")
         shown = [p if isinstance(p, str) else str(p) for p in parts]
         made = Markup("").join(shown) if any(isinstance(p, Markup) for p in shown) else "".join(shown)
-        _bounded(made)
+        self.kept(made)
         return made
 
-    def printed(self, value: Any) -> Any:
+    @pass_context  # else what is known before would be printed unseen
+    def printed(self, _context: Any, value: Any) -> Any:
         """What stands in `{{ }}` or between tags: a text or a number, not a part of the report as Python writes it."""
         _plain(value, "{{ }}")
-        if self.bounded and isinstance(value, str):
-            self.characters += len(value)
+        if self.bounded:
+            size = len(value) if isinstance(value, str) else value.bit_length() // 3 if isinstance(value, int) else 0
+            self.characters += max(size, LEAST)
             if self.characters > PRINTED:
                 raise SecurityError(f"the template prints more than {text.count(PRINTED)} characters; print less")
         return value
@@ -180,6 +227,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """An operator that can make much out of little."""
         many = (str, list, tuple)
+        _cell(left), _cell(right)
         if operator == "%" and isinstance(left, str):
             raise SecurityError("a text has no operator %; write it with the filter `format`")
         if operator == "*" and (isinstance(left, many) or isinstance(right, many)):
@@ -188,16 +236,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 raise SecurityError(f"a text or list repeated to more than {text.count(MOST)} entries; make it shorter")
         if operator == "**" and not (abs(left) <= WIDEST and abs(right) <= 64):
             raise SecurityError(f"{left} ** {right} is too large; take powers up to 64 of numbers up to {WIDEST}")
-        return _bounded(super().call_binop(context, operator, left, right))
+        return self.kept(super().call_binop(context, operator, left, right))
+
+    def call_unop(self, context: Any, operator: str, arg: Any) -> Any:
+        """A sign."""
+        return super().call_unop(context, operator, _cell(arg))
 
     def _load_template(self, *args: Any, **kwargs: Any) -> Any:
         self.step(INCLUDE)
         return super()._load_template(*args, **kwargs)
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        """The template, with all that repeats or grows in it led past the counters above."""
-        tree = super()._parse(source, name, filename)
-        return _Counted().visit(tree) if self.bounded else tree
 
     def add(self, filters: Mapping[str, Callable[..., Any]]) -> None:
         """Further filters, of the documents."""
@@ -216,29 +263,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
             for given in (*args[skipped + 1 :], *kwargs.values()):
                 if isinstance(given, int | float) and abs(given) > WIDEST:
                     raise SecurityError(f"the filter {name} is given {given}; take numbers up to {WIDEST}")
-            return _bounded(made(*args, **kwargs))
+            return self.kept(made(*args, **kwargs))
 
         return guarded
-
-
-class _Counted(NodeTransformer):
-    """Rewrites a template: loops, `~` and text between tags go through the environment, which counts."""
-
-    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - the name that Jinja looks for
-        self.generic_visit(node)
-        node.iter, node.recursive = self._call("counted", node.iter), False  # a recursive loop would count but once
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802 - the name that Jinja looks for
-        self.generic_visit(node)
-        return self._call("joined", nodes.List(node.nodes, lineno=node.lineno))
-
-    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Expr:  # noqa: N802 - the name that Jinja looks for
-        return self._call("said", nodes.Const(node.data, lineno=node.lineno))
-
-    def _call(self, name: str, given: Any) -> nodes.Call:
-        made = nodes.EnvironmentAttribute(name, lineno=given.lineno)
-        return nodes.Call(made, [given], [], None, None, lineno=given.lineno)
 
 
 def _formatted(value: str, *args: Any, **kwargs: Any) -> str:
@@ -294,16 +321,54 @@ def _number(value: Any) -> Any:
 def _plain(value: Any, where: str) -> None:
     """Raises SecurityError for what is neither text nor number."""
     if not isinstance(value, PLAIN) and not hasattr(value, "__html__"):
+        if callable(value):
+            raise SecurityError(f"{where} shows texts and numbers, and this is a method; call it: write () after it")
         what = type(value).__name__
         raise SecurityError(f"{where} shows texts and numbers, and this is {what!r}; name one of its parts, or loop")
+
+
+def _cell(value: Any) -> Any:
+    """The value; raises SecurityError for a whole array."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise SecurityError("no operator takes a whole array; take its cells, as in value[0, 0]")
+    return value
+
+
+def _single(tests: Mapping[str, Any], name: str) -> Callable[..., Any]:
+    """A test that compares, of anything but whole arrays."""
+    made = tests[name]
+
+    @wraps(made)
+    def single(*args: Any) -> Any:
+        return made(*map(_cell, args))
+
+    return single
+
+
+def _shallow(value: Any) -> None:
+    """Raises SecurityError for a list with more in it than can be compared, lists in lists counted where they stand."""
+    level, entries = [value], 0
+    for _ in range(DEEPEST):
+        inner = []
+        for one in level:
+            held = one.values() if isinstance(one, dict) else one
+            entries += len(one)
+            if entries > LONGEST // 10:
+                raise SecurityError(f"a list of more than {text.count(LONGEST // 10)} entries; make it shorter")
+            entries += sum(len(part) // 1000 for part in held if isinstance(part, str))
+            inner += [part for part in held if isinstance(part, list | tuple | dict | set | frozenset)]
+        if not inner:
+            return
+        level = inner
+    raise SecurityError(f"more than {DEEPEST} lists in each other; nest less deep")
 
 
 def _bounded(value: Any) -> Any:
     """The value; raises SecurityError where it is huge."""
     if isinstance(value, str) and len(value) > LONGEST:
         raise SecurityError(f"a text of more than {text.count(LONGEST)} characters; make it shorter")
-    if isinstance(value, list | tuple) and len(value) > max(MOST, LONGEST // 10):
-        raise SecurityError(f"a list of more than {text.count(LONGEST // 10)} entries; make it shorter")
+    if isinstance(value, list | tuple | dict):
+        _shallow(value)
     if isinstance(value, int) and value.bit_length() > BITS:
         raise SecurityError("a number of more than 300 digits; count less far")
     return value

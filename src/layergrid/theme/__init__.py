@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ FAMILIES = {  # of quantities -> the scheme that they have where a theme says no
 }  # fmt: skip
 MEASURED = {"figure": "sans", "token": "mono"}  # faces in which charts measure what they draw
 FILES = (".yaml", ".yml")  # a theme whose name ends so is a file
+SHOWN = 40  # characters of a value in a message
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -148,7 +149,14 @@ def _read(written: str, where: str) -> Theme:
     try:
         raw = yaml.safe_load(written)
     except yaml.YAMLError as error:
-        raise BadInput(f"{where}: not a YAML file: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        said = str(getattr(error, "problem", None) or error)[:200]
+        raise BadInput(f"{where}{line}: not a YAML file: {said}") from error
+    except ValueError as error:  # of a number of thousands of digits, or a day that no month has
+        raise BadInput(f"{where}: a number or date cannot be read ({str(error)[:80]}); put texts in quotes") from error
+    except RecursionError as error:
+        raise BadInput(f"{where}: lists or mappings are nested too deeply; a theme takes lists in mappings") from error
     return parse(raw, where)
 
 
@@ -169,7 +177,9 @@ def parse(raw: object, where: str) -> Theme:
             raise BadInput(f"{where}: schemes.{name}: light and dark must have as many stops as each other")
         schemes[str(name)] = (light, dark)
     light_of, dark_of = ({role: pair[i] for role, pair in colours.items()} for i in (0, 1))
-    theme = Theme(str(top["name"]), faces, sizes, light_of, dark_of, schemes, _families(top, schemes, where))
+    if not isinstance(top["name"], str):
+        raise BadInput(f"{where}: name: expected a text, not {_shown(top['name'])}; put it in quotes")
+    theme = Theme(top["name"], faces, sizes, light_of, dark_of, schemes, _families(top, schemes, where))
     _one_dark_each(theme, where)
     return theme
 
@@ -199,12 +209,16 @@ def _families(top: Mapping[str, Any], schemes: Mapping[str, Any], where: str) ->
     found = {family: name if name in schemes else first for family, name in FAMILIES.items()}
     for family, name in _mapping(top.get("families", {}), f"{where}: families", ()).items():
         if family not in FAMILIES:
-            raise BadInput(f"{where}: families: unknown {family}; known are {text.listed(FAMILIES)}")
-        if name not in schemes:
-            near = text.nearest(str(name), schemes)
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise BadInput(f"{where}: families.{family}: no scheme {name!r}, only {text.listed(sorted(schemes))}{hint}")
-        found[family] = str(name)
+            raise BadInput(
+                f"{where}: families: unknown {_named(family)}; known are {text.listed(FAMILIES)}"
+                f"{_hint(family, FAMILIES)}"
+            )
+        if not isinstance(name, str) or name not in schemes:
+            raise BadInput(
+                f"{where}: families.{family}: no scheme {_shown(name)}, only {text.listed(sorted(schemes))}"
+                f"{_hint(name, schemes)}"
+            )
+        found[family] = name
     return found
 
 
@@ -222,12 +236,45 @@ def _one_dark_each(theme: Theme, where: str) -> None:
 
 def _mapping(value: object, where: str, keys: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput(f"{where}: expected a mapping")
+        raise BadInput(f"{where}: expected a mapping, not {_shown(value)}")
+    known = (*keys, *optional)
+    if keys and (unknown := [key for key in value if key not in known]):
+        raise BadInput(
+            f"{where}: unknown {text.listed([_named(key) for key in unknown[:9]])}; known are {text.listed(known)}"
+            f"{_hint(unknown[0], known)}"
+        )
     if missing := [key for key in keys if key not in value]:
         raise BadInput(f"{where}: {text.listed(missing)} missing")
-    if keys and (unknown := [str(key) for key in value if key not in (*keys, *optional)]):
-        raise BadInput(f"{where}: unknown {text.listed(unknown)}; known are {text.listed((*keys, *optional))}")
+    if other := [key for key in value if not isinstance(key, str)]:
+        raise BadInput(f"{where}: expected texts as keys, not {_shown(other[0])}; put it in quotes")
     return value
+
+
+def _shown(value: object) -> str:
+    """A value as a message shows it: short, also where a list holds itself or a number has thousands of digits."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= SHOWN else value[:SHOWN] + "...")
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 120:
+        return "a number of very many digits"
+    if value is None or isinstance(value, bool | int | float):
+        return str(value)
+    return (
+        "a list"
+        if isinstance(value, list)
+        else "a mapping"
+        if isinstance(value, dict)
+        else f"a {value.__class__.__name__}"
+    )
+
+
+def _named(key: object) -> str:
+    """A key as a message names it."""
+    return key if isinstance(key, str) and len(key) <= SHOWN else _shown(key)
+
+
+def _hint(name: object, known: Iterable[str]) -> str:
+    near = text.nearest(name[: 2 * SHOWN], known) if isinstance(name, str) else None
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _family(value: object, face: str, where: str) -> str:
@@ -237,24 +284,27 @@ def _family(value: object, face: str, where: str) -> str:
     if value not in allowed:
         why = "; charts measure their texts in it" if face in MEASURED else ""
         raise BadInput(
-            f"{where}: the font {value!r} is not bundled; expected {text.listed(allowed, 'or')}{why}: drawn text in "
-            "another font would be lost or differ between machines"
+            f"{where}: the font {_shown(value)} is not bundled; expected {text.listed(allowed, 'or')}{why}: drawn text "
+            "in another font would be lost or differ between machines"
         )
     return str(value)
 
 
 def _size(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.5 <= value <= 2000:
-        raise BadInput(f"{where}: expected a number from 0.5 to 2000")
+        raise BadInput(f"{where}: expected a number from 0.5 to 2000, not {_shown(value)}")
     return float(value)
 
 
 def _colours(value: object, where: str, n: int | None = None) -> tuple[str, ...]:
-    good = (
-        isinstance(value, list) and len(value) > 1 and all(isinstance(v, str) and _COLOUR.fullmatch(v) for v in value)
-    )
-    if not isinstance(value, list) or not good or (n is not None and len(value) != n):
-        raise BadInput(f'{where}: expected {n or "two or more"} colours such as "#1a1f26" in a list, in small letters')
+    expected = f'{where}: expected {n or "two or more"} colours such as "#1a1f26" in a list, in small letters'
+    if not isinstance(value, list):
+        raise BadInput(f"{expected}, not {_shown(value)}")
+    for one in value:
+        if not isinstance(one, str) or not _COLOUR.fullmatch(one):
+            raise BadInput(f"{expected}, not {_shown(one)}{'; put it in quotes' if one is None else ''}")
+    if len(value) < 2 or (n is not None and len(value) != n):
+        raise BadInput(f"{expected}, not {len(value)}")
     return tuple(value)
 
 
