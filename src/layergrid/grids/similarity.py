@@ -362,9 +362,7 @@ def quantity(kind: SimilarityGrid) -> Quantity:
     else:
         other = f"at {kind.reference}" if kind.reference else "what the block before adds there"
         between = f"between what one block adds to the {site} at one token position and {other}"
-    caution = CAUTIONS[kind.measure]
-    if kind.reference:
-        caution += " " + REFERENCE_ONLY.format(kind.reference)
+    caution = CAUTIONS[kind.measure] + (f" {REFERENCE_ONLY.format(kind.reference)}" if kind.reference else "")
     over = ", over examples" if kind.measure == "cka" else ""
     return Quantity(
         name=named(kind),
