@@ -318,7 +318,7 @@ def test_what_a_grid_is_compared_with_stands_beside_the_grids_own_map():
 def test_the_classes_of_a_contrast_are_on_the_scale_of_one_class_not_of_the_difference():
     figure = Multiples().draw(of(described.contrast()), PAPER)
     fill = figure.spec["layer"][0]["layer"][0]["encoding"]["fill"]["scale"]
-    assert fill["range"] == list(PAPER.scheme("blues"))
+    assert fill["range"] == list(PAPER.scheme("cividis"))
     assert "norm" in words(figure)
 
 

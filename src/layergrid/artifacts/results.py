@@ -223,7 +223,7 @@ class GridResult:
     permutation: Permutation | None = None
     directions: Directions | None = None
     control: Control | None = None
-    sides: tuple[GridResult, ...] = ()  # of a difference of two reports: the grid taken away, then that it is taken from
+    sides: tuple[GridResult, ...] = ()  # of a difference of reports: the grid taken away, the one it is taken from
 
 
 @dataclass(frozen=True)

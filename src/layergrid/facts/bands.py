@@ -20,13 +20,14 @@ SCORES = 0.02  # the same of grids of scores, of the range of the quantity
 LOW = 1 / 3  # share of the range of values below which layers stay low
 CELLS = 9  # cells that layers which stay low need
 RUN = 3  # and layers
+NICE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # of these, times a power of ten, near is one
 WIDE = 2  # intervals of a cell that a range must pass where the order of values does not tell it from noise
 
 
 def derive(view: View, ledger: Ledger) -> None:
     """Writes how near is near, and the layers at either end in which every value is low."""
     shown = text.trimmed(near(view))
-    share = "a tenth of the range of values" if view.described else "a fiftieth of the range"
+    share = "about a tenth of the range of values" if view.described else "a fiftieth of the range"
     forms = {"text": shown, "Rule": f"Layers near a highest cell are those within {shown} of it, {share}"}
     if view.sign < 0:
         forms["Rule"] = f"Layers near a lowest cell are those within {shown} of it, {share}"
@@ -44,10 +45,18 @@ def reach(view: View) -> float:
 def near(view: View) -> float:
     """How far from a peak a layer of its band may stand."""
     if view.described:
-        return float(f"{SHARE * reach(view):.2g}")
+        return _round(SHARE * reach(view))
     quantity = view.grid.quantity
     bounded = quantity.low is not None and quantity.high is not None
     return float(f"{SCORES * ((quantity.high or 0.0) - (quantity.low or 0.0) if bounded else reach(view)):.2g}")
+
+
+def _round(value: float) -> float:
+    """The round number nearest to a positive value, an eighth of it away at most."""
+    if value <= 0 or not math.isfinite(value):
+        return 0.0
+    size = 10.0 ** math.floor(math.log10(value))
+    return float(f"{size * min(NICE, key=lambda k: abs(k - value / size)):.2g}")
 
 
 def told(view: View, j: int) -> bool:

@@ -56,7 +56,7 @@ def _leaders(view: View, rows: list[int], ledger: Ledger) -> None:
         if first := _first(view, i):
             led.setdefault(first, []).append(i)
     named = sorted((c for c in led if len(c) <= TOGETHER), key=lambda c: (-len(led[c]), led[c][0]))[:LEADERS]
-    if 2 * sum(len(led[c]) for c in named) < len(rows):
+    if not named or (not view.paired and 2 * sum(len(led[c]) for c in named) < len(rows)):
         return  # of most layers it would say nothing
     named.sort(key=lambda columns: led[columns][0])
     names = {c: text.listed(view.shown(j) for j in c) for c in named}

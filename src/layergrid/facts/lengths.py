@@ -13,9 +13,9 @@ METHODS = "methods"
 
 
 def sections(summary: Summary, length: str = "full") -> tuple[Section, ...]:
-    """The titled parts at a length: all that say something; one of a paragraph or two a grid; none. The methods stand at every length.
+    """The titled parts at a length: all that say something; one of a paragraph or two a grid; none.
 
-    The author's own text is kept wherever words about the grids are.
+    The methods stand at every length. The author's own text is kept wherever words about the grids are.
     """
     if length == "full":
         return tuple(s for s in summary.sections if s.paragraphs or s.authored)

@@ -124,7 +124,8 @@ def _gain(voice: Voice) -> Sentence | None:
             + ("; it stands {over_all.below}." if voice.has("over_all.below") else ".")
         )
     unsure = "; the {gain|difference}" if voice.has("gain", "difference") else ""
-    return voice.say(f"{{best_baseline|The}}, {{best_baseline|label}}, {{best_baseline|verb}} {{best_baseline}}{unsure}.")
+    line = "{best_baseline|The}, {best_baseline|label}, {best_baseline|verb} {best_baseline}"
+    return voice.say(f"{line}{unsure}.")
 
 
 def where(voice: Voice) -> Sentence | None:

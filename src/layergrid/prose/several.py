@@ -58,7 +58,7 @@ def _gain_of(voice: Voice) -> Sentence | None:
     if not voice.has("best_baseline") or not voice.has("nested"):
         return None
     if not relation:
-        line = f"Of the grid {{grid|name}}, {{best_baseline|the}}, {{best_baseline|label}}, {{best_baseline|verb}} "
+        line = "Of the grid {grid|name}, {best_baseline|the}, {best_baseline|label}, {best_baseline|verb} "
         line += "{best_baseline}" + ("; the {gain|difference}" if voice.has("gain", "difference") else "")
         return with_addition(voice, voice.say(f"{line}."))
     verb = "{gain|word}" if relation == "cannot be told from" else "stands {gain|relation}"

@@ -1,4 +1,4 @@
-"""The shades of scores from 0 to 1, on which text can be read, from a theme's colours; it knows no score and no page."""
+"""Shades for scores from 0 to 1, on which text can be read, of a theme's colours; they know no score and no page."""
 
 from __future__ import annotations
 

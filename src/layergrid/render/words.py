@@ -14,8 +14,7 @@ from layergrid.render.references import Reference
 from layergrid.theme import faces
 
 DIGITS = r"[+\u2212]?\d+(?:[.,]\d+)*"
-NUMBER = rf"\[{DIGITS}, {DIGITS}\]|{DIGITS}(?:\u2013{DIGITS})?(?:\u00a0%)?"
-COUNTED = re.compile(r"\b([Ll]ayers?) (?=\d)")  # the blank between the word and its number does not break
+NUMBER = rf"\[{DIGITS}, {DIGITS}\]|(?:\b[Ll]ayers? )?{DIGITS}(?:\u2013{DIGITS})?(?:\u00a0%)?"
 PLAIN = re.compile(r"[\d.,]+")  # unbroken as it is; on paper a span around it makes WeasyPrint end lines too early
 UNDERSCORED = r"\w+(?:_\w+)+"
 
@@ -39,7 +38,7 @@ class Hypertext:
 
     def words(self, string: str) -> Markup:
         """Text in which no line breaks, and no hyphen comes, inside a position's name or a number."""
-        string = COUNTED.sub("\\1\u00a0", self.show(string))
+        string = self.show(string)
         found, at = [], 0
         for match in self.whole.finditer(string):
             before, inner = escape(string[at : match.start()]), escape(match.group())

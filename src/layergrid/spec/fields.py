@@ -314,8 +314,8 @@ class Spec(Model):
     paper: Literal["A4", "Letter"] = Field("A4", description="Size of the pages of the PDF.")
     pdf: Literal["tagged", "archive"] = Field(
         "tagged",
-        description="Sort of PDF: `tagged` for screen readers (PDF/UA-1), or `archive` (PDF/A-3) with the grids attached "
-        "as CSV.",
+        description="Sort of PDF: `tagged` for screen readers (PDF/UA-1), or `archive` (PDF/A-3) with the grids "
+        "attached as CSV.",
     )
     length: Literal["abstract", "summary", "full"] = Field(
         "full",

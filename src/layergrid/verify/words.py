@@ -122,9 +122,7 @@ class _Sentences(HTMLParser):
             self._text.append(data)
 
 
-def check_html(
-    content: str, summary: Summary, facts: Mapping[str, Fact], notes: Notes, length: str = "full"
-) -> None:
+def check_html(content: str, summary: Summary, facts: Mapping[str, Fact], notes: Notes, length: str = "full") -> None:
     """Each sentence of the page against the facts that it names, and the page against the summary at its length."""
     reader = _Sentences()
     reader.feed(content)
