@@ -11,8 +11,8 @@ import edges_described
 import synthetic
 from layergrid import facts, stats
 from layergrid.artifacts import Fact, GridResult, Results
-from layergrid.facts.order import correlation as rank_correlation
 from layergrid.facts.ledger import Ledger, difference_forms
+from layergrid.facts.order import correlation as rank_correlation
 from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 

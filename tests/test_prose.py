@@ -68,7 +68,9 @@ def well_formed(results: Results) -> Summary:
         assert not re.search(r" [,.;:]|\(\)|\.\.|,\.|;\.|\bnan\b|\bNone\b(?! of)|n/a", text), (where, text)
         if not where.startswith(("finding", "key figure")):
             assert text.endswith((".", ":")), (where, text)
-            assert isinstance(sentence, Lead) or text[0].isupper() or text[0].isdigit() or text[0] in "-\N{MINUS SIGN}", (where, text)
+            assert (
+                isinstance(sentence, Lead) or text[0].isupper() or text[0].isdigit() or text[0] in "-\N{MINUS SIGN}"
+            ), (where, text)
         assert not HYPE.search(_own(text, results)), (where, text)
         for part in sentence.parts:
             if isinstance(part, Cite):
