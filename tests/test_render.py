@@ -213,7 +213,7 @@ def test_no_line_breaks_inside_a_name_or_a_number():
     writer = Hypertext(["last_q", "-8"])
     shown = str(writer.words("AUROC 0.08 [\u22120.03, 0.19] at last_q, -8 and layers 10\u201318; 38\u00a0% of 1,000"))
     assert re.findall(r'<span class="nb">([^<]*)<', shown) == [
-        "0.08", "[\u22120.03, 0.19]", "10\u201318", "38\u00a0%", "1,000",
+        "0.08", "[\u22120.03, 0.19]", "layers 10\u201318", "38\u00a0%", "1,000",
     ]  # fmt: skip
     assert re.findall(r'<span class="name">([^<]*)<', shown) == ["last_q", "-8"]
 

@@ -182,7 +182,9 @@ def test_what_the_probe_adds_is_said_as_far_as_its_interval_bears(low, high, wor
     results = edges.of(replace(one, additions=(replace(one.additions[0], difference=gap),)))
     well_formed(results)
     for key in ("abstract", "conclusion"):
-        assert re.search(rf"dded to the log-probabilities \(0\.\d\d\), {re.escape(words)}", said(results, key)), key
+        assert re.search(
+            rf"dded to the log-probabilities \(0\.\d\d \[0\.\d\d, 0\.\d\d\]\), {re.escape(words)}", said(results, key)
+        ), key
     assert weighed in said(results, "interpretation")
     assert "is not tested here" not in said(results, "interpretation")
 

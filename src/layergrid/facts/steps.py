@@ -80,7 +80,7 @@ def _inside(view: View, c: Index, apart: Floats) -> bool:
     after = (c[0] + 1, c[1])
     led = float(view.grid.value[after]) - float(apart[c])
     with np.errstate(invalid="ignore"):
-        return bool(view.grid.low[after] <= led <= view.grid.high[after]) or bool(view.noise[c] and view.noise[after])
+        return bool(view.grid.low[after] <= led <= view.grid.high[after]) or bool(view.noise[c] or view.noise[after])
 
 
 def _step(view: View, c: Index, apart: float, ledger: Ledger) -> None:
