@@ -87,7 +87,7 @@ def facts(home, found):
         ("grids:", "theme: papre\ngrids:", "did you mean 'paper'?"),
         ("grids:", "theme: mine.yaml\ngrids:", "facts.yaml:8:8: no theme file 'mine.yaml'; its path starts at"),
         ("grids:", "templates: lokos\ngrids:", "facts.yaml:8:12: no folder 'lokos' of templates; its path starts at"),
-        ("grids:", "theme: facts.yaml\ngrids:", "facts.yaml: unknown models, datasets, positions, theme and grids; known are name"),
+        ("grids:", "theme: facts.yaml\ngrids:", "facts.yaml: unknown models, datasets, positions, theme and grids"),
         ("grids:", "figures: [{kind: heatmap, box: exact}]\ngrids:", "facts.yaml:8:32: box 'exact' matches "
          "no position of grid 'errors': last_q, exact_answer_last, -1"),
     ],
