@@ -26,7 +26,7 @@ def check(results: Results, notes: Notes) -> None:
     for example in results.examples:
         key = example.model, example.dataset
         if key in probes and example.why != BY_CHANCE:
-            notes.counts["example's reason"] += 1
+            notes.counts["chosen example"] += 1
             firm = told.setdefault(key, Firmness(probes[key]))
             if wrong := firm.problem(example):
                 notes.wrong(RESULTS, f"example {example.example_id} of {' on '.join(key)}: {wrong}")
