@@ -25,3 +25,13 @@ def pytest_runtest_makereport(item, call):
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("LAYERGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium for the tests of one module."""
+    from browser import Browser
+
+    one = Browser()
+    yield one
+    one.close()

@@ -12,7 +12,6 @@ import pytest
 
 import described
 import synthetic
-from browser import Browser
 from building import SPEC, build, child, run, tree
 from layergrid import comparing, publish, theme
 from layergrid.artifacts import ExpectationResult
@@ -293,13 +292,6 @@ def test_a_build_refreshes_the_list_of_its_folder(tmp_path):
 
 
 # ---------------------------------------------------------------- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,11 @@ from PIL import Image
 
 import described
 import words
-from browser import Browser
 from layergrid import facts, prose, render, theme
 from layergrid.render import page
 from test_render import hostile
 
 PAPER = theme.load("paper")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,9 @@ import pytest
 import described
 import synthetic
 import twelve
-from browser import Browser
 from layergrid import facts, prose, render
 from layergrid.render import page
 from pages import SAID, saved, told
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import pytest
 import described
 import synthetic
 import words
-from browser import Browser
 from layergrid import facts, prose, render
 from layergrid.render import page
 from test_render import hostile
@@ -40,13 +39,6 @@ PAGES = {
     "every": lambda: told(described.everything()),
     "hostile": lambda: page.html(render.prepare(*hostile(), render.Presentation())),
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module", params=list(PAGES))

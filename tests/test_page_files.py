@@ -12,15 +12,7 @@ from PIL import Image
 
 import described
 import synthetic
-from browser import Browser
 from pages import saved
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,12 @@ import pytest
 
 import described
 import synthetic
-from browser import Browser
 from layergrid import facts, prose, render
 from layergrid.render import content as contents
 from layergrid.render import page
 from pages import SAID, saved, told
 
 LIT = "document.querySelectorAll('svg.lit').length"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -23,13 +23,6 @@ MODES = (False, True)
 
 
 @pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory):
     return written(tmp_path_factory.mktemp("screens"))
 

@@ -13,7 +13,6 @@ import pypdf
 import pytest
 
 import words
-from browser import Browser
 from layergrid import render
 from layergrid.kinds import BadInput, BuildError
 from layergrid.render import markdown, overriding, page, printing, sandbox
@@ -578,13 +577,6 @@ def test_a_pdf_that_would_reach_out_ends_with_an_error_that_names_the_address(re
     with pytest.raises(BuildError) as caught:
         printing.pdf(shown(report, **{name: written}), "A4")
     assert said in str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Browser()
-    yield one
-    one.close()
 
 
 def test_scripts_handlers_and_styles_in_a_users_template_do_not_run_and_a_style_sheet_of_the_users_does(
