@@ -1,0 +1,5 @@
+"""`python -m layergrid.cli`: the command line without its script."""
+
+from layergrid.cli import main
+
+main()
