@@ -76,11 +76,14 @@ class Study:
             expectations.check_layers(self.spec.expect, mine, self._loaded[1].card.layers)
         return self._loaded[1]
 
-    def keep(self, key: Key, make: Callable[[Path], None], name: str = "") -> Path:
-        """The folder of a stage's result, made if it is not there; `name` is what the stage is called as it runs."""
+    def keep(self, key: Key, make: Callable[[Path], None], name: str = "", *, resumes: bool = False) -> Path:
+        """The folder of a stage's result, made if it is not there; `name` is what the stage is called as it runs.
+
+        `resumes`: `make` goes on from the parts that an earlier build left in the folder.
+        """
         if self.store.has(key):
             self.reporter.kept(name or key.stage)
-        return self.store.build(key, make)
+        return self.store.build(key, make, resumes=resumes)
 
     # ------------------------------------------------------------ grids
 

@@ -13,10 +13,12 @@ An entry is built in a folder of its own and renamed when it is whole; a build t
 
 from layergrid.store.entries import ENTRY, FORMAT, Key, Store, default_root
 from layergrid.store.files import load, load_activations, load_attention, save, save_activations, save_attention
+from layergrid.store.shards import FolderShards
 
 __all__ = [
     "ENTRY",
     "FORMAT",
+    "FolderShards",
     "Key",
     "Store",
     "default_root",

@@ -20,6 +20,7 @@ from layergrid.kinds import BuildError
 
 FORMAT = 1  # of the folder, of entry.json and of the files that `save` writes
 ENTRY = "entry.json"
+SHARDS = "shards"  # the folder of parts within an entry that is being made
 
 T = TypeVar("T")
 
@@ -107,9 +108,11 @@ class Store:
                 self._warn(f"the stored result of {key.stage} is damaged ({damage}: {folder}); it is made again")
         return None
 
-    def build(self, key: Key, make: Callable[[Path], None]) -> Path:
-        """The folder of an entry; where there is none, `make` writes its files into the empty folder that it is given.
+    def build(self, key: Key, make: Callable[[Path], None], *, resumes: bool = False) -> Path:
+        """The folder of an entry; where there is none, `make` writes its files into the folder that it is given.
 
+        The folder is empty; where `resumes`, it may hold what a build that was ended left there, and it stays when this
+        one fails: `make` keeps parts of its result in `Shards(folder)`, which are gone when the entry is whole.
         Of two processes that want the same entry, one makes it and the other waits.
 
         Raises:
@@ -120,7 +123,8 @@ class Store:
             return found
         base = self._writable()
         with self._locked(key, base):
-            return self.get(key) or self._make(key, make, base)  # another process may have made it meanwhile
+            # Another process may have made it meanwhile.
+            return self.get(key) or self._make(key, make, base, resumes)
 
     def result(self, key: Key, make: Callable[[Path], None], read: Callable[[Path], T]) -> T:
         """What `read` makes of the entry's folder, after `make` has filled it if need be."""
@@ -137,23 +141,27 @@ class Store:
     def _folders(self, key: Key) -> list[Path]:
         return [base / key.stage / key.digest for base in (self.root, self._refuge) if base is not None]
 
-    def _make(self, key: Key, make: Callable[[Path], None], base: Path) -> Path:
+    def _make(self, key: Key, make: Callable[[Path], None], base: Path, resumes: bool) -> Path:
         name = f"{key.stage}-{key.digest[:20]}"
-        unfinished, final = base / "unfinished", base / key.stage / key.digest
-        for orphan in unfinished.glob(f"{name}-*"):  # of builds that were killed: the lock is ours
-            shutil.rmtree(orphan, ignore_errors=True)
+        work, final = base / "unfinished" / name, base / key.stage / key.digest
+        aside = work.with_name(f"{name}-damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        if not resumes:  # what a killed build left: the lock is ours
+            shutil.rmtree(work, ignore_errors=True)
         try:
-            work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=unfinished))
+            work.mkdir(mode=0o700, exist_ok=True)
             try:
                 make(work)
+                shutil.rmtree(work / SHARDS, ignore_errors=True)
                 _seal(work, key)
                 final.parent.mkdir(parents=True, exist_ok=True)
                 if final.exists():  # damaged: out of the way first, so that it is never half there
-                    final.rename(work.with_name(f"{work.name}-damaged"))
+                    final.rename(aside)
                 work.rename(final)
             finally:
-                for left in unfinished.glob(f"{name}-*"):
-                    shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(aside, ignore_errors=True)
+                if not resumes:
+                    shutil.rmtree(work, ignore_errors=True)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise BuildError(
