@@ -7,6 +7,7 @@ import pytest
 
 import families
 import layergrid.capture as capture_module
+import layergrid.capture.values as capture_values
 import tiny_models
 from layergrid.artifacts import Positions, Sequences
 from layergrid.capture import capture
@@ -319,9 +320,9 @@ def test_what_is_held_is_written_before_it_becomes_much(tmp_path, monkeypatch):
     loaded = tiny_models.loaded()
     whole = capture(loaded, sequences(), positions(), tmp_path)["residual"].values.copy()
     written = []
-    write = capture_module._Held.write
-    monkeypatch.setattr(capture_module._Held, "write", lambda held: (written.append(held.bytes), write(held)))
-    monkeypatch.setattr(capture_module, "HELD_BYTES", 1)
+    write = capture_values.Held.write
+    monkeypatch.setattr(capture_values.Held, "write", lambda held: (written.append(held.bytes), write(held)))
+    monkeypatch.setattr(capture_values, "HELD_BYTES", 1)
     values = capture(loaded, sequences(), positions(), tmp_path)["residual"].values
     assert len(written) == LAYERS + 2  # once a layer, and at the end of the one batch
     np.testing.assert_array_equal(values, whole)

@@ -8,6 +8,7 @@ stacks the encoder reads the prompt, and the decoder writes the completion after
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layergrid.artifacts import Floats, Ints, Sequences
-from layergrid.kinds import BadInput, BuildError
+from layergrid.kinds import BadInput, BuildError, NoShards, Shards
 from layergrid.models import Loaded, accepts
 from layergrid.models.caches import grow_in_place
 from layergrid.prompts import ChatSpec, check_start, completion_offsets, dialogues, encode_prompts, told
@@ -31,6 +32,7 @@ Advance = Callable[
 ]  # tokens chosen last [batch, 1] or None -> logits [batch, V]
 
 _CACHES = ("past_key_values", "cache_params", "state")  # how forward methods call what they keep between steps
+_KEEPS_NOTHING = NoShards()
 _TRIAL = 8  # tokens of the trial run that tells whether padding on the left changes anything
 
 
@@ -52,8 +54,11 @@ def generate(
     batch: int,
     progress: Progress = lambda *_: None,
     chat: ChatSpec | None = None,
+    shards: Shards = _KEEPS_NOTHING,
 ) -> Sequences:
     """The greedy completion of every prompt, in the order of the prompts; with `chat` each is a dialogue.
+
+    Each batch is kept in `shards`, and taken from there where an earlier run left it.
 
     Raises:
         BadInput: the model cannot write, a prompt is empty, or too long to leave `max_new_tokens` of the model's
@@ -63,8 +68,9 @@ def generate(
     _check_writes(loaded)
     texts, encoded = _encoded(loaded, example_ids, prompts, "prompt", chat)
     completions = greedy(
-        loaded, example_ids, [one for one, _ in encoded], max_new_tokens=max_new_tokens, batch=batch, progress=progress
-    )
+        loaded, example_ids, [one for one, _ in encoded], max_new_tokens=max_new_tokens, batch=batch,
+        progress=progress, shards=shards,
+    )  # fmt: skip
     return _sequences(loaded, example_ids, texts, encoded, completions, written=True)
 
 
@@ -159,6 +165,7 @@ def greedy(
     max_new_tokens: int,
     batch: int,
     progress: Progress = lambda *_: None,
+    shards: Shards = _KEEPS_NOTHING,
 ) -> tuple[Completion, ...]:
     """The completions of encoded prompts, in their order: the most probable token at every step, a tie's lowest id."""
     _check_room(loaded, example_ids, prompt_ids, max_new_tokens)
@@ -168,7 +175,10 @@ def greedy(
     # Encoders stand padded on the right, which disturbs none; their decoders start together.
     equal = loaded.design == "decoder" and bool(lengths) and _disturbed_by_padding(loaded, prompt_ids[0])
     for members in plan(lengths, batch, equal=equal):
-        ids, logprobs = _decode(loaded, [prompt_ids[i] for i in members], max_new_tokens)
+        rows = [prompt_ids[i] for i in members]
+        name = _shard(members, rows, max_new_tokens)
+        kept = shards.get(name)
+        ids, logprobs = (kept["ids"], kept["logprobs"]) if kept else _decode(loaded, rows, max_new_tokens)
         for row, i in enumerate(members):
             found[i] = _cut(loaded, ids[row], logprobs[row])
             if np.isnan(found[i].logprobs).any():
@@ -176,8 +186,16 @@ def greedy(
                     f"example {example_ids[i]!r}: the logits of model {loaded.card.name} are not numbers (NaN); "
                     f"it runs in {loaded.card.dtype}: try dtype float32, or check its weights"
                 )
+        if not kept:
+            shards.put(name, {"ids": ids, "logprobs": logprobs})
         progress(len(found), len(prompt_ids))
     return tuple(found[i] for i in range(len(prompt_ids)))
+
+
+def _shard(members: Sequence[int], rows: Sequence[Ints], max_new_tokens: int) -> str:
+    """The name of what is kept of a batch: its first member, and a digest of all that was planned of it."""
+    planned = repr((max_new_tokens, members, [row.tolist() for row in rows]))
+    return f"batch-{members[0]}-{hashlib.sha256(planned.encode('ascii')).hexdigest()[:20]}"
 
 
 # ---------------------------------------------------------------- decoding

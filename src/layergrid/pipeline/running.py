@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING, Any
 from layergrid import attention, capture, generate, lens, models
 from layergrid.artifacts import Activations, AttentionRows, Labels, ModelCard, Positions, Sequences
 from layergrid.graders import check_gold, grade_all
-from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Outline, Readout
+from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Outline, Readout, Shards
 from layergrid.pipeline.answers import LIBRARIES, OURS, Answers
+from layergrid.pipeline.stages import Stage, Work, attending, capturing
 from layergrid.positions import resolve_all
 from layergrid.prompts import render as render_prompts
-from layergrid.store import Key, load, load_activations, load_attention, save, save_activations, save_attention
+from layergrid.store import (
+    FolderShards,
+    Key,
+    load,
+    load_activations,
+    load_attention,
+    save,
+    save_activations,
+    save_attention,
+)
 from layergrid.text import listed, plural
 
 if TYPE_CHECKING:
@@ -71,47 +81,100 @@ class FromModel(Answers):
         """From the model's configuration."""
         return models.outline(self.wanted, self.study.spec.root)
 
-    @cached_property
-    def sequences_key(self) -> Key:
-        """What the completions depend on."""
-        spec, wanted, trust = self.study.spec, self.wanted, self.study.trust
-        generate_as = self.data.generate.model_dump(mode="json") if self.data.generate is not None else None
-        parts = {
-            "model": models.fingerprint(wanted, spec.root, trust=trust),
-            "loading": [models.VERSION, self.model, wanted.model_dump(mode="json"), asdict(trust)],
-            "prompts": _digest([*self.examples.ids, *self.prompts]),
-            "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
-            "generate": generate_as,
-        }
-        return Key.of("generate" if generate_as is not None else "read", generate.VERSION, parts, LIBRARIES)
+    # ------------------------------------------------------------ what is made, and what each depends on
+
+    def stages(self) -> Iterator[Stage]:
+        """Sequences, positions, what is read of the model's inside, and the grids."""
+        yield from (self.written, self.placed)
+        if self._sites:
+            yield self.captured
+        if any(grid.needs().untrained for grid in self.grids.values()):
+            yield self.untrained_captured
+        for name, grid in self.grids.items():
+            if (need := grid.needs().attention) is not None:
+                yield self.attended(name, need)
+        yield from map(self.grid_stage, self.grids)
 
     @cached_property
-    def positions_key(self) -> Key:
-        """What labels and positions depend on."""
+    def written(self) -> Stage:
+        """Prompts and completions."""
+        spec, wanted, trust, settings = self.study.spec, self.wanted, self.study.trust, self.data.generate
+        name, n = "generate" if settings is not None else "read", len(self.prompts)
         parts = {
-            "sequences": self.sequences_key,
+            "model": models.fingerprint(wanted, spec.root, trust=trust),
+            "loading": [
+                models.VERSION,
+                self.model,
+                wanted.model_dump(mode="json", exclude={"revision"}),
+                asdict(trust),
+            ],
+            "prompts": _digest([*self.examples.ids, *self.prompts]),
+            "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
+            "generate": settings.model_dump(mode="json") if settings is not None else None,
+        }
+        key = Key.of(name, generate.VERSION, parts, LIBRARIES)
+        work = Work(n, "texts") if settings is None else Work(n, "answers", n * settings.max_new_tokens)
+        return Stage(self.label(name), name, key, (f"data {self.dataset}",), work, self.model)
+
+    @cached_property
+    def placed(self) -> Stage:
+        """Labels and positions."""
+        parts = {
+            "sequences": self.written.key,
             "examples": self.examples.fingerprint,
             "grade": self.data.grade.model_dump(mode="json") if self.data.grade is not None else None,
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
-        return Key.of("positions", 2, parts, (OURS,))
+        reads = (self.written.label, f"data {self.dataset}")
+        return Stage(self.label("positions"), "positions", Key.of("positions", 2, parts, (OURS,)), reads, stored=False)
 
     @property
-    def states_key(self) -> Key:
+    def states(self) -> Stage:
         """All that the grids need is captured in one pass; without such a need, what attention is read from."""
-        return self.activations_key if self._sites else self.positions_key
+        return self.captured if self._sites else self.placed
 
     @cached_property
-    def activations_key(self) -> Key:
-        """What the activations depend on."""
-        layers = sorted({json.dumps(_plain(choice)) for choice in self._layers})
-        parts = {"positions": self.positions_key, "sites": self._sites, "layers": layers}
-        return Key.of("capture", capture.VERSION, parts, LIBRARIES)
+    def captured(self) -> Stage:
+        """Activations."""
+        parts = {"positions": self.placed.key, "sites": self._sites, "layers": _sorted(self._layers)}
+        return self._pass("capture", Key.of("capture", capture.VERSION, parts, LIBRARIES), self._sites, self._layers)
+
+    @cached_property
+    def untrained_captured(self) -> Stage:
+        """The same of a model of the same shape with random weights."""
+        sites, layers = self._asked_untrained
+        parts = {
+            "positions": self.placed.key, "sites": sites, "layers": _sorted(layers), "seed": self.study.spec.seed,
+        }  # fmt: skip
+        return self._pass("capture untrained", Key.of("untrained", capture.VERSION, parts, LIBRARIES), sites, layers)
+
+    def _pass(self, name: str, key: Key, sites: Sequence[str], layers: Sequence[Any]) -> Stage:
+        """One pass over all sequences that keeps states."""
+        work = capturing(self.outline, sites, layers, self._places(()), len(self.prompts))
+        return Stage(self.label(name), name, key, (self.placed.label,), work, self.model)
+
+    def attended(self, name: str, need: AttentionNeed) -> Stage:
+        """The attention rows of one grid, in a pass of their own, so that a change of one grid leaves the others."""
+        layers = self.grids[name].needs().layers
+        parts = {"positions": self.placed.key, "need": asdict(need), "layers": _plain(layers)}
+        key = Key.of("attention", attention.VERSION, parts, LIBRARIES)
+        keys = self._places(need.keys) if need.keys else 0
+        work = attending(self.outline, need, layers, keys, len(self.prompts))
+        label = f"{self.label('attention')} for {name}"
+        return Stage(label, "attention", key, (self.placed.label,), work, self.model)
+
+    # ------------------------------------------------------------ making it
 
     @cached_property
     def _sites(self) -> list[str]:
         return sorted({site for grid in self.grids.values() for site in grid.needs().sites})
+
+    @property
+    def _asked_untrained(self) -> tuple[list[str], list[Any]]:
+        """Sites and choices of layers that grids compare with an untrained model's."""
+        asking = [grid.needs() for grid in self.grids.values() if grid.needs().untrained]
+        return sorted({site for one in asking for site in one.sites}), [one.layers for one in asking]
 
     @property
     def _layers(self) -> list[Any]:
@@ -124,14 +187,17 @@ class FromModel(Answers):
             many = plural(len(self.prompts), "text" if self.data.generate is None else "answer")
             chat = self.data.chat
             with self.study.reporter.stage("read" if self.data.generate is None else "generate", many) as advance:
-                found = self._sequences(loaded, advance)
+                found = self._sequences(loaded, advance, FolderShards(folder))
             save(found, folder)
             told = {"card": asdict(loaded.card), "chat": generate.dialogue(loaded, chat)}
             (folder / "model.json").write_text(json.dumps(told), encoding="utf-8")
 
-        return self.study.keep(self.sequences_key, make)
+        return self.study.keep(self.written, make, self._load)
 
-    def _sequences(self, loaded: models.Loaded, progress: Callable[[int, int], None]) -> Sequences:
+    def _load(self) -> models.Loaded:
+        return self.study.load_model(self.model)
+
+    def _sequences(self, loaded: models.Loaded, progress: Callable[[int, int], None], shards: Shards) -> Sequences:
         """Read or written by the model; errors say which data set they are of."""
         settings, chat = self.data.generate, self.data.chat
         try:
@@ -139,7 +205,7 @@ class FromModel(Answers):
                 return generate.read(loaded, self.examples.ids, self.prompts, chat=chat)
             return generate.generate(
                 loaded, self.examples.ids, self.prompts, max_new_tokens=settings.max_new_tokens,
-                batch=settings.batch, progress=progress, chat=chat,
+                batch=settings.batch, progress=progress, chat=chat, shards=shards,
             )  # fmt: skip
         except BadInput as error:
             raise BadInput(f"data set {self.dataset!r}: {error}") from error
@@ -186,30 +252,34 @@ class FromModel(Answers):
             detail = f"{', '.join(self._sites)} at {plural(len(where.names), 'position')}"
             with self.study.reporter.stage("capture", detail) as advance:
                 found = capture.capture(
-                    loaded, sequences, where, folder, sites=self._sites, layers=self._layers, progress=advance
-                )
+                    loaded, sequences, where, folder, sites=self._sites, layers=self._layers, progress=advance,
+                    shards=FolderShards(folder),
+                )  # fmt: skip
             save_activations(found, folder)
 
-        return load_activations(self.study.keep(self.activations_key, make))
+        return load_activations(self.study.keep(self.captured, make, self._ready))
+
+    def _ready(self) -> object:
+        """What a pass reads and runs."""
+        return self.sequences, self.positions, self._load()
 
     @cached_property
     def untrained(self) -> Mapping[str, Activations]:
         """Captured from the same sequences by a model of the same shape with random weights."""
-        asking = [grid.needs() for grid in self.grids.values() if grid.needs().untrained]
-        sites, layers = sorted({site for one in asking for site in one.sites}), [one.layers for one in asking]
+        sites, layers = self._asked_untrained
         seed = self.study.spec.seed
 
         def make(folder: Path) -> None:
             sequences, where = self.sequences, self.positions
             loaded = models.untrained(self.study.load_model(self.model), seed)
             with self.study.reporter.stage("capture untrained", f"{', '.join(sites)}") as advance:
-                found = capture.capture(loaded, sequences, where, folder, sites=sites, layers=layers, progress=advance)
+                found = capture.capture(
+                    loaded, sequences, where, folder, sites=sites, layers=layers, progress=advance,
+                    shards=FolderShards(folder),
+                )  # fmt: skip
             save_activations(found, folder)
 
-        chosen = sorted({json.dumps(_plain(choice)) for choice in layers})
-        parts = {"positions": self.positions_key, "sites": sites, "layers": chosen, "seed": seed}
-        key = Key.of("untrained", capture.VERSION, parts, LIBRARIES)
-        return load_activations(self.study.keep(key, make, "untrained"))
+        return load_activations(self.study.keep(self.untrained_captured, make, self._ready))
 
     def attention(self, name: str, need: AttentionNeed) -> AttentionRows:
         """Read in a pass of its own, so that a change of one grid leaves the others."""
@@ -222,9 +292,7 @@ class FromModel(Answers):
                 found = attention.attention(loaded, sequences, where, need, layers=layers, progress=advance)
             save_attention(found, folder)
 
-        parts = {"positions": self.positions_key, "need": asdict(need), "layers": _plain(layers)}
-        key = Key.of("attention", attention.VERSION, parts, LIBRARIES)
-        return load_attention(self.study.keep(key, make))
+        return load_attention(self.study.keep(self.attended(name, need), make, self._ready))
 
     @property
     def readout(self) -> Readout:
@@ -234,6 +302,10 @@ class FromModel(Answers):
 
 def _plain(choice: Any) -> Any:
     return choice.model_dump() if isinstance(choice, LayerRange) else choice
+
+
+def _sorted(choices: Sequence[Any]) -> list[str]:
+    return sorted({json.dumps(_plain(choice)) for choice in choices})
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ Layer 0 of the residual stream is what enters the first block (the embedding out
 i, before any final norm; the other sites of layer i belong to block i. The batches are fixed before the run, padded on
 the right (but for models that padding would change), and halved only where memory is full. Inside each module's hook
 the chosen tokens are picked from its states, so that nothing of shape [batch, tokens, width] outlives its layer; the
-language-model head never runs.
+language-model head never runs. `values` keeps the files.
 
 Of a model with two stacks the encoder reads the prompt and the decoder the completion, after its start token; the token
 indices of positions keep their meaning, and a position is present in the stack that reads all of its tokens.
@@ -12,7 +12,6 @@ indices of positions keep their meaning, and a position is present in the stack 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Activations, Bools, Floats, Ints, Positions, Sequences
-from layergrid.kinds import SITES, STACKS, BadInput, BuildError, LayerChoice, chosen_layers
+from layergrid.artifacts import Activations, Bools, Ints, Positions, Sequences
+from layergrid.capture.values import Files, Held, spots_of
+from layergrid.kinds import SITES, STACKS, BadInput, BuildError, LayerChoice, NoShards, Shards, chosen_layers
 from layergrid.models import Loaded, architecture, memory, tracing
 from layergrid.models.architecture import Parts
 from layergrid.models.feeding import feeding, places, plan
@@ -35,11 +35,11 @@ VERSION = 2  # part of the stage's key: raise it when the captured numbers chang
 # Tokens in a batch by kind of device, padding counted: a CPU is fastest where a batch's states stay in its caches.
 BATCH_TOKENS = {"cpu": 1024}
 BATCH_TOKENS_ELSEWHERE = 8192
-HELD_BYTES = 16 << 20  # picked states that wait to be written
+_KEEPS_NOTHING = NoShards()
 
 Progress = Callable[[int, int], None]  # examples done, examples in all
 Feeds = Mapping[str, tuple["torch.Tensor", "torch.Tensor"]]  # stack -> ids and mask [batch, tokens]
-Take = Callable[["_Wanted", int, "torch.Tensor"], None]  # site, index of the layer, states [batch, tokens, D]
+Take = Callable[[str, int, "torch.Tensor"], None]  # site, index of the layer, states [batch, tokens, D]
 
 
 def capture(
@@ -52,12 +52,15 @@ def capture(
     layers: Sequence[LayerChoice] = ("all",),
     batch_tokens: int | None = None,
     progress: Progress = lambda *_: None,
+    shards: Shards = _KEEPS_NOTHING,
 ) -> dict[str, Activations]:
     """Activations by site, float32 [L, P, N, D], in `folder`/SITE.npy and memory-mapped from there.
 
     A position that spans several tokens is their mean. NaN and infinity stay as they are. The layers are the union of
     the choices, for a site other than residual without layer 0; a batch holds at most `batch_tokens` tokens, padding
     counted (None: what suits the device). Layers whose block has no such part are in `lacking`.
+
+    Where `folder` and `shards` are those of a capture that was ended, its finished batches are not run again.
 
     Raises:
         BadInput: a site or layer that the model does not have, or a sequence longer than its context.
@@ -67,16 +70,16 @@ def capture(
     stacks = tuple(dict.fromkeys(one.stack for one in wanted))
     feed = feeding(loaded, sequences, decoder="decoder" in stacks)
     where = {stack: places(positions, sequences, stack) for stack in stacks}
-    files = {one.site: folder / f"{one.site}.npy" for one in wanted}
-    for one in wanted:
-        _reserve(files[one.site], (len(one.layers), len(positions.names), len(sequences.ids), one.width))
     with_tokens = np.flatnonzero(np.any([(start >= 0).any(axis=1) for start, _ in where.values()], axis=0))
+    cells = (len(positions.names), len(sequences.ids))
+    files = Files(folder, {one.site: (len(one.layers), *cells, one.width) for one in wanted}, with_tokens, shards)
 
     def run(batch: Ints) -> None:
-        spots = {stack: _spots(start[batch], stop[batch]) for stack, (start, stop) in where.items()}
-        held = _Held(files, batch, spots)
-        _read(loaded, feed.padded(batch, loaded.device), wanted, held.take)
-        held.write()
+        spots = {stack: spots_of(start[batch], stop[batch]) for stack, (start, stop) in where.items()}
+        if not files.kept(batch, spots):
+            held = Held(files, batch, spots)
+            _read(loaded, feed.padded(batch, loaded.device), wanted, held.take)
+            held.finish()
 
     lengths, done = feed.lengths, 0
     progress(0, len(with_tokens))
@@ -89,7 +92,7 @@ def capture(
         done += len(batch)
         progress(done, len(with_tokens))
     present = {stack: start >= 0 for stack, (start, _) in where.items()}
-    return {one.site: one.activations(files[one.site], sequences, positions, present[one.stack]) for one in wanted}
+    return {one.site: one.activations(files, sequences, positions, present[one.stack]) for one in wanted}
 
 
 # ---------------------------------------------------------------- which sites and layers
@@ -108,9 +111,9 @@ class _Wanted:
     lacking: Mapping[int, str]
     ends: bool  # the stack's last block is read
 
-    def activations(self, path: Path, sequences: Sequences, positions: Positions, present: Bools) -> Activations:
+    def activations(self, files: Files, sequences: Sequences, positions: Positions, present: Bools) -> Activations:
         """The finished artifact."""
-        values = np.lib.format.open_memmap(path, mode="r")
+        values = files.open(self.site)
         ids, names = sequences.example_ids, positions.names
         return Activations(self.site, self.layers, names, ids, values, present, self.heads, self.lacking)
 
@@ -204,43 +207,6 @@ def _turns(
     return turns
 
 
-# ---------------------------------------------------------------- which tokens
-
-
-@dataclass(frozen=True)
-class _Spots:
-    """The tokens of one batch that are read, each once, and the cells [position, example] that they fill."""
-
-    rows: Ints  # [G] row of the batch
-    tokens: Ints  # [G] token of that row; (row, token) pairs are unique
-    row: Ints  # [E] row of the batch that a filled cell belongs to
-    position: Ints  # [E] its position
-    members: Ints  # [M] indices into G: the tokens of the first cell, then of the second, ...
-    starts: Ints  # [E] where each cell's tokens begin in `members`
-
-    def means(self, states: Floats) -> Floats:
-        """States of the tokens [G, D] -> states of the cells [E, D], float32."""
-        picked = states[self.members]
-        if len(self.members) == len(self.starts):
-            return picked
-        counts = np.diff(np.append(self.starts, len(self.members)))
-        return np.add.reduceat(picked, self.starts, axis=0) / counts[:, None].astype(np.float32)
-
-
-def _spots(start: Ints, stop: Ints) -> _Spots:
-    """From first and one past the last token of every position of a batch [batch, P]; -1 where there is none."""
-    row, position = np.nonzero(start >= 0)
-    first = start[row, position]
-    counts = stop[row, position] - first
-    if (counts < 1).any():
-        raise ValueError("a position that is present covers at least one token")
-    starts = np.cumsum(counts) - counts
-    within = np.arange(counts.sum()) - np.repeat(starts, counts)
-    pairs = np.stack([np.repeat(row, counts), np.repeat(first, counts) + within], axis=1)
-    unique, members = np.unique(pairs, axis=0, return_inverse=True)
-    return _Spots(unique[:, 0], unique[:, 1], row, position, members.reshape(-1), starts)
-
-
 # ---------------------------------------------------------------- the forward pass
 
 
@@ -258,7 +224,7 @@ def _read(loaded: Loaded, feeds: Feeds, wanted: Sequence[_Wanted], take: Take) -
 
     def taken(one: _Wanted, index: int, states: torch.Tensor) -> None:
         nonlocal left
-        take(one, index, _rectangular(loaded, states, feeds[one.stack][0]))
+        take(one.site, index, _rectangular(loaded, states, feeds[one.stack][0]))
         left -= 1
         if partial and left == 0:
             raise _Enough
@@ -315,44 +281,7 @@ def _rectangular(loaded: Loaded, states: torch.Tensor, ids: torch.Tensor) -> tor
     return states.reshape(*ids.shape, states.shape[-1])
 
 
-class _Held:
-    """Picked states of one batch, written into the files before they become many."""
-
-    def __init__(self, files: Mapping[str, Path], batch: Ints, spots: Mapping[str, _Spots]) -> None:
-        self.files, self.batch, self.spots = files, batch, spots
-        self.held: dict[str, list[tuple[int, str, torch.Tensor]]] = {}
-        self.bytes = 0
-        self.places: dict[tuple[str, Any], tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def take(self, one: _Wanted, index: int, states: torch.Tensor) -> None:
-        """Picks the tokens of one layer out of its states [batch, tokens, D]."""
-        import torch
-
-        key = (one.stack, states.device)
-        if key not in self.places:
-            spots = self.spots[one.stack]
-            rows, tokens = torch.from_numpy(spots.rows), torch.from_numpy(spots.tokens)
-            self.places[key] = rows.to(states.device), tokens.to(states.device)
-        # Indexing with tensors copies: the module's own states can go.
-        picked = states[self.places[key]]
-        self.held.setdefault(one.site, []).append((index, one.stack, picked))
-        self.bytes += picked.nbytes
-        if self.bytes > HELD_BYTES:
-            self.write()
-
-    def write(self) -> None:
-        """Writes what is held, and holds nothing."""
-        for site, layers in self.held.items():
-            # Opened for each writing, so that written pages do not stay in this process.
-            values = np.lib.format.open_memmap(self.files[site], mode="r+")
-            for index, stack, picked in layers:
-                spots = self.spots[stack]
-                values[index, spots.position, self.batch[spots.row]] = spots.means(picked.float().cpu().numpy())
-            del values
-        self.held, self.bytes = {}, 0
-
-
-# ---------------------------------------------------------------- memory and storage
+# ---------------------------------------------------------------- memory
 
 
 def _too_long(loaded: Loaded, sequences: Sequences, example: int) -> BuildError:
@@ -360,12 +289,3 @@ def _too_long(loaded: Loaded, sequences: Sequences, example: int) -> BuildError:
         f"example {sequences.example_ids[example]!r}: its {len(sequences.ids[example])} tokens do not fit into the "
         f"memory of {loaded.device} beside model {loaded.card.name}; take shorter texts or a smaller dtype"
     )
-
-
-def _reserve(path: Path, shape: tuple[int, ...]) -> None:
-    """An .npy of zeros; its space is taken at once, since a full disk would otherwise kill the process on a write."""
-    empty = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    del empty
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
