@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from layergrid.kinds import BuildError
+from layergrid.render.dating import dated
 from layergrid.theme import faces
 
-EPOCH = 1704067200  # 2024-01-01: a report carries no clock unless SOURCE_DATE_EPOCH gives it one
+EPOCH = datetime.fromtimestamp(0, UTC)  # keeps the clock away from attached files until their dates are taken out
 VARIANTS = {"tagged": "pdf/ua-1", "archive": "pdf/a-3a"}  # sort of PDF -> what WeasyPrint calls it
 BUNDLED = "bundled:"  # the scheme of the faces that ship
 DRAWN = "drawn:"  # the scheme of the charts
@@ -61,17 +60,17 @@ class Press:
         """A weasyprint Document as bytes that carry no clock and no chance."""
         from weasyprint import Attachment
 
-        stamp = _stamp()
-        made.metadata.created = made.metadata.modified = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(stamp))
-        when = datetime.fromtimestamp(stamp, UTC)
+        when = dated()
+        finish = _undated if when is None else _finish
+        made.metadata.created = made.metadata.modified = None if when is None else when.strftime("%Y-%m-%dT%H:%M:%SZ")
         files = [
-            Attachment(string=one.content, name=one.name, description=one.description, created=when, modified=when,
-                       relationship="Data")
+            Attachment(string=one.content, name=one.name, description=one.description, created=when or EPOCH,
+                       modified=when or EPOCH, relationship="Data")
             for one in attached
         ]  # fmt: skip
         with warnings.catch_warnings(), _inside():  # what a document attaches is read only now
             warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves the file of its colour profile open
-            found: bytes = made.write_pdf(pdf_variant=self.variant, attachments=files, finisher=_finish)
+            found: bytes = made.write_pdf(pdf_variant=self.variant, attachments=files, finisher=finish)
         return found
 
 
@@ -119,7 +118,9 @@ def _finish(_: Any, pdf: Any) -> None:
         pdf.catalog["AF"][:] = list(dict.fromkeys(pdf.catalog["AF"]))
 
 
-def _stamp() -> int:
-    """The one date of the PDF, which is no clock's unless the environment says so."""
-    stamp = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(stamp) if stamp.isdigit() else EPOCH
+def _undated(made: Any, pdf: Any) -> None:
+    """Finishes a PDF without dates; WeasyPrint cannot attach files without them."""
+    _finish(made, pdf)
+    for one in pdf.objects:
+        for date in ("CreationDate", "ModDate"):
+            getattr(one, "extra", {}).get("Params", {}).pop(date, None)
