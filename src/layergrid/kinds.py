@@ -190,6 +190,8 @@ class Outline:
     heads: int = 0
     context: int = 0
     attention: bool = True  # False: no block of it has attention
+    width: int = 0
+    head_width: int = 0
 
 
 class Readout(Protocol):

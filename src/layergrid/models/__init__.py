@@ -96,7 +96,9 @@ def outline(spec: ModelSpec, root: Path) -> Outline | None:
     if config is None:
         return None
     found = sizes.read(config)
-    return Outline(found.layers, found.encoder_layers, found.heads, found.context, found.attention)
+    return Outline(
+        found.layers, found.encoder_layers, found.heads, found.context, found.attention, found.width, found.head_width
+    )
 
 
 def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = False, trust: Trust = NO_TRUST) -> Loaded:

@@ -13,6 +13,8 @@ _NESTED = ("text_config",)  # where multimodal models keep the configuration of 
 _LAYERS = re.compile(r"(n|num)_(hidden_)?layers?")
 _HEADS = re.compile(r"((n|num)_)?(attention_)?heads?")
 _CONTEXT = re.compile(r"max_position_embeddings|n_positions|context_length")
+_WIDTHS = ("hidden_size", "n_embd", "d_model", "dim")  # one name alone: others are those of parts
+_HEAD_WIDTHS = ("head_dim", "d_kv")
 _STATES = re.compile(r"(^|_)(state_size|d_state|ssm_\w+)$")
 
 
@@ -27,6 +29,8 @@ class Sizes:
     context: int
     encoder_context: int
     attention: bool  # False: no block has attention
+    width: int = 0
+    head_width: int = 0
 
 
 def read(config: Json, *, two_stacks: bool | None = None) -> Sizes:
@@ -43,9 +47,20 @@ def read(config: Json, *, two_stacks: bool | None = None) -> Sizes:
         layers = _number(one, _LAYERS) or (left[0] if all(left) else 0)
         heads = _number(one, _HEADS) or left[1]
         attention = _has_attention(one)
-        return Sizes(layers, 0, heads if attention else 0, 0, _context(one), 0, attention)
+        widths = _widths(one, heads)
+        return Sizes(layers, 0, heads if attention else 0, 0, _context(one), 0, attention, *widths)
     encoder, decoder = (_of_one_stack(config, stack) for stack in ("encoder", "decoder"))
-    return Sizes(decoder[0], encoder[0], decoder[1], encoder[1], decoder[2], encoder[2], attention=True)
+    nested = _text(found) if isinstance(found := config.get("decoder"), dict) else config
+    widths = _widths(nested, decoder[1])
+    return Sizes(decoder[0], encoder[0], decoder[1], encoder[1], decoder[2], encoder[2], True, *widths)
+
+
+def _widths(config: Json, heads: int) -> tuple[int, int]:
+    """The width of the states, and of one head; 0 where the configuration does not tell."""
+    width, head = (
+        next((int(config[name]) for name in names if _counts(config.get(name))), 0) for names in (_WIDTHS, _HEAD_WIDTHS)
+    )
+    return width, head or (width // heads if heads else 0)
 
 
 def _two_stacks(config: Json) -> bool:

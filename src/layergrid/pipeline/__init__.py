@@ -4,6 +4,7 @@ answers   what one model says of one data set, each part made when first asked
 running   ... by a model that runs
 given     ... by activations that were made elsewhere
 study     a spec with its store: who answers what, which grids stand on which answers
+stages    what all of it makes, as data that is known before anything runs
 
 The address of each stage's result is made from the addresses of its inputs, and a result is read only where a later
 stage needs it: a second build reads the spec, the data and the model's files, and imports no torch.
@@ -56,7 +57,7 @@ def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None)
     render.Presentation.of(spec)  # what is wrong with a theme's file or a template is better known now than after hours
     store = Store(warn=reporter.note)
     study = Study(spec, store, reporter, trust)
-    key = study.report_key()
+    key = study.report.key
     if store.has(key):
         reporter.kept("report")
     source = store.build(key, lambda folder: _write(study, folder))
@@ -122,7 +123,7 @@ def _write(study: Study, folder: Path) -> None:
     presentation = render.Presentation.of(study.spec)
     render.write_presentation(presentation, folder)
     _documents(results, presentation, folder, study.reporter)
-    keys = {f"{a.model}/{a.dataset}": a.states_key.digest for a in study.answers.values()}
+    keys = {f"{a.model}/{a.dataset}": a.states.key.digest for a in study.answers.values()}
     publish.write_manifest(
         folder,
         build={

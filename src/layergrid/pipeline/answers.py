@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ from layergrid.artifacts import (
 from layergrid.cards import data_card, graded_answers, illustrated, illustration, status_table
 from layergrid.graders import label_all, no_labels
 from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Outline, Readout, chosen_layers
+from layergrid.pipeline.stages import Stage, computing
 from layergrid.spec import ModelSpec
 from layergrid.store import Key
 from layergrid.text import listed
@@ -97,10 +98,18 @@ class Answers(ABC):
     def activations(self) -> Mapping[str, Activations]:
         """Activations by site, at all positions and of all layers that some grid asks for."""
 
+    @abstractmethod
+    def stages(self) -> Iterator[Stage]:
+        """All that is made of these answers, each after what it reads; the grids come last."""
+
     @property
     @abstractmethod
-    def states_key(self) -> Key:
-        """What the activations depend on."""
+    def states(self) -> Stage:
+        """What the grids read: activations, or where no grid asks for any, positions."""
+
+    def label(self, stage: str) -> str:
+        """What tells a stage of these answers from the same one of others: "capture tiny on sums"."""
+        return f"{stage} {self.model} on {self.dataset}"
 
     @property
     def chat(self) -> str:
@@ -178,24 +187,47 @@ class Answers(ABC):
                 inputs = Inputs(
                     name=name, model=self.model, examples=self.examples, sequences=self.sequences, labels=self.labels,
                     positions=chosen, activations=states, seed=self.study.spec.seed, progress=advance, attention=rows,
-                    readout=self.readout if needs.readout else None, root=self.study.spec.root, untrained=before,
+                    readout=self.readout if needs.readout else None, project=self.study.spec.project, untrained=before,
                     all_positions=self.positions,
                 )  # fmt: skip
                 archive.write_grid(kind.compute(inputs), folder)
 
-        return archive.read_grid(self.study.keep(self.grid_key(name, kind), make, name), name)
+        return archive.read_grid(self.study.keep(self.grid_stage(name), make, lambda: self._read_for(name)), name)
 
-    def grid_key(self, name: str, kind: GridKind) -> Key:
-        """What a grid depends on."""
+    def _read_for(self, name: str) -> None:
+        """Makes what one grid reads, so that the time of it is not counted as the grid's."""
+        needs = self.grids[name].needs()
+        _ = self.positions
+        if needs.sites:
+            _ = self.activations
+        if needs.untrained:
+            _ = self.untrained
+        if needs.attention is not None:
+            self.attention(name, needs.attention)
+
+    def grid_stage(self, name: str) -> Stage:
+        """One grid over these answers."""
+        kind = self.grids[name]
+        needs = kind.needs()
         parts = {
             "name": name,
             "grid": kind.model_dump(mode="json"),
-            "states": self.states_key,
-            "attention": attention.VERSION if kind.needs().attention is not None else 0,
-            "readout": lens.VERSION if kind.needs().readout else 0,
+            "states": self.states.key,
+            "attention": attention.VERSION if needs.attention is not None else 0,
+            "readout": lens.VERSION if needs.readout else 0,
             "seed": self.study.spec.seed,
         }
-        return Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *LIBRARIES, *NUMERICS))
+        key = Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *LIBRARIES, *NUMERICS))
+        reads = [self.states.label]
+        reads += [self.label("capture untrained")] if needs.untrained else []
+        reads += [f"{self.label('attention')} for {name}"] if needs.attention is not None else []
+        work = computing(self.outline, needs, self._places(kind.positions), len(self.examples.ids))
+        return Stage(f"grid {name}", name, key, tuple(reads), work, self.model if needs.readout else "")
+
+    def _places(self, patterns: tuple[str, ...]) -> int:
+        """How many positions of the spec names or globs choose; all where there are none."""
+        names = [str(getattr(one, "name", "")) for one in self.study.spec.positions]
+        return sum(not patterns or any(_fits(name, one) for one in patterns) for name in names)
 
 
 def of_layers(found: Activations, kind: GridKind, card: ModelCard) -> Activations:
@@ -221,14 +253,15 @@ def chosen_positions(positions: Positions, patterns: tuple[str, ...]) -> Positio
     if not patterns:
         return positions
 
-    def fits(name: str, pattern: str) -> bool:
-        return name == pattern or fnmatch.fnmatchcase(name, pattern)
-
     for pattern in patterns:
-        if not any(fits(name, pattern) for name in positions.names):
+        if not any(_fits(name, pattern) for name in positions.names):
             raise BadInput(f"no position is named {pattern!r}; known: {listed(positions.names) or 'none'}")
-    kept = [i for i, name in enumerate(positions.names) if any(fits(name, pattern) for pattern in patterns)]
+    kept = [i for i, name in enumerate(positions.names) if any(_fits(name, pattern) for pattern in patterns)]
     return Positions(
         tuple(positions.names[i] for i in kept), positions.start[:, kept], positions.stop[:, kept],
         positions.status[:, kept],
     )  # fmt: skip
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatch.fnmatchcase(name, pattern)

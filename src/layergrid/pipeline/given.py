@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from layergrid import precomputed
 from layergrid.artifacts import Activations, Labels, ModelCard, Positions, Sequences
 from layergrid.kinds import BadInput, Outline
 from layergrid.pipeline.answers import OURS, Answers, chosen_positions
+from layergrid.pipeline.stages import Stage
 from layergrid.store import Key
 from layergrid.text import listed
 
@@ -43,8 +44,13 @@ class FromActivations(Answers):
         """From the manifest."""
         return precomputed.outline(self.manifest)
 
+    def stages(self) -> Iterator[Stage]:
+        """What the manifest gives, and the grids."""
+        yield self.states
+        yield from map(self.grid_stage, self.grids)
+
     @cached_property
-    def states_key(self) -> Key:
+    def states(self) -> Stage:
         """The manifest, its files and the rows that they are matched with."""
         parts = {
             "model": self.model,
@@ -53,7 +59,8 @@ class FromActivations(Answers):
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
-        return Key.of("given", 1, parts, (OURS,))
+        key = Key.of("given", 1, parts, (OURS,))
+        return Stage(self.label("given"), "given", key, (f"data {self.dataset}",), stored=False)
 
     @cached_property
     def _given(self) -> precomputed.Given:

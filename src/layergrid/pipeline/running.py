@@ -73,13 +73,13 @@ class FromModel(Answers):
 
     def check_model(self) -> None:
         """Raises BadInput where the model's files are missing, may not be read, or cannot bear a grid."""
-        models.check(self.wanted, self.study.spec.root, trust=self.study.trust)
+        models.check(self.wanted, self.study.spec.project, trust=self.study.trust)
         super().check_model()
 
     @cached_property
     def outline(self) -> Outline | None:
         """From the model's configuration."""
-        return models.outline(self.wanted, self.study.spec.root)
+        return models.outline(self.wanted, self.study.spec.project)
 
     # ------------------------------------------------------------ what is made, and what each depends on
 
@@ -100,14 +100,10 @@ class FromModel(Answers):
         """Prompts and completions."""
         spec, wanted, trust, settings = self.study.spec, self.wanted, self.study.trust, self.data.generate
         name, n = "generate" if settings is not None else "read", len(self.prompts)
+        loaded_as = wanted.model_dump(mode="json", exclude={"revision"})  # the fingerprint holds the commit
         parts = {
-            "model": models.fingerprint(wanted, spec.root, trust=trust),
-            "loading": [
-                models.VERSION,
-                self.model,
-                wanted.model_dump(mode="json", exclude={"revision"}),
-                asdict(trust),
-            ],
+            "model": models.fingerprint(wanted, spec.project, trust=trust),
+            "loading": [models.VERSION, self.model, loaded_as, asdict(trust)],
             "prompts": _digest([*self.examples.ids, *self.prompts]),
             "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
             "generate": settings.model_dump(mode="json") if settings is not None else None,
@@ -192,7 +188,7 @@ class FromModel(Answers):
             told = {"card": asdict(loaded.card), "chat": generate.dialogue(loaded, chat)}
             (folder / "model.json").write_text(json.dumps(told), encoding="utf-8")
 
-        return self.study.keep(self.written, make, self._load)
+        return self.study.keep(self.written, make, self._load, resumes=True)
 
     def _load(self) -> models.Loaded:
         return self.study.load_model(self.model)
@@ -257,7 +253,7 @@ class FromModel(Answers):
                 )  # fmt: skip
             save_activations(found, folder)
 
-        return load_activations(self.study.keep(self.captured, make, self._ready))
+        return load_activations(self.study.keep(self.captured, make, self._ready, resumes=True))
 
     def _ready(self) -> object:
         """What a pass reads and runs."""
@@ -279,7 +275,7 @@ class FromModel(Answers):
                 )  # fmt: skip
             save_activations(found, folder)
 
-        return load_activations(self.study.keep(self.untrained_captured, make, self._ready))
+        return load_activations(self.study.keep(self.untrained_captured, make, self._ready, resumes=True))
 
     def attention(self, name: str, need: AttentionNeed) -> AttentionRows:
         """Read in a pass of its own, so that a change of one grid leaves the others."""
@@ -289,10 +285,12 @@ class FromModel(Answers):
             sequences, where = self.sequences, self.positions
             loaded = self.study.load_model(self.model)
             with self.study.reporter.stage("attention", f"from {listed(need.queries)}") as advance:
-                found = attention.attention(loaded, sequences, where, need, layers=layers, progress=advance)
+                found = attention.attention(
+                    loaded, sequences, where, need, layers=layers, progress=advance, shards=FolderShards(folder)
+                )
             save_attention(found, folder)
 
-        return load_attention(self.study.keep(self.attended(name, need), make, self._ready))
+        return load_attention(self.study.keep(self.attended(name, need), make, self._ready, resumes=True))
 
     @property
     def readout(self) -> Readout:

@@ -11,10 +11,11 @@ from layergrid import archive, exemplars, expectations, models, render
 from layergrid.artifacts import Examples, GridResult, Illustration, Positions, Results, Sequences
 from layergrid.console import Reporter
 from layergrid.kinds import GridKind, Inputs
-from layergrid.loaders import load_examples
+from layergrid.loaders import load_examples, row_digests
 from layergrid.pipeline.answers import LIBRARIES, NUMERICS, OURS, Answers
 from layergrid.pipeline.given import FromActivations
 from layergrid.pipeline.running import FromModel
+from layergrid.pipeline.stages import Stage
 from layergrid.spec import Spec
 from layergrid.store import Key, Store
 
@@ -49,7 +50,7 @@ class Study:
         if name not in self._examples:
             data = self.spec.datasets[name]
             self._examples[name] = load_examples(
-                name, data.loader, data.source, self.spec.root, sample=data.sample, seed=self.spec.seed,
+                name, data.loader, data.source, self.spec.project, sample=data.sample, seed=self.spec.seed,
                 id_column=data.id, group_column=data.group,
             )  # fmt: skip
         return self._examples[name]
@@ -70,28 +71,61 @@ class Study:
             self._loaded = None
             with self.reporter.stage("load model", name):
                 self._loaded = (
-                    name, models.load(self.spec.models[name], self.spec.root, name=name, trust=self.trust),
+                    name, models.load(self.spec.models[name], self.spec.project, name=name, trust=self.trust),
                 )  # fmt: skip
             mine = [n for n, grid in self.spec.grids.items() if grid.model == name]
             expectations.check_layers(self.spec.expect, mine, self._loaded[1].card.layers)
         return self._loaded[1]
 
-    def keep(self, key: Key, make: Callable[[Path], None], name: str = "", *, resumes: bool = False) -> Path:
-        """The folder of a stage's result, made if it is not there; `name` is what the stage is called as it runs.
+    def keep(
+        self, stage: Stage, make: Callable[[Path], None], ready: Callable[[], object], *, resumes: bool = False
+    ) -> Path:
+        """The folder of a stage's result, made if it is not there.
 
+        `ready` makes what it reads and loads what it runs, so that their time is not counted as the stage's.
         `resumes`: `make` goes on from the parts that an earlier build left in the folder.
         """
-        if self.store.has(key):
-            self.reporter.kept(name or key.stage)
-        return self.store.build(key, make, resumes=resumes)
+        if self.store.has(stage.key):
+            self.reporter.kept(stage.name)
+        else:
+            ready()
+        return self.store.build(stage.key, make, resumes=resumes)
+
+    # ------------------------------------------------------------ what will be made
+
+    def stages(self) -> tuple[Stage, ...]:
+        """All that the report stands on, each after what it reads; the report comes last."""
+        alone = (self._alone_stage(name, grid) for name, grid in self.spec.grids.items() if grid.stands_alone)
+        many = (
+            *(self._data(name) for name in dict.fromkeys(dataset for _, dataset in self.answers)),
+            *(stage for answers in self.answers.values() for stage in answers.stages()),
+            *alone, self._words, self.report,
+        )  # fmt: skip
+        first = {(one.key.stage, one.key.digest): one for one in reversed(many)}  # grids may share a stage
+        return tuple(one for one in many if first[one.key.stage, one.key.digest] is one)
+
+    def _data(self, name: str) -> Stage:
+        """The rows of a data set with the template that makes prompts of them, so that a change of them can be told."""
+        data, rows = self.spec.datasets[name], self.examples(name)
+        parts = {
+            "rows": row_digests(rows), "fingerprint": rows.fingerprint,
+            "sample_seed": self.spec.seed if data.sample else 0,
+            **data.model_dump(mode="json", include={"source", "sample", "id", "group", "prompt"}),
+        }  # fmt: skip
+        return Stage(f"data {name}", name, Key.of("data", 1, parts), stored=False)
+
+    @cached_property
+    def _words(self) -> Stage:
+        """The spec itself."""
+        return Stage("spec", "spec", Key.of("spec", 1, self.spec.model_dump(mode="json")), stored=False)
 
     # ------------------------------------------------------------ grids
 
     @cached_property
-    def grid_keys(self) -> dict[str, Key]:
-        """What each grid depends on."""
+    def grid_stages(self) -> dict[str, Stage]:
+        """Each grid by its name."""
         return {
-            name: self._alone_key(name, g) if g.stands_alone else self.answers[g.model, g.dataset].grid_key(name, g)
+            name: self._alone_stage(name, g) if g.stands_alone else self.answers[g.model, g.dataset].grid_stage(name)
             for name, g in self.spec.grids.items()
         }
 
@@ -100,12 +134,12 @@ class Study:
         kind = self.spec.grids[name]
         return self._alone(name, kind) if kind.stands_alone else self.answers[kind.model, kind.dataset].result(name)
 
-    def _alone_key(self, name: str, kind: GridKind) -> Key:
+    def _alone_stage(self, name: str, kind: GridKind) -> Stage:
         parts = {
-            "name": name, "grid": kind.model_dump(mode="json"), "files": kind.fingerprint(self.spec.root),
+            "name": name, "grid": kind.model_dump(mode="json"), "files": kind.fingerprint(self.spec.project),
             "seed": self.spec.seed,
         }  # fmt: skip
-        return Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *NUMERICS))
+        return Stage(f"grid {name}", name, Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *NUMERICS)))
 
     def _alone(self, name: str, kind: GridKind) -> GridResult:
         """A grid that reads neither a model nor a data set."""
@@ -114,19 +148,21 @@ class Study:
             with self.reporter.stage(name, f"{kind.kind} grid"):
                 archive.write_grid(kind.compute(_nothing(name, self.spec)), folder)
 
-        return archive.read_grid(self.keep(self._alone_key(name, kind), make, name), name)
+        return archive.read_grid(self.keep(self._alone_stage(name, kind), make, lambda: None), name)
 
     # ------------------------------------------------------------ the report
 
-    def report_key(self) -> Key:
-        """What the whole report depends on: the grids, the words of the spec, and everything after the waist."""
+    @cached_property
+    def report(self) -> Stage:
+        """The whole report: the grids, the words of the spec, and everything after the waist."""
         parts = {
-            "grids": self.grid_keys,
+            "grids": {name: stage.key for name, stage in self.grid_stages.items()},
             "spec": self.spec.digest,
             "name": self.spec.name,
             "pages": render.fingerprint(render.Presentation.of(self.spec)),
         }
-        return Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
+        key = Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
+        return Stage("report", "report", key, (*(one.label for one in self.grid_stages.values()), "spec"))
 
     def results(self) -> Results:
         """Everything that stands at the waist."""
@@ -168,7 +204,7 @@ def _nothing(name: str, spec: Spec) -> Inputs:
     examples = Examples("", "", (), (), {}, "")
     return Inputs(
         name=name, model="", examples=examples, sequences=Sequences.none(()), labels=no_labels(examples),
-        positions=Positions.none(), activations={}, seed=spec.seed, root=spec.root,
+        positions=Positions.none(), activations={}, seed=spec.seed, project=spec.project,
     )  # fmt: skip
 
 
