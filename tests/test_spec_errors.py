@@ -165,11 +165,12 @@ ONE_ERROR = [
     ("nested_best: {at_least: 0.6}", "cell: {layer: 2, position: -3, at_least: 0.6}",
      "t.yaml:21:47: no position '-3'; known: last_q, exact_answer_last, -2, -1\n"
      "      - {grid: errors, cell: {layer: 2, position: -3, at_least: 0.6}}\n" + " " * 50 + "^"),
-    ("{at_least: 0.6}", "{at_least: 0.6, at_most: 1}",
-     "t.yaml:21:33: 'nested_best': exactly one of 'at_least' and 'at_most' is expected here\n"
-     "      - {grid: errors, nested_best: {at_least: 0.6, at_most: 1}}\n" + " " * 36 + "^"),
+    ("{at_least: 0.6}", "{at_least: 0.6, at_most: 0.5}",
+     "t.yaml:21:33: 'nested_best': no number is at least 0.6 and at most 0.5\n"
+     "      - {grid: errors, nested_best: {at_least: 0.6, at_most: 0.5}}\n" + " " * 36 + "^"),
     (", nested_best: {at_least: 0.6}", "",
-     "t.yaml:21:5: an item of 'expect': exactly one of 'nested_best' and 'cell' is expected here\n"
+     "t.yaml:21:5: an item of 'expect': exactly one of 'nested_best', 'cell', 'difference', 'beats', 'rows', "
+     "'missing', 'truncated' and 'accuracy' is expected here\n"
      "      - {grid: errors}\n        ^"),
     ("grid: errors, tick: 2", "grid: errors, tick: 2}\n  - {kind: tokens, dataset: sms",
      "t.yaml:20:29: no data set 'sms'; known: sums; did you mean 'sums'?\n"

@@ -1,11 +1,19 @@
 """The spec: YAML in, one frozen and validated value out, or every error of it with its place; it runs nothing."""
 
-from layergrid.spec.fields import (
+from layergrid.spec.expecting import (
+    BaselineBound,
     Bound,
     CellBound,
+    DifferenceBound,
+    Expectation,
+    Limits,
+    MissingBound,
+    RowsBound,
+    Side,
+)
+from layergrid.spec.fields import (
     ChatSpec,
     DatasetSpec,
-    Expectation,
     GenerateSpec,
     LabelSpec,
     ModelSpec,
@@ -17,14 +25,20 @@ from layergrid.spec.schema import schema
 from layergrid.spec.starting import starter
 
 __all__ = [
+    "BaselineBound",
     "Bound",
     "CellBound",
     "ChatSpec",
     "DatasetSpec",
+    "DifferenceBound",
     "Expectation",
     "GenerateSpec",
     "LabelSpec",
+    "Limits",
+    "MissingBound",
     "ModelSpec",
+    "RowsBound",
+    "Side",
     "Spec",
     "SpecError",
     "load_spec",

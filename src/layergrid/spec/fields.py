@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -27,8 +25,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from layergrid.artifacts import Scalar
 from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
+from layergrid.spec.base import Model, Name
+from layergrid.spec.expecting import Expectation
 
-NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 MODELS = ("arithmetic",)  # of `builtin:`
 WORDS = {
     Loader: "loader",
@@ -38,8 +37,6 @@ WORDS = {
     ChartKind: "chart kind",
 }
 NOT_WRITTEN = frozenset({"loader"})  # made from other keys, never written by an author
-
-Name = Annotated[str, Field(pattern=NAME)]
 
 
 def contradicts(kind: str, value: object) -> bool:
@@ -89,12 +86,6 @@ class AnyOf:
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Called by pydantic for the field: one alternative per kind."""
         return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in known(self.base).values()]}
-
-
-class Model(BaseModel):
-    """What all parts share: frozen, and no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ModelSpec(Model):
@@ -227,58 +218,6 @@ class DatasetSpec(Model):
         if self.grade is not None and self.generate is None:
             raise ValueError("'grade' needs answers, and nothing is generated; write 'generate', or 'label: COLUMN'")
         return self
-
-
-Which = Literal["estimate", "low", "high"]
-
-
-class Bound(Model):
-    """A bound on a value: one of `at_least` and `at_most`."""
-
-    at_least: float | None = Field(None, description="The value must not lie below this number.")
-    at_most: float | None = Field(None, description="The value must not lie above this number.")
-    by: Which = Field("estimate", description="What is held against the bound: the estimate or an end of its interval.")
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> Self:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("exactly one of 'at_least' and 'at_most' is expected here")
-        return self
-
-    @property
-    def limit(self) -> float:
-        """The number of the bound, whichever it is."""
-        return self.at_most if self.at_least is None else self.at_least  # type: ignore[return-value]  # one is set
-
-    def met(self, value: float) -> bool:
-        """Whether a value keeps the bound; NaN never does."""
-        return value <= self.limit if self.at_least is None else value >= self.limit
-
-
-class CellBound(Bound):
-    """A bound on one cell of a grid."""
-
-    layer: int = Field(ge=0, description="Layer of the cell; 0 is the embedding output.")
-    position: str = Field(description="Position of the cell, by name.")
-
-
-class Expectation(Model):
-    """Something that a build must find, else it ends with exit code 1: a bound on one number of a grid."""
-
-    grid: str = Field(description="Name of the grid; may be left out where there is one.")
-    nested_best: Bound | None = Field(None, description="Bound on the nested best: chosen inside the training folds.")
-    cell: CellBound | None = Field(None, description="Bound on one cell: {layer, position, at_least or at_most, by}.")
-
-    @model_validator(mode="after")
-    def _one_subject(self) -> Self:
-        if (self.nested_best is None) == (self.cell is None):
-            raise ValueError("exactly one of 'nested_best' and 'cell' is expected here")
-        return self
-
-    @property
-    def bound(self) -> Bound:
-        """The bound, of the nested best or of the cell."""
-        return self.cell if self.nested_best is None else self.nested_best  # type: ignore[return-value]  # one is set
 
 
 class Spec(Model):

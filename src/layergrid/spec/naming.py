@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from layergrid.kinds import PositionResolver, known
-from layergrid.text import nearest
+from layergrid.text import nearest, visible
 from layergrid.yamlsource import Node, Problem
 
 RANGE = re.compile(r"([-+]?[0-9]+)\s*\.\.\s*([-+]?[0-9]+)")
@@ -53,6 +53,16 @@ class Naming:
         like = nearest(name, self.names)
         hint = f"; did you mean '{like}'?" if like else ""
         return f"no position '{name}'; known: {', '.join(self.names) or 'none'}{hint}"
+
+
+def reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
+    """A problem where a text names nothing that is known; other types are reported by the models."""
+    names = list(known)
+    if node is None or not isinstance(node.value, str) or node.value in names or not names:
+        return []
+    like = nearest(node.value, names)
+    hint = f"; did you mean '{like}'?" if like else ""
+    return [Problem(node.place, f"no {what} '{visible(node.value)}'; known: {', '.join(names)}{hint}")]
 
 
 def known_names() -> tuple[str, ...]:

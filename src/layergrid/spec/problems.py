@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from layergrid.kinds import BadInput, known
-from layergrid.spec.fields import NAME, NOT_WRITTEN, WORDS, contradicts
+from layergrid.spec.base import NAME
+from layergrid.spec.fields import NOT_WRITTEN, WORDS, contradicts
 from layergrid.spec.readers import base_at, fields_at
 from layergrid.text import listed, nearest, visible
 from layergrid.yamlsource import Node, Place, Problem

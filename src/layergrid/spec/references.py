@@ -5,39 +5,34 @@ It works on the full form as nodes, so that wrong references are reported beside
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from layergrid import resources
+from layergrid.kinds import BadInput
+from layergrid.project import Project, content
+from layergrid.spec import expectable
 from layergrid.spec.fields import DatasetSpec
+from layergrid.spec.naming import reference
 from layergrid.spec.sugar import dataset_of, entries, given, grid_kind, items, position_names
 from layergrid.text import listed, nearest, visible
-from layergrid.yamlsource import Entry, Node, Place, Problem, top_keys
+from layergrid.yamlsource import MAX_BYTES, Entry, Node, Place, Problem, top_keys
 
 
-def check(root: Node, folder: Path) -> list[Problem]:
-    """All references of a spec in its full form that lead nowhere; paths start at the folder."""
+def check(root: Node, project: Project) -> list[Problem]:
+    """All references of a spec in its full form that lead nowhere, or out of its project."""
     return [
         *_positions(root),
         *_grids(root),
         *_figures(root),
-        *_schemes(root, folder),
-        *_expect(root),
+        *_schemes(root, project),
+        *expectable.check(root),
         *_prompts(root),
-        *_theme(root, folder),
-        *_templates(root, folder),
+        *_theme(root, project),
+        *_templates(root, project),
+        *_outside(root, project),
     ]
-
-
-def _reference(node: Node | None, what: str, known: Iterable[str]) -> list[Problem]:
-    """A problem where a text names nothing that is known; other types are reported by the models."""
-    names = list(known)
-    if node is None or not isinstance(node.value, str) or node.value in names or not names:
-        return []
-    like = nearest(node.value, names)
-    hint = f"; did you mean '{like}'?" if like else ""
-    return [Problem(node.place, f"no {what} '{visible(node.value)}'; known: {', '.join(names)}{hint}")]
 
 
 def _positions(root: Node) -> list[Problem]:
@@ -60,7 +55,7 @@ def _grids(root: Node) -> list[Problem]:
                 message = f"grid '{name}' does not say which {what} it reads; expected {key}: {listed(names, 'or')}"
                 found.append(Problem(entry.key, message))
             else:
-                found += _reference(chosen, what, names)
+                found += reference(chosen, what, names)
         found += _labels(name, entry, root)
     return [*_parts(root), *found]
 
@@ -120,12 +115,12 @@ def _figures(root: Node) -> list[Problem]:
         for key, what, known in (("grid", "grid", grids), ("dataset", "data set", datasets)):
             named = figure.get(key)
             if named is not None and named.value != "":  # empty: the only one, or none
-                found += _reference(named, what, known)
+                found += reference(named, what, known)
         found += _box(figure, root)
     return found
 
 
-def _schemes(root: Node, folder: Path) -> list[Problem]:
+def _schemes(root: Node, project: Project) -> list[Problem]:
     """Colour schemes of figures that the spec's theme does not have."""
     named = [scheme for one in items(root.get("figures")) if (scheme := one.get("scheme")) is not None and scheme.value]
     theme = root.get("theme")
@@ -133,18 +128,18 @@ def _schemes(root: Node, folder: Path) -> list[Problem]:
     if not named or not isinstance(written, str):
         return []
     from_file = written.endswith((".yaml", ".yml"))
-    path = folder / written if from_file else resources.folder("templates") / "themes" / f"{written}.yaml"
     shipped = resources.folder("templates") / "themes"
     try:
-        read = path.read_text(encoding="utf-8")
+        path = project.path(written) if from_file else shipped / f"{written}.yaml"
+        read = content(path, MAX_BYTES, "theme").decode("utf-8")
         known = top_keys(read, "schemes")
         while base := top_keys(read, "extends"):
             read = (shipped / f"{base[0]}.yaml").read_text(encoding="utf-8")
             known += top_keys(read, "schemes")
         known = list(dict.fromkeys(known))
-    except (OSError, UnicodeDecodeError):  # the theme is reported by itself
+    except (OSError, UnicodeDecodeError, BadInput):  # the theme is reported by itself
         return []
-    return [problem for scheme in named for problem in _reference(scheme, "scheme", known)]
+    return [problem for scheme in named for problem in reference(scheme, "scheme", known)]
 
 
 def _box(figure: Node, root: Node) -> list[Problem]:
@@ -163,27 +158,6 @@ def _box(figure: Node, root: Node) -> list[Problem]:
         for one in globs
         if isinstance(one.value, str) and names and not any(fnmatchcase(position, one.value) for position in names)
     ]
-
-
-def _expect(root: Node) -> list[Problem]:
-    grids = entries(root.get("grids"))
-    every = root.get("positions")
-    found: list[Problem] = []
-    for one in items(root.get("expect")):
-        named = one.get("grid")
-        found += _reference(named, "grid", grids)
-        best, grid = one.get("nested_best"), grids.get(str(named.value)) if named is not None else None
-        kind = grid_kind(grid.node) if grid is not None else None
-        if best is not None and kind is not None and not kind.selects:
-            message = "the grid chooses no best cell; expected a bound on a cell: {cell: {layer, position, at_least}}"
-            found.append(Problem(best.place, message))
-        cell = one.get("cell")
-        if cell is None or named is None or every is None or every.broken:
-            continue
-        grid = grids.get(str(named.value))
-        chosen = [str(item.value) for item in items(grid.node.get("positions"))] if grid is not None else []
-        found += _reference(cell.get("position"), "position", chosen or position_names(root))
-    return found
 
 
 def _prompts(root: Node) -> list[Problem]:
@@ -213,26 +187,28 @@ def _prompts(root: Node) -> list[Problem]:
     return found
 
 
-def _theme(root: Node, folder: Path) -> list[Problem]:
+def _theme(root: Node, project: Project) -> list[Problem]:
     theme = root.get("theme")
     if theme is None or not isinstance(theme.value, str):
         return []
     if theme.value.endswith((".yaml", ".yml")):
-        return _theme_file(theme.place, theme.value, folder)
+        return _theme_file(theme.place, theme.value, project)
     shipped = resources.folder("templates") / "themes"
-    return _reference(theme, "theme", sorted(path.stem for path in shipped.glob("*.yaml")))
+    return reference(theme, "theme", sorted(path.stem for path in shipped.glob("*.yaml")))
 
 
-def _templates(root: Node, folder: Path) -> list[Problem]:
+def _templates(root: Node, project: Project) -> list[Problem]:
     """A problem where the folder of templates is not there; what is in it is read by those who draw."""
     node = root.get("templates")
     if node is None or not isinstance(node.value, str) or not node.value:
         return []
-    path = folder / node.value
     try:
+        path = project.path(node.value, "templates")
         if path.is_dir():
             return []
         like = nearest(path.name, sorted(p.name for p in path.parent.iterdir() if p.is_dir()))
+    except BadInput as error:
+        return [Problem(node.place, str(error))]
     except OSError:  # such as a name that is too long
         like = None
     hint = f"; did you mean '{visible(str(Path(node.value).with_name(like)))}'?" if like else ""
@@ -240,15 +216,46 @@ def _templates(root: Node, folder: Path) -> list[Problem]:
     return [Problem(node.place, message)]
 
 
-def _theme_file(place: Place, written: str, folder: Path) -> list[Problem]:
+def _theme_file(place: Place, written: str, project: Project) -> list[Problem]:
     """A problem where a theme's file is not there."""
-    path = folder / written
     try:
+        path = project.path(written, "theme")
         if path.is_file():
             return []
         like = nearest(path.name, sorted(p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else None
+    except BadInput as error:
+        return [Problem(place, str(error))]
     except OSError:  # such as a name that is too long
         like = None
     hint = f"; did you mean '{visible(str(Path(written).with_name(like)))}'?" if like else ""
     message = f"no theme file '{visible(written)}'; its path starts at the spec's folder{hint}"
     return [Problem(place, message)]
+
+
+def _outside(root: Node, project: Project) -> list[Problem]:
+    """Files of models, data and tables that lie outside of the project; whether they are there is seen when they are read."""
+    found = []
+    for part, keys in (("models", ("address",)), ("datasets", ("loader", "address")), ("grids", ("source",))):
+        for name, entry in entries(root.get(part)).items():
+            node: Node | None = entry.node
+            for key in keys:
+                node = node.get(key) if node is not None else None
+            written = getattr(node, "value", None)
+            if node is None or not isinstance(written, str) or not _is_file(part, entry.node, written):
+                continue
+            try:
+                project.path(written.removeprefix("activations:"), f"{part}.{name}.{'source' if keys[1:] else keys[0]}")
+            except BadInput as error:
+                found.append(Problem(node.place, str(error)))
+    return found
+
+
+def _is_file(part: str, node: Node, written: str) -> bool:
+    """Whether an address is a file's or a folder's, and none that ships, lies on the hub or stands in the spec."""
+    if part == "models":
+        return not written.startswith(("builtin:", "hf:"))
+    if part == "grids":
+        return True
+    kind = (loader := node.get("loader")) and loader.get("kind")
+    reader = known(Loader).get(kind.value) if kind is not None and isinstance(kind.value, str) else None
+    return reader is not None and bool(reader.suffixes)

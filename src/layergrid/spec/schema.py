@@ -42,12 +42,20 @@ def schema() -> Json:
     _positions(parents["positions"], parts)
     _grids(parents["grids"], parts)
     _alternatives(parents["figures"]["items"], _kinds(parents["figures"]["items"], ChartKind, parts))
-    parts["Expectation"]["required"] = []
-    parts["CellBound"]["properties"]["position"].update(anyOf=NAMED["anyOf"])
-    del parts["CellBound"]["properties"]["position"]["type"]
+    _expectations(parts)
     for name in ("authors", "outputs"):
         _or_one(parents[name])
     return {"$schema": DRAFT, "title": "layergrid spec", **made}
+
+
+def _expectations(parts: Json) -> None:
+    """Lets positions be whole numbers, and a position stand for a side of a difference."""
+    for name in ("CellBound", "MissingBound"):
+        several: Json = {"type": "array", "items": NAMED, "minItems": 1}
+        _alternatives(parts[name]["properties"]["position"], [*NAMED["anyOf"], several])
+    _alternatives(parts["Side"]["properties"]["position"], NAMED["anyOf"])
+    for key in ("of", "minus"):
+        _alternatives(parts["DifferenceBound"]["properties"][key], [{"$ref": "#/$defs/Side"}, *NAMED["anyOf"]])
 
 
 def _untitled(node: Any) -> Any:

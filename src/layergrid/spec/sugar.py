@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from layergrid.kinds import ChartKind, GridKind, Kind, Loader, known
+from layergrid.spec.expecting import OF_DATA
 from layergrid.spec.naming import ORDER, Naming, find_resolver, known_names
 from layergrid.text import listed, nearest
 from layergrid.yamlsource import Entry, Node, Problem, scalar
@@ -37,7 +38,7 @@ def full(root: Node, name: str, problems: list[Problem]) -> Node:
     root = _each(root, "grids", lambda node: listing(wrapped(node, "kind"), GridKind))
     root = _each(root, "figures", lambda node: listing(wrapped(node, "kind"), ChartKind))
     root = _each(root, "grids", lambda node: _grid(node, root, problems))
-    root = _each(root, "expect", lambda node: _expectation(_only(node, "grid", entries(root.get("grids")))))
+    root = _each(root, "expect", lambda node: _expectation(node, root))
     for part in ("authors", "outputs"):
         value = root.get(part)
         if value is not None and isinstance(value.value, str):
@@ -74,9 +75,18 @@ def wrapped(node: Node, key: str) -> Node:
 def texted(node: Node, key: str) -> Node:
     """A mapping with the whole number under one key as text: a position -1 is named "-1"."""
     value = node.get(key)
-    if value is None or not isinstance(value.value, int) or isinstance(value.value, bool):
+    if value is None or not isinstance(value.value, int | tuple):
         return node
-    return node.having(key, scalar(value.place, str(value.value)))
+    if isinstance(value.value, tuple):
+        return node.having(key, Node(value.place, tuple(map(_as_text, value.value))))
+    return node.having(key, _as_text(value))
+
+
+def _as_text(node: Node) -> Node:
+    """A whole number as the text of it; anything else as it is."""
+    if not isinstance(node.value, int) or isinstance(node.value, bool):
+        return node
+    return scalar(node.place, str(node.value))
 
 
 def listing(node: Node, base: type[Kind]) -> Node:
@@ -311,9 +321,24 @@ def position_names(root: Node) -> tuple[str, ...]:
     return tuple(name.value for name in names if name is not None and isinstance(name.value, str))
 
 
-def _expectation(node: Node) -> Node:
-    cell = node.get("cell")
-    return node if cell is None else node.having("cell", texted(cell, "position"))
+def _expectation(node: Node, root: Node) -> Node:
+    """An expectation with its only grid or data set, and with positions as text wherever it names some."""
+    if not any(node.get(key) is not None for key in OF_DATA):
+        node = _only(node, "grid", entries(root.get("grids")))
+    elif node.get("grid") is None:
+        node = _only(node, "dataset", entries(root.get("datasets")))
+    for key in ("cell", "missing"):
+        part = node.get(key)
+        if part is not None:
+            node = node.having(key, texted(part, "position"))
+    difference = node.get("difference")
+    for key in ("of", "minus"):
+        side = difference.get(key) if difference is not None else None
+        if difference is not None and side is not None:
+            side = _as_text(side) if isinstance(side.value, int) else side
+            difference = difference.having(key, texted(wrapped(side, "position"), "position"))
+            node = node.having("difference", difference)
+    return node
 
 
 def _only(node: Node, key: str, choices: Mapping[str, Entry]) -> Node:
