@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -19,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from layergrid.artifacts import HAS_VALUE, CellStatus, Grid, GridResult, Quantity
+from layergrid.fingerprints import file_digest
 from layergrid.grids.columns import Columns, locate, read
 from layergrid.kinds import BadInput, GridKind, Inputs, LayerChoice, LayerRange, Needs
 from layergrid.text import layers, listed, nearest
@@ -97,8 +97,7 @@ class TableGrid(GridKind):
         """The sha256 of the table's file."""
         path = locate(root, self.source)
         try:
-            with path.open("rb") as stream:
-                return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+            return f"sha256:{file_digest(path)}"
         except OSError as error:
             raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
 

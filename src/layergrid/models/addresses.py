@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from layergrid import resources, text
+from layergrid.fingerprints import file_digest
 from layergrid.kinds import BadInput, BuildError
 
 BUILTIN = {"arithmetic": resources.PACKAGE / "demo" / "model"}
@@ -175,9 +176,7 @@ def _digest(folder: Path, trust: Trust) -> str:
     whole = hashlib.sha256()
     for file in sorted(files):
         if file.is_file():
-            with file.open("rb") as stream:
-                part = hashlib.file_digest(stream, "sha256").hexdigest()
-            whole.update(json.dumps([file.relative_to(folder).as_posix(), part]).encode())
+            whole.update(json.dumps([file.relative_to(folder).as_posix(), file_digest(file)]).encode())
     return f"sha256:{whole.hexdigest()}"
 
 

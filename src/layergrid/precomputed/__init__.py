@@ -56,6 +56,7 @@ from layergrid.artifacts import (
     PositionStatus,
     Strings,
 )
+from layergrid.fingerprints import file_digest
 from layergrid.kinds import BadInput, BuildError, Outline
 from layergrid.precomputed import manifest
 from layergrid.precomputed.arrays import Array, open_array
@@ -118,8 +119,7 @@ def fingerprint(path: Path) -> str:
     whole = hashlib.sha256()
     for file in dict.fromkeys((path, *told.beside, *(told.file(site) for site in told.sites))):
         try:
-            with file.open("rb") as stream:
-                whole.update(hashlib.file_digest(stream, "sha256").digest())
+            whole.update(bytes.fromhex(file_digest(file)))
         except OSError as error:
             raise BadInput(f"{path}: the file {file} that it names cannot be read ({error.strerror})") from None
     return f"sha256:{whole.hexdigest()}"

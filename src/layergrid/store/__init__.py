@@ -9,15 +9,27 @@ An entry is built in a folder of its own and renamed when it is whole; a build t
     ROOT/v1/STAGE/DIGEST/       what `make` wrote, and entry.json: the key's parts, size and sha256 of every file
     ROOT/v1/unfinished/         folders that are being built
     ROOT/v1/locks/              one per key that was ever built
+    ROOT/v1/specs/              what the last build of each spec stood on
+    ROOT/digests/               digests of large files, remembered
+
+Bytes are compared with their checksums when an entry is first read by a process. The comparison of a large file is
+believed by other processes for an hour if its size, times and inode are as they were: what is written to a file, by
+hand or by accident, changes its times and is found by the next reader; what a failing disk does changes no time, and is
+found by the first reader after the hour. Files are not flushed to the disk before the folder is renamed: what a power
+cut takes from an entry is found by its checksums, and the entry is made again; only work can be lost, never truth.
 """
 
-from layergrid.store.entries import ENTRY, FORMAT, Key, Store, default_root
+from layergrid.fingerprints import default_root
+from layergrid.store.entries import Entry, Store
 from layergrid.store.files import load, load_activations, load_attention, save, save_activations, save_attention
+from layergrid.store.keys import FORMAT, Key
+from layergrid.store.sealed import ENTRY
 from layergrid.store.shards import FolderShards
 
 __all__ = [
     "ENTRY",
     "FORMAT",
+    "Entry",
     "FolderShards",
     "Key",
     "Store",

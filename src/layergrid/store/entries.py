@@ -2,72 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import hashlib
-import json
 import os
 import shutil
 import tempfile
+import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
+from layergrid.fingerprints import DIGESTS, default_root
 from layergrid.kinds import BuildError
-
-FORMAT = 1  # of the folder, of entry.json and of the files that `save` writes
-ENTRY = "entry.json"
-SHARDS = "shards"  # the folder of parts within an entry that is being made
+from layergrid.store import memory, sharing
+from layergrid.store.keys import FORMAT, Key
+from layergrid.store.locks import Uses, alone
+from layergrid.store.sealed import ENTRY, SHARDS, Damage, check_bytes, check_sizes, listed, seal
 
 T = TypeVar("T")
+State = Literal["kept", "absent", "damaged"]
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, *_NO_SPACE}
 
 
 @dataclass(frozen=True)
-class Key:
-    """What a stage's result depends on, and the digest of it."""
+class Entry:
+    """One stored result, by its list of files; their bytes are not read."""
 
-    stage: str  # "capture"
-    digest: str  # sha256, hexadecimal
-    parts: Mapping[str, Any]  # JSON values; kept in the entry, so that a miss can be explained
-
-    @classmethod
-    def of(cls, stage: str, version: int, parts: Mapping[str, Any], libraries: Sequence[str] = ()) -> Key:
-        """The key of a stage: its version, its parameters, its input keys, and the libraries that decide its numbers.
-
-        `parts` holds JSON values, tuples and other keys; anything else is a TypeError.
-        """
-        whole = {
-            "format": FORMAT,
-            "stage": stage,
-            "version": version,
-            "parts": _plain(parts),
-            "libraries": {name: _version(name) for name in libraries},
-        }
-        canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"))
-        return cls(stage, hashlib.sha256(canonical.encode("ascii")).hexdigest(), whole)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Key):
-        return value.digest
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return value
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""
+    stage: str
+    digest: str  # of its key
+    folder: Path
+    bytes: int
+    used: float  # when it was last used, in seconds since 1970
+    seconds: float  # that the stage took; 0: not known
+    amount: int  # of the stage's work; 0: not known
+    whole: Mapping[str, Any]  # the key's parts
 
 
 class Store:
@@ -77,46 +50,67 @@ class Store:
     as this object does.
     """
 
-    def __init__(self, root: Path | None = None, *, warn: Callable[[str], None] = lambda *_: None) -> None:
-        """`root` None means $LAYERGRID_CACHE, else the user's cache folder; `warn` is told what a user should know."""
+    def __init__(
+        self, root: Path | None = None, *, warn: Callable[[str], None] = lambda *_: None, shared: Path | None = None
+    ) -> None:
+        """`root` None means $LAYERGRID_CACHE, else the user's cache folder; `warn` is told what a user should know.
+
+        `shared` is a folder that others push results to, by default $LAYERGRID_SHARED_CACHE; what is not in this store
+        is looked for there before it is made.
+        """
         self.root = (root or default_root()) / f"v{FORMAT}"
+        self._memos = self.root.parent / DIGESTS
         self._warn = warn
         self._refuge: Path | None = None
+        self._shared = sharing.found(shared, self.root, warn)
         self._trusted: set[Path] = set()  # folders whose bytes were compared
         self._told: set[Path] = set()  # folders whose damage was told
+        self._uses = Uses()
 
     def has(self, key: Key) -> bool:
         """Whether an entry is there, by its list of files and their sizes; their bytes are not read."""
-        return any(_listed(folder) is not None for folder in self._folders(key))
+        return self.state(key) == "kept"
+
+    def state(self, key: Key) -> State:
+        """Whether an entry is there, here or in the shared folder, by its list of files and their sizes."""
+        there = [folder for folder in (*self._folders(key), *self._elsewhere(key)) if os.path.lexists(folder)]
+        for folder in there:
+            if sharing.is_whole(folder):
+                return "kept"
+        return "damaged" if there else "absent"
 
     def get(self, key: Key) -> Path | None:
         """The folder of an entry whose every byte is as it was written, or None; damage is told.
 
-        The bytes are compared once in the life of this object.
+        The bytes are compared once in the life of this object. No one removes the entry as long as it lives.
         """
         for folder in self._folders(key):
             if folder in self._trusted:
                 return folder
-            if not os.path.exists(folder):  # noqa: PTH110 - Path.exists raises where a parent may not be entered
+            if not os.path.lexists(folder):
                 continue
-            damage = _damage(folder)
-            if damage is None:
-                self._trusted.add(folder)
-                return folder
-            if folder not in self._told:
-                self._told.add(folder)
-                self._warn(f"the stored result of {key.stage} is damaged ({damage}: {folder}); it is made again")
+            try:
+                self._check(folder)
+            except Damage as damage:
+                if not os.path.lexists(folder):  # removed meanwhile
+                    continue
+                if folder not in self._told:
+                    self._told.add(folder)
+                    self._warn(f"the stored result of {key.stage} is damaged ({damage}: {folder}); it is made again")
+                continue
+            return folder
         return None
 
-    def build(self, key: Key, make: Callable[[Path], None], *, resumes: bool = False) -> Path:
+    def build(self, key: Key, make: Callable[[Path], None], *, resumes: bool = False, amount: int = 0) -> Path:
         """The folder of an entry; where there is none, `make` writes its files into the folder that it is given.
 
         The folder is empty; where `resumes`, it may hold what a build that was ended left there, and it stays when this
         one fails: `make` keeps parts of its result in `Shards(folder)`, which are gone when the entry is whole.
-        Of two processes that want the same entry, one makes it and the other waits.
+        Of two processes that want the same entry, one makes it and the other waits. The seconds that `make` took are
+        kept in the entry beside `amount`, how much work it was in the stage's own unit.
 
         Raises:
-            BuildError: the disk is full.
+            BuildError: the disk is full, or it knows no locks.
         """
         found = self.get(key)
         if found is not None:
@@ -124,7 +118,7 @@ class Store:
         base = self._writable()
         with self._locked(key, base):
             # Another process may have made it meanwhile.
-            return self.get(key) or self._make(key, make, base, resumes)
+            return self.get(key) or self._pulled(key, base) or self._make(key, make, base, resumes, amount)
 
     def result(self, key: Key, make: Callable[[Path], None], read: Callable[[Path], T]) -> T:
         """What `read` makes of the entry's folder, after `make` has filled it if need be."""
@@ -134,43 +128,84 @@ class Store:
         """The folder that keeps results, after a trial; raises BuildError where it cannot be written."""
         try:
             _prepare(self.root)
+            with alone(self.root / "locks" / "trial"):
+                pass
         except OSError as error:
             raise BuildError(f"{self.root.parent} cannot be written ({os.strerror(error.errno or 0)})") from error
         return self.root.parent
 
+    def entries(self) -> Iterator[Entry]:
+        """Every entry that can be read, in order of stage and digest; those of the shared folder are not among them."""
+        for folder in sorted(self.root.glob("*/" + "[0-9a-f]" * 64)):
+            try:
+                one, used = listed(folder), (folder / ENTRY).stat().st_mtime
+            except (Damage, OSError):
+                continue
+            yield Entry(one.stage, one.digest, folder, one.bytes, used, one.seconds, one.amount, one.whole)
+
+    def remember(self, name: str, keys: Mapping[str, Key]) -> None:
+        """Keeps what a build of this name stood on, in place of what was kept; a cache that is read-only forgets it."""
+        memory.remember(self.root, name, keys)
+
+    def remembered(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        """The parts of the keys that the last build of this name stood on, by label; empty where none is known."""
+        return memory.remembered(self.root, name)
+
     def _folders(self, key: Key) -> list[Path]:
         return [base / key.stage / key.digest for base in (self.root, self._refuge) if base is not None]
 
-    def _make(self, key: Key, make: Callable[[Path], None], base: Path, resumes: bool) -> Path:
-        name = f"{key.stage}-{key.digest[:20]}"
-        work, final = base / "unfinished" / name, base / key.stage / key.digest
-        aside = work.with_name(f"{name}-damaged")
-        shutil.rmtree(aside, ignore_errors=True)
+    def _elsewhere(self, key: Key) -> list[Path]:
+        return [] if self._shared is None else [self._shared / key.stage / key.digest]
+
+    def _check(self, folder: Path) -> None:
+        """Compares all bytes of an entry and marks it as used. Raises Damage."""
+        sealed = listed(folder)
+        if not self._uses.mark(folder / ENTRY, sealed.bytes):
+            raise Damage(f"{ENTRY} is missing")
+        check_sizes(folder, sealed)
+        check_bytes(folder, sealed, self._memos)
+        self._trusted.add(folder)
+        with contextlib.suppress(OSError):  # a cache that is read-only
+            os.utime(folder / ENTRY)
+
+    def _pulled(self, key: Key, base: Path) -> Path | None:
+        """The entry, copied from the shared folder; None where it is not there or not as it was written."""
+        for folder in self._elsewhere(key):
+            if not os.path.lexists(folder):
+                continue
+            try:
+                with _said(key, base):
+                    final = sharing.copied(folder, base)
+            except Damage as damage:
+                self._warn(f"the result of {key.stage} in the shared cache is damaged ({damage}: {folder}); it is made")
+                continue
+            self._mark_own(final)
+            self._warn(f"the result of {key.stage} was taken from the shared cache")
+            return final
+        return None
+
+    def _make(self, key: Key, make: Callable[[Path], None], base: Path, resumes: bool, amount: int) -> Path:
+        work, final = base / "unfinished" / key.name, base / key.stage / key.digest
         if not resumes:  # what a killed build left: the lock is ours
             shutil.rmtree(work, ignore_errors=True)
-        try:
+        with _said(key, base):
             work.mkdir(mode=0o700, exist_ok=True)
             try:
+                started = time.monotonic()
                 make(work)
+                seconds = time.monotonic() - started
                 shutil.rmtree(work / SHARDS, ignore_errors=True)
-                _seal(work, key)
-                final.parent.mkdir(parents=True, exist_ok=True)
-                if final.exists():  # damaged: out of the way first, so that it is never half there
-                    final.rename(aside)
-                work.rename(final)
+                seal(work, key, seconds, amount)
+                sharing.put(work, final)
             finally:
-                shutil.rmtree(aside, ignore_errors=True)
                 if not resumes:
                     shutil.rmtree(work, ignore_errors=True)
-        except OSError as error:
-            if error.errno in _NO_SPACE:
-                raise BuildError(
-                    f"no space is left for the result of {key.stage} in {base}; make room, or set LAYERGRID_CACHE to "
-                    "a folder on another disk"
-                ) from error
-            raise
-        self._trusted.add(final)
+        self._mark_own(final)
         return final
+
+    def _mark_own(self, folder: Path) -> None:
+        self._uses.mark(folder / ENTRY, 0 if folder in self._trusted else listed(folder).bytes)
+        self._trusted.add(folder)
 
     def _writable(self) -> Path:
         """The folder to build in: the root, or a temporary one where the root cannot be written."""
@@ -181,40 +216,27 @@ class Store:
         except OSError as error:
             if error.errno not in _NOT_WRITABLE:
                 raise
-            self._refuge = Path(tempfile.mkdtemp(prefix="layergrid-"))
-            weakref.finalize(self, shutil.rmtree, self._refuge, ignore_errors=True)
-            self._warn(
-                f"the cache {self.root.parent} cannot be written ({os.strerror(error.errno or 0)}); what this build "
-                "makes is kept only while it runs. Set LAYERGRID_CACHE to a folder that can be written"
-            )
+            self._refuge = self._temporary(error)
             _prepare(self._refuge)
             return self._refuge
         return self.root
 
-    @contextmanager
-    def _locked(self, key: Key, base: Path) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(base / "locks" / f"{key.stage}-{key.digest[:20]}")
+    def _temporary(self, error: OSError) -> Path:
+        why = f"the cache {self.root.parent} cannot be written ({os.strerror(error.errno or 0)})"
+        instead = "Set LAYERGRID_CACHE to a folder that can be written"
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self._warn(f"another build is making the same result of {key.stage}; waiting for it")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+            refuge = Path(tempfile.mkdtemp(prefix="layergrid-"))
+        except OSError as other:
+            raise BuildError(f"{why}, and there is no temporary folder either ({other.strerror}). {instead}") from other
+        weakref.finalize(self, shutil.rmtree, refuge, ignore_errors=True)
+        self._warn(f"{why}; what this build makes is kept only while it runs. {instead}")
+        return refuge
 
-
-def default_root() -> Path:
-    """$LAYERGRID_CACHE, else the folder where this system keeps a user's caches."""
-    named = os.environ.get("LAYERGRID_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("layergrid", appauthor=False)
+    def _locked(self, key: Key, base: Path) -> AbstractContextManager[bool]:
+        return alone(
+            base / "locks" / key.name,
+            lambda: self._warn(f"another build is making the same result of {key.stage}; waiting for it"),
+        )
 
 
 def _prepare(base: Path) -> None:
@@ -224,42 +246,21 @@ def _prepare(base: Path) -> None:
             pass  # only to learn whether files can be made here
 
 
-# ---------------------------------------------------------------- entries
-
-
-def _seal(folder: Path, key: Key) -> None:
-    """Writes the entry's list of files: the last file of an entry."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    listed = {file.relative_to(folder).as_posix(): [file.stat().st_size, _sha256(file)] for file in files}
-    entry = {"key": key.digest, "whole": key.parts, "files": listed}
-    (folder / ENTRY).write_text(json.dumps(entry, indent=1, sort_keys=True), encoding="ascii")
-
-
-def _listed(folder: Path) -> dict[str, list[Any]] | None:
-    """The entry's list of files where all of them are there with their sizes, else None."""
+@contextlib.contextmanager
+def _said(key: Key, base: Path) -> Iterator[None]:
+    """A full disk as a sentence with what to do."""
     try:
-        entry = json.loads((folder / ENTRY).read_text(encoding="ascii"))
-        if entry["key"] != folder.name:
-            return None
-        files = cast("dict[str, list[Any]]", entry["files"])
-        sizes = {name: (folder / name).stat().st_size for name in files}
-        return files if all(sizes[name] == size for name, (size, _) in files.items()) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _damage(folder: Path) -> str | None:
-    """What is wrong with an entry, or None."""
-    files = _listed(folder)
-    if files is None:
-        return "a file is missing or cut short"
-    try:
-        wrong = [name for name, (_, digest) in files.items() if _sha256(folder / name) != digest]
+        yield
     except OSError as error:
-        return str(error.strerror)
-    return f"{wrong[0]} has changed" if wrong else None
+        if not _is_full(error):
+            raise
+        raise BuildError(
+            f"no space is left for the result of {key.stage} in {base.parent} ({error.strerror or error}); make room, "
+            "for instance with `layergrid cache gc`, or set LAYERGRID_CACHE to a folder on another disk"
+        ) from error
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _is_full(error: OSError) -> bool:
+    """Whether a disk is full, or a file grew larger than it may; NumPy says so without a number."""
+    said = str(error)
+    return error.errno in _NO_SPACE or (error.errno is None and "requested and" in said and "written" in said)

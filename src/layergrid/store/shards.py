@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from layergrid.store.entries import SHARDS
+from layergrid.store.sealed import SHARDS
 
 _DIGEST = hashlib.sha256().digest_size
 

@@ -1,0 +1,157 @@
+"""Who makes an entry and who uses it, told between processes by locks that end with their process; it knows no entry.
+
+Whoever makes an entry holds a lock of its key alone. Whoever uses an entry shares a lock on its list of files until the
+process ends, and whoever wants to remove it asks for that lock alone, without waiting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layergrid.kinds import BuildError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed anyway
+    fcntl = None  # type: ignore[assignment] # mypy checks for a platform that has it
+
+_LOCKLESS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO}
+
+MOST = 128  # entries marked as used at once; each takes one of the files that a process may have open
+
+
+@contextmanager
+def alone(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Holds the lock; yields False at once where another holds it and `waiting` is None, else tells and waits.
+
+    Raises:
+        BuildError: the file system knows no locks.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path)
+    got = _acquired(lock, path, waiting)
+    try:
+        yield got
+    finally:
+        if got:
+            lock.release()
+
+
+def _acquired(lock: BaseFileLock, path: Path, waiting: Callable[[], None] | None) -> bool:
+    from filelock import Timeout
+
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting is None:
+                return False
+            waiting()
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        number = error.errno if isinstance(error, OSError) else errno.ENOSYS
+        if number not in _LOCKLESS:
+            raise
+        raise BuildError(
+            f"{path.parent} lies on a file system without locks ({os.strerror(number or 0)}); set LAYERGRID_CACHE to a "
+            "folder on a disk of this machine"
+        ) from error
+    return True
+
+
+class Uses:
+    """The entries that this process uses; each is marked as long as this object lives."""
+
+    def __init__(self) -> None:
+        """Nothing is used yet."""
+        self._held: dict[Path, tuple[int, int]] = {}  # list of an entry -> its open file, bytes of the entry
+        weakref.finalize(self, _close, self._held)
+
+    def mark(self, file: Path, size: int) -> bool:
+        """Marks an entry by its list, and whether it is still there; `size` are the bytes that it stands for.
+
+        Where the file system knows no such locks, nothing is marked. When many are marked, the smallest goes: it was
+        read when it was asked for, and large entries are those that stay mapped.
+        """
+        if fcntl is None or file in self._held:
+            return True
+        try:
+            handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH)  # waits for the blink in which somebody removes it
+        except OSError:
+            os.close(handle)
+            return True
+        if not _same(handle, file):
+            os.close(handle)
+            return False
+        self._held[file] = handle, size
+        if len(self._held) > MOST:
+            least = min(self._held, key=lambda one: self._held[one][1])
+            os.close(self._held.pop(least)[0])
+        return True
+
+
+@contextmanager
+def unused(file: Path) -> Iterator[bool]:
+    """Holds the list of an entry, so that nobody begins to use it; yields False where somebody does already.
+
+    Raises:
+        BuildError: the file system knows no locks, so that it cannot be told.
+    """
+    if fcntl is None:
+        yield True
+        return
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        yield not os.path.lexists(file)  # what has no list cannot be used
+        return
+    try:
+        yield _taken(handle, file)
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int, file: Path) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+            return False
+        raise BuildError(
+            f"{file.parent} lies on a file system without locks ({os.strerror(error.errno or 0)}), so that it cannot "
+            "be told which results a build uses; remove the cache by hand when nothing runs"
+        ) from error
+    return _same(handle, file)
+
+
+def _same(handle: int, file: Path) -> bool:
+    """Whether the open file is still the one of that name."""
+    mine = os.fstat(handle)
+    try:
+        there = os.lstat(file)
+    except OSError:
+        return False
+    return stat.S_ISREG(mine.st_mode) and (mine.st_ino, mine.st_dev) == (there.st_ino, there.st_dev)
+
+
+def _close(held: dict[Path, tuple[int, int]]) -> None:
+    for handle, _ in held.values():
+        with contextlib.suppress(OSError):
+            os.close(handle)
+    held.clear()
