@@ -47,10 +47,12 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def commands() -> str:
     from layergrid.cli import app
 
+    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
     rows = []
-    for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
-        rows.append((f"`{name}`", _sentence(command.callback)))
+    for before, group in groups:
+        for command in group.registered_commands:
+            name = command.name or getattr(command.callback, "__name__", "")
+            rows.append((f"`{before}{name}`", _sentence(command.callback)))
     return _table(("command", "what it does"), rows)
 
 

@@ -5,6 +5,7 @@ problems    errors as messages and exit codes
 building    build, validate, positions
 reports     render, index, diff, verify
 changing    changed
+caching     cache ls, gc, push, pull, dir
 knowing     new, schema, list, doctor
 
 Exit codes: 0 done, 1 an expectation failed or a report does not verify, 2 the spec or the command is wrong, 3 the build
@@ -21,7 +22,7 @@ from typing import Annotated
 import typer
 
 from layergrid import __version__
-from layergrid.cli import building, changing, knowing, reports  # noqa: F401 - each adds its commands, in the order of the help
+from layergrid.cli import building, caching, changing, knowing, reports  # noqa: F401 - each adds its commands, in the order of the help
 from layergrid.cli.options import app
 from layergrid.cli.problems import INTERRUPTED, told
 

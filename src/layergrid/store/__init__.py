@@ -20,11 +20,13 @@ cut takes from an entry is found by its checksums, and the entry is made again; 
 """
 
 from layergrid.fingerprints import default_root
-from layergrid.store.entries import Entry, Store
+from layergrid.store.entries import Entry, State, Store
 from layergrid.store.files import load, load_activations, load_attention, save, save_activations, save_attention
 from layergrid.store.keys import FORMAT, Key
-from layergrid.store.sealed import ENTRY
+from layergrid.store.naming import called
+from layergrid.store.sealed import ENTRY, Sealed
 from layergrid.store.shards import FolderShards
+from layergrid.store.sweeping import Piece, pieces, sweep
 
 __all__ = [
     "ENTRY",
@@ -32,12 +34,18 @@ __all__ = [
     "Entry",
     "FolderShards",
     "Key",
+    "Piece",
+    "Sealed",
+    "State",
     "Store",
+    "called",
     "default_root",
     "load",
     "load_activations",
     "load_attention",
+    "pieces",
     "save",
     "save_activations",
     "save_attention",
+    "sweep",
 ]

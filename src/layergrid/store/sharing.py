@@ -14,14 +14,20 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from layergrid.store.sealed import ENTRY, Damage, check_sizes, listed
+from layergrid.kinds import BadInput, BuildError
+from layergrid.store.locks import Uses, alone
+from layergrid.store.sealed import ENTRY, Damage, Sealed, check_sizes, listed
 
 _STANDS = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 _PIECE = 2**20  # bytes that are copied at once
+_LEFT = 2 * 86400  # seconds after which a copy that is not whole is no longer being made
 
 
 def found(given: Path | None, own: Path, warn: Callable[[str], None]) -> Path | None:
@@ -34,7 +40,7 @@ def found(given: Path | None, own: Path, warn: Callable[[str], None]) -> Path | 
         warn(f"the shared cache {folder} is not there; this build goes on without it")
         return None
     shared = folder / own.name
-    return None if shared == own else shared
+    return None if os.path.realpath(shared) == os.path.realpath(own) else shared
 
 
 def copied(source: Path, base: Path, mode: int = 0o700, *, yields: bool = False) -> Path:
@@ -54,7 +60,7 @@ def copied(source: Path, base: Path, mode: int = 0o700, *, yields: bool = False)
             _make_folders((work / name).parent, mode)
             _copy(source / name, work / name, size, digest, mode & 0o666)
         (work / ENTRY).write_bytes(sealed.raw)
-        (work / ENTRY).chmod(mode & 0o666)
+        _set_mode(work / ENTRY, mode & 0o666)
         _make_folders(final.parent, mode)
         put(work, final, yields=yields)
     finally:
@@ -100,7 +106,12 @@ def _make_folders(folder: Path, mode: int) -> None:
     _make_folders(folder.parent, mode)
     with contextlib.suppress(FileExistsError):
         folder.mkdir()
-        folder.chmod(mode)
+        _set_mode(folder, mode)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    with contextlib.suppress(PermissionError):  # mounts that know no modes
+        path.chmod(mode)
 
 
 def _copy(source: Path, target: Path, size: int, digest: str, mode: int) -> None:
@@ -118,7 +129,7 @@ def _copy(source: Path, target: Path, size: int, digest: str, mode: int) -> None
             left -= len(piece)
     if whole.hexdigest() != digest:
         raise Damage(f"{source.name} has changed")
-    target.chmod(mode)
+    _set_mode(target, mode)
 
 
 def _piece(stream: BinaryIO, size: int) -> bytes:
@@ -129,3 +140,103 @@ def _piece(stream: BinaryIO, size: int) -> bytes:
     if not piece:
         raise Damage(f"{stream.name} is cut short")
     return piece
+
+
+# ---------------------------------------------------------------- many entries
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What came of copying entries."""
+
+    copied: int
+    bytes: int  # of those
+    there: int  # were there already
+    damaged: tuple[str, ...]  # were not copied: where, and why
+
+
+def push(root: Path, folder: Path, wanted: Callable[[Sealed], bool]) -> Moved:
+    """Copies entries of a store to a shared folder, which gives its mode to what is made in it.
+
+    Raises:
+        BadInput: there is no such folder, or it is the store itself.
+        BuildError: it cannot be written.
+    """
+    base, uses = _base(root, folder), Uses()
+    mode = stat.S_IMODE(folder.stat().st_mode)
+
+    def bring(source: Path, sealed: Sealed) -> None:
+        if not uses.mark(source / ENTRY, sealed.bytes):
+            raise Damage("it was removed meanwhile")
+        copied(source, base, mode, yields=True)
+
+    try:
+        _clear(base)
+        return _moved(root, base, wanted, bring)
+    except OSError as error:
+        raise BuildError(
+            f"the shared folder {folder} cannot be written ({os.strerror(error.errno or 0)}); what is in it can still "
+            "be pulled, and nothing half-copied stays in it"
+        ) from error
+
+
+def pull(root: Path, folder: Path, wanted: Callable[[Sealed], bool]) -> Moved:
+    """Copies entries of a shared folder to a store.
+
+    Raises:
+        BadInput: there is no such folder, or it is the store itself.
+        BuildError: the store cannot be written.
+    """
+    base = _base(root, folder)
+
+    def bring(source: Path, sealed: Sealed) -> None:
+        with alone(root / "locks" / sealed.key.name, lambda: None):
+            if not is_whole(root / sealed.stage / sealed.digest):
+                copied(source, root)
+
+    try:
+        for name in ("locks", "unfinished"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        return _moved(base, root, wanted, bring)
+    except OSError as error:
+        raise BuildError(
+            f"the cache {root.parent} cannot be written ({os.strerror(error.errno or 0)}); set LAYERGRID_CACHE to a "
+            "folder that can be, on a disk with room"
+        ) from error
+
+
+def _moved(
+    source: Path, target: Path, wanted: Callable[[Sealed], bool], bring: Callable[[Path, Sealed], None]
+) -> Moved:
+    done, size, there, damaged = 0, 0, 0, []
+    for folder in sorted(source.glob("*/" + "[0-9a-f]" * 64)):
+        try:
+            sealed = listed(folder)
+            if not wanted(sealed):
+                continue
+            if is_whole(target / sealed.stage / sealed.digest):
+                there += 1
+                continue
+            bring(folder, sealed)
+        except Damage as damage:
+            damaged.append(f"{folder}: {damage}")
+            continue
+        done, size = done + 1, size + sealed.bytes
+    return Moved(done, size, there, tuple(damaged))
+
+
+def _base(root: Path, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: there is no such folder; make it, or mount it, first")
+    base = folder / root.name
+    if os.path.realpath(base) == os.path.realpath(root):
+        raise BadInput(f"{folder}: is the cache itself; name another folder")
+    return base
+
+
+def _clear(base: Path) -> None:
+    """Removes what pushes that were killed days ago left in a shared folder."""
+    for folder in (base / "unfinished").glob("*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > _LEFT:
+                shutil.rmtree(folder, ignore_errors=True)
