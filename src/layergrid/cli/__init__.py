@@ -3,6 +3,7 @@
 options     what several commands share
 problems    errors as messages and exit codes
 building    build, validate, positions
+planning    plan, lock
 reports     render, index, diff, verify
 changing    changed
 caching     cache ls, gc, push, pull, dir
@@ -22,7 +23,7 @@ from typing import Annotated
 import typer
 
 from layergrid import __version__
-from layergrid.cli import building, caching, changing, knowing, reports  # noqa: F401 - each adds its commands, in the order of the help
+from layergrid.cli import building, caching, changing, knowing, planning, reports  # noqa: F401 - each adds its commands, in the order of the help
 from layergrid.cli.options import app
 from layergrid.cli.problems import INTERRUPTED, told
 

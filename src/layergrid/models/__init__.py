@@ -24,7 +24,7 @@ from layergrid.models.designs import Design
 
 __all__ = [
     "DEVICES", "DTYPES", "NO_TRUST", "VERSION", "Design", "Loaded", "ModelSpec", "Trust", "accepts", "blocks",
-    "check", "fingerprint", "load", "outline", "untrained", "wrap",
+    "check", "fingerprint", "is_here", "load", "outline", "untrained", "wrap",
 ]  # fmt: skip
 
 VERSION = 1  # part of every key that depends on a loaded model: raise it when loading changes what a model computes
@@ -78,16 +78,21 @@ def fingerprint(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Tr
 
     Raises BadInput and BuildError as `addresses.find` does.
     """
-    return addresses.identity(addresses.find(spec, root, offline=offline, trust=trust))
+    return addresses.identity(addresses.find(spec, project, offline=offline, trust=trust))
 
 
-def check(spec: ModelSpec, root: Path, *, trust: Trust = NO_TRUST) -> None:
+def is_here(spec: ModelSpec, project: Project, *, trust: Trust = NO_TRUST) -> bool:
+    """Whether the files of a model are on this machine: False where loading it would fetch them from the hub."""
+    return addresses.is_here(addresses.find(spec, project, trust=trust))
+
+
+def check(spec: ModelSpec, project: Project, *, trust: Trust = NO_TRUST) -> None:
     """Raises BadInput where a spec's model is not in its folder, or may not be read; asks no hub, opens no weights."""
     if not spec.address.startswith("hf:"):
-        addresses.find(spec, root, trust=trust)
+        addresses.find(spec, project, trust=trust)
 
 
-def outline(spec: ModelSpec, root: Path) -> Outline | None:
+def outline(spec: ModelSpec, project: Project) -> Outline | None:
     """What the config.json of a model tells, read without torch or transformers; None where it is not on this machine.
 
     A model of the hub is looked for in the local cache only.

@@ -149,6 +149,11 @@ def fetch(place: Place, *, offline: bool = False) -> Path:
     return _checked(kept, place.address, place.trust)
 
 
+def is_here(place: Place) -> bool:
+    """Whether `fetch` finds all files of a place on this machine."""
+    return place.folder is not None or _complete(_hub_cache(place.name) / "snapshots" / place.commit, place.trust)
+
+
 def _checked(folder: Path, address: str, trust: Trust) -> Path:
     """The folder, if it looks like a model's."""
     if not folder.is_dir():

@@ -5,6 +5,7 @@ running   ... by a model that runs
 given     ... by activations that were made elsewhere
 study     a spec with its store: who answers what, which grids stand on which answers
 stages    what all of it makes, as data that is known before anything runs
+planning  what a build would do, what that costs, and by `reasons` why
 
 The address of each stage's result is made from the addresses of its inputs, and a result is read only where a later
 stage needs it: a second build reads the spec, the data and the model's files, and imports no torch.
@@ -55,12 +56,9 @@ def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None)
     target = out / spec.name
     publish.check(target)
     render.Presentation.of(spec)  # what is wrong with a theme's file or a template is better known now than after hours
-    store = Store(warn=reporter.note)
-    study = Study(spec, store, reporter, trust)
-    key = study.report.key
-    if store.has(key):
-        reporter.kept("report")
-    source = store.build(key, lambda folder: _write(study, folder))
+    study = Study(spec, Store(warn=reporter.note), reporter, trust)
+    source = study.keep(study.report, lambda folder: _write(study, folder), lambda: study.results)
+    study.remember()
     if not publish.is_published(source, target):
         publish.publish(source, target, leave=("entry.json",))
     manifest = publish.read_manifest(source) or {"build": {"expectations": []}}
@@ -118,7 +116,7 @@ def positions(spec: Spec, count: int, reporter: Reporter, trust: Trust | None = 
 def _write(study: Study, folder: Path) -> None:
     """Writes the whole report of a study into an empty folder."""
     started = time.monotonic()
-    results = study.results()
+    results = study.results
     archive.write(results, folder)
     presentation = render.Presentation.of(study.spec)
     render.write_presentation(presentation, folder)
@@ -146,9 +144,9 @@ def _documents(results: Results, presentation: render.Presentation, folder: Path
         found = facts.derive(results)
         summary = prose.summarise(results, found)
         (folder / "facts.json").write_text(facts.to_json(found, summary), encoding="utf-8")
-    with reporter.stage("draw", ", ".join(presentation.outputs)):
-        documents = render.render(results, found, summary, presentation)
-        documents.write(folder)
+    drawing = render.begun(results, found, summary, presentation)  # before a bar runs its thread
+    with drawing as finish, reporter.stage("draw", ", ".join(presentation.outputs)):
+        finish().write(folder)
 
 
 __all__ = ["Built", "build", "check_data", "chosen_positions", "positions", "render_again"]

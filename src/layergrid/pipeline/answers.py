@@ -47,7 +47,7 @@ class Answers(ABC):
     def __init__(self, study: Study, model: str, dataset: str) -> None:
         self.study, self.model, self.dataset = study, model, dataset
         self.data = study.spec.datasets[dataset]
-        self.wanted: ModelSpec = study.spec.models[model]
+        self.wanted: ModelSpec = study.wanted(model)
         self.grids = study.grids_of(model, dataset)
         self.examples: Examples = study.examples(dataset)
         if self.data.label is not None:
@@ -106,6 +106,11 @@ class Answers(ABC):
     @abstractmethod
     def states(self) -> Stage:
         """What the grids read: activations, or where no grid asks for any, positions."""
+
+    @property
+    def sequences_stage(self) -> Stage | None:
+        """Prompts and completions, where a model makes them."""
+        return None
 
     def label(self, stage: str) -> str:
         """What tells a stage of these answers from the same one of others: "capture tiny on sums"."""
@@ -192,9 +197,9 @@ class Answers(ABC):
                 )  # fmt: skip
                 archive.write_grid(kind.compute(inputs), folder)
 
-        return archive.read_grid(self.study.keep(self.grid_stage(name), make, lambda: self._read_for(name)), name)
+        return archive.read_grid(self.study.keep(self.grid_stage(name), make, lambda: self.make_inputs(name)), name)
 
-    def _read_for(self, name: str) -> None:
+    def make_inputs(self, name: str) -> None:
         """Makes what one grid reads, so that the time of it is not counted as the grid's."""
         needs = self.grids[name].needs()
         _ = self.positions

@@ -17,6 +17,7 @@ from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Outline, Readou
 from layergrid.pipeline.answers import LIBRARIES, OURS, Answers
 from layergrid.pipeline.stages import Stage, Work, attending, capturing
 from layergrid.positions import resolve_all
+from layergrid.project import Project
 from layergrid.prompts import render as render_prompts
 from layergrid.store import (
     FolderShards,
@@ -47,6 +48,11 @@ class FromModel(Answers):
         self._check_positions()
         self.check_model()
 
+    @property
+    def project(self) -> Project:
+        """Where the model's files may lie."""
+        return self.study.spec.project.called(f"models.{self.model}.address")
+
     def _check_positions(self) -> None:
         """Positions that no example can have, and queries of attention that are no positions of the spec."""
         names = [str(getattr(one, "name", "")) for one in self.study.spec.positions]
@@ -73,19 +79,19 @@ class FromModel(Answers):
 
     def check_model(self) -> None:
         """Raises BadInput where the model's files are missing, may not be read, or cannot bear a grid."""
-        models.check(self.wanted, self.study.spec.project, trust=self.study.trust)
+        models.check(self.wanted, self.project, trust=self.study.trust)
         super().check_model()
 
     @cached_property
     def outline(self) -> Outline | None:
         """From the model's configuration."""
-        return models.outline(self.wanted, self.study.spec.project)
+        return models.outline(self.wanted, self.project)
 
     # ------------------------------------------------------------ what is made, and what each depends on
 
     def stages(self) -> Iterator[Stage]:
         """Sequences, positions, what is read of the model's inside, and the grids."""
-        yield from (self.written, self.placed)
+        yield from (self.sequences_stage, self.placed)
         if self._sites:
             yield self.captured
         if any(grid.needs().untrained for grid in self.grids.values()):
@@ -96,14 +102,18 @@ class FromModel(Answers):
         yield from map(self.grid_stage, self.grids)
 
     @cached_property
-    def written(self) -> Stage:
+    def _identity(self) -> str:
+        return models.fingerprint(self.wanted, self.project, trust=self.study.trust)
+
+    @cached_property
+    def sequences_stage(self) -> Stage:
         """Prompts and completions."""
-        spec, wanted, trust, settings = self.study.spec, self.wanted, self.study.trust, self.data.generate
+        wanted, trust, settings = self.wanted, self.study.trust, self.data.generate
         name, n = "generate" if settings is not None else "read", len(self.prompts)
         loaded_as = wanted.model_dump(mode="json", exclude={"revision"})  # the fingerprint holds the commit
         parts = {
-            "model": models.fingerprint(wanted, spec.project, trust=trust),
-            "loading": [models.VERSION, self.model, loaded_as, asdict(trust)],
+            "model": self._identity,
+            "loading": [models.VERSION, self.model, loaded_as, [trust.remote_code, trust.pickle]],
             "prompts": _digest([*self.examples.ids, *self.prompts]),
             "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
             "generate": settings.model_dump(mode="json") if settings is not None else None,
@@ -116,13 +126,13 @@ class FromModel(Answers):
     def placed(self) -> Stage:
         """Labels and positions."""
         parts = {
-            "sequences": self.written.key,
+            "sequences": self.sequences_stage.key,
             "examples": self.examples.fingerprint,
             "grade": self.data.grade.model_dump(mode="json") if self.data.grade is not None else None,
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
-        reads = (self.written.label, f"data {self.dataset}")
+        reads = (self.sequences_stage.label, f"data {self.dataset}")
         return Stage(self.label("positions"), "positions", Key.of("positions", 2, parts, (OURS,)), reads, stored=False)
 
     @property
@@ -133,7 +143,10 @@ class FromModel(Answers):
     @cached_property
     def captured(self) -> Stage:
         """Activations."""
-        parts = {"positions": self.placed.key, "sites": self._sites, "layers": _sorted(self._layers)}
+        parts = {
+            "model": self._identity, "positions": self.placed.key, "sites": self._sites,
+            "layers": _sorted(self._layers),
+        }  # fmt: skip
         return self._pass("capture", Key.of("capture", capture.VERSION, parts, LIBRARIES), self._sites, self._layers)
 
     @cached_property
@@ -141,7 +154,8 @@ class FromModel(Answers):
         """The same of a model of the same shape with random weights."""
         sites, layers = self._asked_untrained
         parts = {
-            "positions": self.placed.key, "sites": sites, "layers": _sorted(layers), "seed": self.study.spec.seed,
+            "model": self._identity, "positions": self.placed.key, "sites": sites, "layers": _sorted(layers),
+            "seed": self.study.spec.seed,
         }  # fmt: skip
         return self._pass("capture untrained", Key.of("untrained", capture.VERSION, parts, LIBRARIES), sites, layers)
 
@@ -153,7 +167,9 @@ class FromModel(Answers):
     def attended(self, name: str, need: AttentionNeed) -> Stage:
         """The attention rows of one grid, in a pass of their own, so that a change of one grid leaves the others."""
         layers = self.grids[name].needs().layers
-        parts = {"positions": self.placed.key, "need": asdict(need), "layers": _plain(layers)}
+        parts = {
+            "model": self._identity, "positions": self.placed.key, "need": asdict(need), "layers": _plain(layers),
+        }  # fmt: skip
         key = Key.of("attention", attention.VERSION, parts, LIBRARIES)
         keys = self._places(need.keys) if need.keys else 0
         work = attending(self.outline, need, layers, keys, len(self.prompts))
@@ -188,7 +204,7 @@ class FromModel(Answers):
             told = {"card": asdict(loaded.card), "chat": generate.dialogue(loaded, chat)}
             (folder / "model.json").write_text(json.dumps(told), encoding="utf-8")
 
-        return self.study.keep(self.written, make, self._load, resumes=True)
+        return self.study.keep(self.sequences_stage, make, self._load, resumes=True)
 
     def _load(self) -> models.Loaded:
         return self.study.load_model(self.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ from layergrid.loaders import load_examples, row_digests
 from layergrid.pipeline.answers import LIBRARIES, NUMERICS, OURS, Answers
 from layergrid.pipeline.given import FromActivations
 from layergrid.pipeline.running import FromModel
-from layergrid.pipeline.stages import Stage
-from layergrid.spec import Spec
+from layergrid.pipeline.stages import Stage, Work
+from layergrid.spec import ModelSpec, Spec
 from layergrid.store import Key, Store
 
 if TYPE_CHECKING:
@@ -26,8 +27,17 @@ if TYPE_CHECKING:
 class Study:
     """A spec with its store: who answers which data set, which grids stand on which answers."""
 
-    def __init__(self, spec: Spec, store: Store, reporter: Reporter, trust: Trust | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        store: Store,
+        reporter: Reporter,
+        trust: Trust | None = None,
+        pins: Mapping[str, str] | None = None,
+    ) -> None:
+        """`pins`: commits of models of the hub for which the spec names no revision."""
         self.spec, self.store, self.reporter, self.trust = spec, store, reporter, trust or models.Trust()
+        self.pins = pins or {}
         self._examples: dict[str, Examples] = {}
         self._loaded: tuple[str, Loaded] | None = None
         self.answers = {pair: self._answers(*pair) for pair in self._pairs()}
@@ -44,6 +54,12 @@ class Study:
         """The grids that read one model's answers to one data set."""
         reading = {n: g for n, g in self.spec.grids.items() if not g.stands_alone}
         return {n: g for n, g in reading.items() if (g.model, g.dataset) == (model, dataset)}
+
+    def wanted(self, name: str) -> ModelSpec:
+        """A model of the spec, at the commit that is pinned where it names none."""
+        found, pin = self.spec.models[name], self.pins.get(name)
+        pinned = pin is not None and found.revision is None and found.address.startswith("hf:")
+        return found.model_copy(update={"revision": pin}) if pinned else found
 
     def examples(self, name: str) -> Examples:
         """The rows of a data set, read once."""
@@ -71,7 +87,7 @@ class Study:
             self._loaded = None
             with self.reporter.stage("load model", name):
                 self._loaded = (
-                    name, models.load(self.spec.models[name], self.spec.project, name=name, trust=self.trust),
+                    name, models.load(self.wanted(name), self.spec.project, name=name, trust=self.trust),
                 )  # fmt: skip
             mine = [n for n, grid in self.spec.grids.items() if grid.model == name]
             expectations.check_layers(self.spec.expect, mine, self._loaded[1].card.layers)
@@ -89,7 +105,7 @@ class Study:
             self.reporter.kept(stage.name)
         else:
             ready()
-        return self.store.build(stage.key, make, resumes=resumes)
+        return self.store.build(stage.key, make, resumes=resumes, amount=stage.work.amount)
 
     # ------------------------------------------------------------ what will be made
 
@@ -103,6 +119,15 @@ class Study:
         )  # fmt: skip
         first = {(one.key.stage, one.key.digest): one for one in reversed(many)}  # grids may share a stage
         return tuple(one for one in many if first[one.key.stage, one.key.digest] is one)
+
+    @property
+    def called(self) -> str:
+        """The name under which the store remembers what the last build of this spec stood on."""
+        return str(self.spec.project.folder.absolute() / self.spec.name)
+
+    def remember(self) -> None:
+        """Lets the store remember what this build stands on, so that a later miss can be explained."""
+        self.store.remember(self.called, {one.label: one.key for one in self.stages()})
 
     def _data(self, name: str) -> Stage:
         """The rows of a data set with the template that makes prompts of them, so that a change of them can be told."""
@@ -134,6 +159,12 @@ class Study:
         kind = self.spec.grids[name]
         return self._alone(name, kind) if kind.stands_alone else self.answers[kind.model, kind.dataset].result(name)
 
+    def make_inputs(self, name: str) -> None:
+        """Makes what a grid reads: afterwards only a grid whose stage `loads` a model needs one."""
+        kind = self.spec.grids[name]
+        if not kind.stands_alone:
+            self.answers[kind.model, kind.dataset].make_inputs(name)
+
     def _alone_stage(self, name: str, kind: GridKind) -> Stage:
         parts = {
             "name": name, "grid": kind.model_dump(mode="json"), "files": kind.fingerprint(self.spec.project),
@@ -162,15 +193,18 @@ class Study:
             "pages": render.fingerprint(render.Presentation.of(self.spec)),
         }
         key = Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
-        return Stage("report", "report", key, (*(one.label for one in self.grid_stages.values()), "spec"))
+        told = (one.sequences_stage for one in self.answers.values())  # shows examples and describes the model
+        reads = (*(one.label for one in self.grid_stages.values()), *(one.label for one in told if one), "spec")
+        return Stage("report", "report", key, reads, Work(len(self.spec.grids), "grids"))
 
+    @cached_property
     def results(self) -> Results:
         """Everything that stands at the waist."""
         grids = {name: self.result(name) for name in self.spec.grids}
         many = list(self.answers.values())
         texts = {(g.model, g.dataset): g.text_of for g in (one.grid for one in grids.values()) if g.text_of}
         shown = (a.illustration(texts.get((a.model, a.dataset), "")) for a in many)
-        return Results(
+        found = Results(
             title=self.spec.title,
             seed=self.spec.seed,
             models=tuple({a.model: a.card for a in many}.values()),
@@ -182,11 +216,11 @@ class Study:
             interpretation=self.spec.interpretation,
             spec_name=self.spec.name,
             spec_digest=self.spec.digest,
-            expectations=expectations.judge(self.spec.expect, grids),
             versions=library_versions(bool(many)),
             graded=tuple(one for a in many for one in a.graded()),
             examples=self._shown(grids),
         )
+        return replace(found, expectations=expectations.judge(self.spec.expect, found))
 
     def _shown(self, grids: Mapping[str, GridResult]) -> tuple[Illustration, ...]:
         """Examples of each set of answers beside the grids that stand on it, fewer of later sets."""
