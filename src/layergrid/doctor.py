@@ -77,7 +77,9 @@ CHECKS = (
     ),
     Check(
         "cache",
-        "from layergrid.store import Store; print(Store().check())",
+        "import shutil; from layergrid.cli.amounts import size; from layergrid.store import Store, pieces; told = []; "
+        "s = Store(warn=told.append); where = s.check(); used = sum(p.bytes for p in pieces(s.root)); "
+        "print(f'{where}: {size(used)} used, {size(shutil.disk_usage(where).free)} free', *told, sep='; ')",
         "set LAYERGRID_CACHE to a folder that you may write",
     ),
 )
