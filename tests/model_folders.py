@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import tiny_models
 from layergrid import models
+from layergrid.project import Project
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Spec:
 
 
 def load(folder, trust=models.NO_TRUST, **options):
-    return models.load(Spec(folder.name, **options), folder.parent, name="tiny", trust=trust)
+    return models.load(Spec(folder.name, **options), Project.of(folder.parent), name="tiny", trust=trust)
 
 
 def save(folder, model):

@@ -17,6 +17,7 @@ from layergrid import archive
 from layergrid.artifacts import Examples, GridResult, Labels, Positions, Sequences
 from layergrid.grids.table import TableGrid
 from layergrid.kinds import BadInput, Inputs
+from layergrid.project import Project
 
 LONG = """\
 layer,position,value,low,high,n
@@ -39,7 +40,7 @@ def inputs(root, name="given"):
         name=name, model="", examples=Examples("", "", (), (), {}, ""),
         sequences=Sequences((), (), (), (), (), (), none[0:0, 0:0].ravel(), none.ravel(), (), np.zeros(0, bool)),
         labels=Labels("", "", none, (), np.zeros(0, bool), ()),
-        positions=Positions((), none, none, none.astype(str)), activations={}, seed=0, root=root,
+        positions=Positions((), none, none, none.astype(str)), activations={}, seed=0, project=Project.of(root),
     )  # fmt: skip
 
 
@@ -280,7 +281,7 @@ def test_what_is_said_of_a_table_stands_in_its_quantity(tmp_path):
 
 def test_the_fingerprint_is_that_of_the_files_bytes(tmp_path):
     (tmp_path / "table.csv").write_text(LONG)
-    found = TableGrid(source="table.csv").fingerprint(tmp_path)
+    found = TableGrid(source="table.csv").fingerprint(Project.of(tmp_path))
     assert found == "sha256:" + hashlib.sha256(LONG.encode()).hexdigest()
 
 
@@ -403,4 +404,4 @@ def test_a_file_that_is_not_there_is_named_with_the_nearest(tmp_path):
     with pytest.raises(BadInput, match=r"ends in \.csv, \.tsv, \.parquet or \.pq"):
         compute(tmp_path, name="table.xlsx")
     with pytest.raises(BadInput, match="no such file"):
-        TableGrid(source="nowhere/table.csv").fingerprint(tmp_path)
+        TableGrid(source="nowhere/table.csv").fingerprint(Project.of(tmp_path))

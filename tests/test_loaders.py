@@ -18,12 +18,13 @@ from layergrid.loaders.csv import CsvLoader
 from layergrid.loaders.inline import InlineLoader
 from layergrid.loaders.jsonl import JsonlLoader
 from layergrid.loaders.parquet import ParquetLoader
+from layergrid.project import Project
 
 
 def read(folder: Path, name: str, content: str | bytes) -> dict[str, list[Scalar]]:
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     kind = {".csv": CsvLoader, ".tsv": CsvLoader, ".jsonl": JsonlLoader}[Path(name).suffix]
-    return kind(address=name).read(folder)
+    return kind(address=name).read(Project.of(folder))
 
 
 def refusal(folder: Path, name: str, content: str | bytes) -> str:
@@ -77,7 +78,7 @@ def test_csv_that_the_library_wrote_comes_back(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("csv")
     with (folder / "a.csv").open("w", newline="", encoding="utf-8") as file:
         stdlib_csv.writer(file, quoting=stdlib_csv.QUOTE_ALL).writerows([("q", "a"), *rows])
-    assert CsvLoader(address="a.csv").read(folder) == {"q": [q for q, _ in rows], "a": [a for _, a in rows]}
+    assert CsvLoader(address="a.csv").read(Project.of(folder)) == {"q": [q for q, _ in rows], "a": [a for _, a in rows]}
 
 
 def test_a_ragged_row_is_named_by_line_and_row(tmp_path):
@@ -115,33 +116,33 @@ def test_utf16_is_refused_with_and_without_its_mark(tmp_path):
 def test_a_missing_file_names_the_nearest_in_its_folder(tmp_path):
     (tmp_path / "questions.csv").write_text("q\n1\n")
     with pytest.raises(BadInput, match=r"question\.csv: no such file\. Did you mean 'questions\.csv'\?"):
-        CsvLoader(address="question.csv").read(tmp_path)
+        CsvLoader(address="question.csv").read(Project.of(tmp_path))
 
 
 def test_a_missing_file_without_a_like_says_where_paths_start(tmp_path):
     with pytest.raises(BadInput, match=r"no such file\. Relative paths start at"):
-        CsvLoader(address="a.csv").read(tmp_path)
+        CsvLoader(address="a.csv").read(Project.of(tmp_path))
 
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"there is no folder .*data; relative paths start at"):
-        CsvLoader(address="data/a.csv").read(tmp_path)
+        CsvLoader(address="data/a.csv").read(Project.of(tmp_path))
 
 
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(BadInput, match=r"a\.csv: is a folder"):
-        CsvLoader(address="a.csv").read(tmp_path)
+        CsvLoader(address="a.csv").read(Project.of(tmp_path))
 
 
-def test_a_path_with_a_nul_is_a_missing_file(tmp_path):
-    with pytest.raises(BadInput, match="no such file"):
-        CsvLoader(address="a\0.csv").read(tmp_path)
+def test_a_path_with_a_nul_is_none(tmp_path):
+    with pytest.raises(BadInput, match=r"'a\\x00\.csv' is no path of a file"):
+        CsvLoader(address="a\0.csv").read(Project.of(tmp_path))
 
 
 def test_absolute_paths_are_taken_as_they_are(tmp_path):
     (tmp_path / "a.csv").write_text("q\n1\n")
-    assert CsvLoader(address=str(tmp_path / "a.csv")).read(Path("/nowhere")) == {"q": ["1"]}
+    assert CsvLoader(address=str(tmp_path / "a.csv")).read(Project.of(tmp_path / "else", [tmp_path])) == {"q": ["1"]}
 
 
 # ---------------------------------------------------------------- JSON Lines
@@ -203,7 +204,7 @@ def test_parquet_keeps_types_and_spells_the_rest(tmp_path):
         }
     )
     parquet.write_table(table, tmp_path / "a.parquet")
-    assert ParquetLoader(address="a.parquet").read(tmp_path) == {
+    assert ParquetLoader(address="a.parquet").read(Project.of(tmp_path)) == {
         "q": ["0123", None],
         "n": [1, 2],
         "x": [0.5, None],
@@ -219,20 +220,20 @@ def test_parquet_of_bytes_is_refused_with_the_row_and_column(tmp_path):
 
     parquet.write_table(pyarrow.table({"q": [None, b"\xff"]}), tmp_path / "a.parquet")
     with pytest.raises(BadInput, match=r"a\.parquet, row 2, column 'q': holds bytes"):
-        ParquetLoader(address="a.parquet").read(tmp_path)
+        ParquetLoader(address="a.parquet").read(Project.of(tmp_path))
 
 
 def test_a_file_that_is_not_parquet_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_text("q,a\n1,2\n")
     with pytest.raises(BadInput, match=r"a\.parquet: cannot be read as Parquet"):
-        ParquetLoader(address="a.parquet").read(tmp_path)
+        ParquetLoader(address="a.parquet").read(Project.of(tmp_path))
 
 
 # ---------------------------------------------------------------- the set that ships
 
 
 def test_the_arithmetic_set_has_four_thousand_sums_that_are_right():
-    columns = BuiltinLoader(address="arithmetic").read(Path("/nowhere"))
+    columns = BuiltinLoader(address="arithmetic").read(Project.of(Path("/nowhere")))
     assert list(columns) == [
         *("question", "answer", "left", "operation", "right", "left_digits", "right_digits", "operands", "wording")
     ]
@@ -249,7 +250,7 @@ def test_an_unknown_builtin_lists_the_known_and_the_nearest():
         BadInput,
         match=r"builtin:aritmetic.*those that do: arithmetic and statements\. Did you mean builtin:arithmetic\?",
     ):
-        BuiltinLoader(address="aritmetic").read(Path("/nowhere"))
+        BuiltinLoader(address="aritmetic").read(Project.of(Path("/nowhere")))
 
 
 # ---------------------------------------------------------------- examples
@@ -266,7 +267,7 @@ class Fixed(Loader):
 
 
 def load(columns: dict[str, list[Scalar]], **options) -> Examples:
-    return load_examples("quiz", Fixed(address="", columns=columns), "quiz.csv", Path(), **options)
+    return load_examples("quiz", Fixed(address="", columns=columns), "quiz.csv", Project.of(Path()), **options)
 
 
 def test_rows_are_counted_from_one_and_each_is_its_own_group():
@@ -322,7 +323,7 @@ def test_an_empty_set_is_refused(columns):
 def test_a_file_of_a_header_alone_is_an_empty_set(tmp_path):
     (tmp_path / "a.csv").write_text("q,a\n")
     with pytest.raises(BadInput, match=r"data set 'quiz' \(a\.csv\): holds no rows"):
-        load_examples("quiz", CsvLoader(address="a.csv"), "a.csv", tmp_path)
+        load_examples("quiz", CsvLoader(address="a.csv"), "a.csv", Project.of(tmp_path))
 
 
 def test_a_sample_larger_than_the_set_is_refused_with_both_numbers():
@@ -395,7 +396,7 @@ def test_columns_of_real_shapes_load_with_their_stray_blanks(tmp_path):
         "\"Who acted as Guadelupe Aragón in 'A, B'?\",Evangelina Elizondo\n",
         encoding="utf-8",
     )
-    found = load_examples("movies", CsvLoader(address="movies.csv"), "movies.csv", tmp_path)
+    found = load_examples("movies", CsvLoader(address="movies.csv"), "movies.csv", Project.of(tmp_path))
     assert found.columns["Answer"] == (" Marie-Josée Croze", "Evangelina Elizondo")
     assert json.dumps(found.columns["Question"][0]).count("\\u2019") == 1
 
@@ -405,11 +406,11 @@ def test_columns_of_real_shapes_load_with_their_stray_blanks(tmp_path):
 
 def test_rows_of_the_spec_are_columns_with_holes_where_a_row_lacks_a_key(tmp_path):
     loader = InlineLoader(rows=({"text": "a", "gold": 1}, {"text": "b"}))
-    assert loader.read(tmp_path) == {"text": ["a", "b"], "gold": [1, None]}
+    assert loader.read(Project.of(tmp_path)) == {"text": ["a", "b"], "gold": [1, None]}
 
 
 def test_every_second_statement_is_false_and_no_longer_than_the_truth(tmp_path):
-    found = BuiltinLoader(address="statements").read(tmp_path)
+    found = BuiltinLoader(address="statements").read(Project.of(tmp_path))
     assert found["is_true"] == [True, False] * 1000
     for stated, answer, true, reply in zip(*(found[n] for n in ("stated", "answer", "is_true", "reply")), strict=True):
         assert str(stated) in str(reply)

@@ -15,6 +15,7 @@ from layergrid import models
 from layergrid.generate import generate, read
 from layergrid.kinds import BadInput, BuildError
 from layergrid.models import addresses, loading
+from layergrid.project import Project
 from model_folders import Spec, child, config_of, load, save
 
 
@@ -146,7 +147,7 @@ def test_the_decoder_of_two_stacks_knows_its_first_token(family, start):
 )
 def test_an_outline_agrees_with_the_loaded_model(family, tmp_path):
     families.config(family).save_pretrained(tmp_path)
-    outline = models.outline(Spec(tmp_path.name), tmp_path.parent)
+    outline = models.outline(Spec(tmp_path.name), Project.of(tmp_path.parent))
     card, loaded = families.loaded(family).card, families.loaded(family)
     assert (outline.layers, outline.encoder_layers, outline.heads) == (card.layers, card.encoder_layers, card.heads)
     assert outline.context == (128 if family == "roberta" else loaded.context or 0)
@@ -176,7 +177,7 @@ def test_an_outline_agrees_with_the_loaded_model(family, tmp_path):
 )  # fmt: skip
 def test_sizes_are_found_whatever_a_family_calls_them_and_are_0_where_nothing_is_said(config, expected, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "x", **config}))
-    found = models.outline(Spec(str(tmp_path)), Path())
+    found = models.outline(Spec(str(tmp_path)), Project.of(tmp_path))
     assert (found.layers, found.encoder_layers, found.heads, found.context, found.attention) == expected
 
 
@@ -186,9 +187,9 @@ def test_the_outline_of_a_model_that_is_not_here_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(addresses, "_ask_hub", lambda *_: 1 / 0)
     for address in ("nowhere", "hf:owner/name", "hf:../..", "builtin:nothing", "activations:manifest.json"):
-        assert models.outline(Spec(address), tmp_path) is None
+        assert models.outline(Spec(address), Project.of(tmp_path)) is None
     (tmp_path / "config.json").write_text("[]")
-    assert models.outline(Spec("."), tmp_path) is None
+    assert models.outline(Spec("."), Project.of(tmp_path)) is None
 
 
 def test_the_outline_of_a_model_in_the_hubs_cache_is_read_there(saved, tmp_path, monkeypatch):
@@ -201,22 +202,24 @@ def test_the_outline_of_a_model_in_the_hubs_cache_is_read_there(saved, tmp_path,
     shutil.copytree(saved, kept / "snapshots" / commit)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     for revision in (None, "main", commit):
-        assert models.outline(Spec("hf:owner/name", revision), Path()).layers == tiny_models.LAYERS
-    assert models.outline(Spec("hf:owner/name", "v2"), Path()) is None
+        assert models.outline(Spec("hf:owner/name", revision), Project.of(Path())).layers == tiny_models.LAYERS
+    assert models.outline(Spec("hf:owner/name", "v2"), Project.of(Path())) is None
 
 
 def test_a_model_is_looked_for_without_asking_the_hub(saved, monkeypatch):
     monkeypatch.setattr(addresses, "_ask_hub", lambda *_: 1 / 0)
-    models.check(Spec("hf:owner/name"), Path())
-    models.check(Spec(saved.name), saved.parent)
+    models.check(Spec("hf:owner/name"), Project.of(Path()))
+    models.check(Spec(saved.name), Project.of(saved.parent))
     with pytest.raises(BadInput, match="did you mean 'tiny-llama'"):
-        models.check(Spec("tiny-lama"), saved.parent)
+        models.check(Spec("tiny-lama"), Project.of(saved.parent))
 
 
 def test_an_outline_needs_neither_torch_nor_transformers():
     code = (
         "import sys; from types import SimpleNamespace; from pathlib import Path; from layergrid import models\n"
-        "print(models.outline(SimpleNamespace(address='builtin:arithmetic', revision=None), Path('.')).heads > 0,\n"
+        "from layergrid.project import Project\n"
+        "spec = SimpleNamespace(address='builtin:arithmetic', revision=None)\n"
+        "print(models.outline(spec, Project.of(Path('.'))).heads > 0,\n"
         "    [m for m in ('torch', 'transformers', 'huggingface_hub') if m in sys.modules])"
     )
     assert child(code).strip() == "True []"

@@ -12,6 +12,7 @@ from layergrid import models
 from layergrid.generate import greedy
 from layergrid.kinds import BadInput, BuildError
 from layergrid.models import addresses
+from layergrid.project import Project
 from model_folders import Spec, child
 from tiny_models import FAMILIES, LAYERS, WIDTH
 
@@ -28,7 +29,7 @@ def folder(saved, tmp_path):
 
 
 def load(folder, **options):
-    return models.load(Spec(folder.name, **{"device": "cpu", **options}), folder.parent, name="tiny")
+    return models.load(Spec(folder.name, **{"device": "cpu", **options}), Project.of(folder.parent), name="tiny")
 
 
 def logits(loaded):
@@ -53,7 +54,7 @@ def test_the_card_says_what_the_model_is(saved):
     assert (card.name, card.address, card.architecture) == ("tiny", "tiny-llama", "Llama")
     assert (card.layers, card.width, card.dtype) == (LAYERS, WIDTH, "float32")
     assert card.parameters == sum(p.numel() for p in tiny_models.model().parameters())
-    assert card.revision == models.fingerprint(Spec("tiny-llama"), saved.parent)
+    assert card.revision == models.fingerprint(Spec("tiny-llama"), Project.of(saved.parent))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -103,9 +104,9 @@ def test_dtype_is_the_one_asked_for(saved):
 
 
 def test_addresses_start_from_the_root_and_may_be_absolute(saved):
-    here = models.fingerprint(Spec("tiny-llama"), saved.parent)
-    assert models.fingerprint(Spec(str(saved)), Path("/nowhere")) == here
-    assert models.fingerprint(Spec("../tiny-llama"), saved) == here
+    here = models.fingerprint(Spec("tiny-llama"), Project.of(saved.parent))
+    assert models.fingerprint(Spec(str(saved)), Project.of(Path("/nowhere"), [saved])) == here
+    assert models.fingerprint(Spec("../tiny-llama"), Project.of(saved.parent).at(saved)) == here
 
 
 @pytest.mark.parametrize(("eos", "expected"), [(7, {7}), ([7, 1], {7, 1}), (None, {1})])
@@ -133,7 +134,7 @@ def test_nothing_is_printed_while_loading(saved, capfd):
 
 
 def test_the_model_that_ships_loads_and_answers():
-    loaded = models.load(Spec("builtin:arithmetic"), Path("/nowhere"))
+    loaded = models.load(Spec("builtin:arithmetic"), Project.of(Path("/nowhere")))
     prompt = np.array(loaded.tokenizer("Question: What is 12 plus 30?\nAnswer:")["input_ids"], np.int32)
     found = greedy(loaded, ("q",), [prompt], max_new_tokens=32, batch=1)[0]
     assert found.stopped
@@ -144,25 +145,27 @@ def test_the_model_that_ships_loads_and_answers():
 
 
 def test_a_fingerprint_follows_the_weights_and_the_tokenizer_but_not_other_files(folder):
-    spec, first = Spec("tiny-llama"), models.fingerprint(Spec("tiny-llama"), folder.parent)
+    spec, first = Spec("tiny-llama"), models.fingerprint(Spec("tiny-llama"), Project.of(folder.parent))
     (folder / "README.md").write_text("words")
     (folder / ".git").mkdir()
-    assert models.fingerprint(spec, folder.parent) == first
+    assert models.fingerprint(spec, Project.of(folder.parent)) == first
     for file in ("model.safetensors", "tokenizer.json", "config.json"):
         good = (folder / file).read_bytes()
         (folder / file).write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-        assert models.fingerprint(spec, folder.parent) != first
+        assert models.fingerprint(spec, Project.of(folder.parent)) != first
         (folder / file).write_bytes(good)
-    assert models.fingerprint(spec, folder.parent) == first
+    assert models.fingerprint(spec, Project.of(folder.parent)) == first
 
 
 def test_a_fingerprint_needs_no_torch(saved):
     code = (
         "import sys; from types import SimpleNamespace; from pathlib import Path; from layergrid import models; "
-        f"print(models.fingerprint(SimpleNamespace(address={str(saved)!r}, revision=None), Path('.')), "
+        "from layergrid.project import Project; "
+        f"spec = SimpleNamespace(address={saved.name!r}, revision=None); "
+        f"print(models.fingerprint(spec, Project.of(Path({str(saved.parent)!r}))), "
         "[m for m in ('torch', 'transformers', 'huggingface_hub') if m in sys.modules])"
     )
-    assert child(code).strip() == f"{models.fingerprint(Spec('tiny-llama'), saved.parent)} []"
+    assert child(code).strip() == f"{models.fingerprint(Spec('tiny-llama'), Project.of(saved.parent))} []"
 
 
 # ---------------------------------------------------------------- the hub
@@ -171,7 +174,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_a_commit_on_the_hub_is_its_own_fingerprint():
-    assert models.fingerprint(Spec("hf:owner/name", COMMIT), Path()) == f"owner/name@{COMMIT}"
+    assert models.fingerprint(Spec("hf:owner/name", COMMIT), Project.of(Path())) == f"owner/name@{COMMIT}"
 
 
 def cached(saved, root):
@@ -187,10 +190,11 @@ def test_a_model_in_the_hubs_cache_loads_without_a_network(saved, tmp_path):
     code = (
         "import json; from dataclasses import asdict; from pathlib import Path; from types import SimpleNamespace\n"
         "from layergrid import models\n"
+        "from layergrid.project import Project\n"
         "spec = SimpleNamespace(address='hf:owner/name', revision=None, dtype='float32', device='cpu',\n"
         "    device_map=None, quantize=None)\n"
-        "loaded = models.load(spec, Path('.'), name='x')\n"
-        "print(json.dumps([models.fingerprint(spec, Path('.')), asdict(loaded.card)]))"
+        "loaded = models.load(spec, Project.of(Path('.')), name='x')\n"
+        "print(json.dumps([models.fingerprint(spec, Project.of(Path('.'))), asdict(loaded.card)]))"
     )
     fingerprint, card = json.loads(child(code, HF_HUB_CACHE=str(cached(saved, tmp_path))))
     assert fingerprint == f"owner/name@{COMMIT}"
@@ -202,10 +206,11 @@ def test_a_hub_that_cannot_be_reached_is_said_with_what_to_do(tmp_path):
     code = (
         "from pathlib import Path; from types import SimpleNamespace\n"
         "from layergrid import kinds, models\n"
+        "from layergrid.project import Project\n"
         "for revision in (None, '0' * 40):\n"
         "    spec = SimpleNamespace(address='hf:owner/name', revision=revision, dtype='float32', device='cpu',\n"
         "        device_map=None, quantize=None)\n"
-        "    try: models.load(spec, Path('.'))\n"
+        "    try: models.load(spec, Project.of(Path('.')))\n"
         "    except kinds.BuildError as error: print(error)\n"
     )
     lines = child(code, HF_HUB_CACHE=str(tmp_path)).splitlines()
@@ -220,16 +225,16 @@ def test_offline_asks_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(addresses, "_ask_hub", lambda *_: 1 / 0)
     with pytest.raises(BuildError, match="not in the local cache"):
-        models.fingerprint(Spec("hf:owner/name"), Path(), offline=True)
+        models.fingerprint(Spec("hf:owner/name"), Project.of(Path()), offline=True)
     with pytest.raises(BuildError, match="not in the local cache"):
-        models.fingerprint(Spec("hf:owner/name", "../../../etc/passwd"), Path(), offline=True)
+        models.fingerprint(Spec("hf:owner/name", "../../../etc/passwd"), Project.of(Path()), offline=True)
 
 
 def test_an_incomplete_copy_in_the_hubs_cache_is_not_used(saved, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cached(saved, tmp_path)))
-    place = addresses.find(Spec("hf:owner/name"), Path(), offline=True)
+    place = addresses.find(Spec("hf:owner/name"), Project.of(Path()), offline=True)
     folder = addresses.fetch(place, offline=True)
     for lacking in ("config.json", "model.safetensors", "tokenizer*", "model-00002-of-00002.safetensors"):
         shutil.rmtree(folder)
@@ -256,7 +261,7 @@ def test_what_the_hub_refuses_is_said_in_a_sentence(error, monkeypatch, tmp_path
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     kind = BuildError if error == "GatedRepoError" else BadInput
     with pytest.raises(kind, match=r"owner/name.*(check hf:owner/name|branch, tag or commit|log in)"):
-        models.fingerprint(Spec("hf:owner/name", "v9"), Path())
+        models.fingerprint(Spec("hf:owner/name", "v9"), Project.of(Path()))
 
 
 # ---------------------------------------------------------------- what is wrong
@@ -278,7 +283,7 @@ def test_an_unknown_model_is_named_with_what_to_do(address, said, saved, monkeyp
     monkeypatch.setattr(addresses, "_ask_hub", lambda *_: 1 / 0)
     for ask in (models.fingerprint, models.load):
         with pytest.raises(BadInput) as caught:
-            ask(Spec(address), saved.parent)
+            ask(Spec(address), Project.of(saved.parent))
         assert said in str(caught.value)
         assert address in str(caught.value)
 

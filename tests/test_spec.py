@@ -16,7 +16,7 @@ from spec_texts import BASE, FIFTEEN, MINIMAL, PROBE_KEYS, SHIPPED, changed, err
 
 def test_a_minimal_spec_has_a_stated_default_for_everything_else() -> None:
     spec = read(MINIMAL, name="what-it_knows.yaml")
-    assert (spec.title, spec.name, spec.root) == ("What it knows", "what-it_knows", Path())
+    assert (spec.title, spec.name, spec.project.folder) == ("What it knows", "what-it_knows", Path())
     assert (spec.seed, spec.authors, spec.outputs, spec.theme, spec.paper) == (
         0,
         (),
@@ -37,7 +37,7 @@ def test_a_minimal_spec_has_a_stated_default_for_everything_else() -> None:
 
 def test_the_shipped_spec_is_the_demo_with_the_fifteen_positions() -> None:
     spec = load_spec(SHIPPED)
-    assert (spec.name, spec.root) == ("arithmetic", SHIPPED.parent)
+    assert (spec.name, spec.project.folder) == ("arithmetic", SHIPPED.parent)
     assert spec.title == "Where does a small model know that its answer is wrong?"
     assert names(spec) == FIFTEEN
     assert spec.grids["errors"].model_dump()["penalties"] == {"start": 1e-5, "to": 1.0, "count": 8}

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import words
 from layergrid import render, resources, theme
 from layergrid.kinds import BadInput
+from layergrid.project import Project
 from layergrid.theme import faces
 
 BLUES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
@@ -154,13 +155,13 @@ def test_an_unknown_theme_or_scheme_names_the_nearest_known_one():
 def test_a_theme_file_starts_at_a_folder_and_a_theme_that_ships_has_no_content(tmp_path):
     shipped = resources.file("templates/themes/paper.yaml").read_text(encoding="utf-8")
     (tmp_path / "mine.yml").write_text(shipped.replace("#0b3c7d", "#123456"), encoding="utf-8")
-    found = theme.content("mine.yml", tmp_path)
+    found = theme.content("mine.yml", Project.of(tmp_path))
     assert theme.load("mine.yml", found).light["accent"] == "#123456"
-    assert theme.content("paper", tmp_path) == ""
+    assert theme.content("paper", Project.of(tmp_path)) == ""
     (tmp_path / "empty.yaml").write_text("\n")
     for name, said in (("none.yaml", "cannot be read"), ("empty.yaml", "is empty")):
         with pytest.raises(BadInput, match=said):
-            theme.content(name, tmp_path)
+            theme.content(name, Project.of(tmp_path))
 
 
 def test_vega_and_css_take_the_same_colours_and_faces():

@@ -14,6 +14,7 @@ from layergrid import models
 from layergrid.generate import generate
 from layergrid.kinds import BadInput, BuildError
 from layergrid.models import Trust, addresses
+from layergrid.project import Project
 from model_folders import Spec, config_of, load
 
 TRUSTED, PICKLED = Trust(remote_code=True), Trust(pickle=True)
@@ -129,12 +130,12 @@ def test_code_that_is_broken_is_said_in_a_sentence(odd):
 
 def test_trust_changes_nothing_for_a_model_without_code(saved):
     assert type(load(saved, TRUSTED).model) is type(load(saved).model)
-    spec = Spec(saved.name)
-    assert models.fingerprint(spec, saved.parent, trust=TRUSTED) == models.fingerprint(spec, saved.parent)
+    spec, project = Spec(saved.name), Project.of(saved.parent)
+    assert models.fingerprint(spec, project, trust=TRUSTED) == models.fingerprint(spec, project)
 
 
 def test_the_fingerprint_covers_code_where_it_is_trusted_and_pickle_where_it_is_allowed(odd):
-    spec, root = Spec(odd.name), odd.parent
+    spec, root = Spec(odd.name), Project.of(odd.parent)
     (odd / "pytorch_model.bin").write_bytes(b"weights")
     before = [models.fingerprint(spec, root, trust=t) for t in (models.NO_TRUST, TRUSTED, PICKLED)]
     assert len(set(before)) == 3
@@ -168,7 +169,7 @@ def test_pickled_weights_are_refused_with_the_flag_that_allows_them(pickled):
         with pytest.raises(BadInput, match=r"no \.safetensors file, .*pytorch_model\.bin add --allow-pickle"):
             load(pickled, trust)
         with pytest.raises(BadInput, match="--allow-pickle"):
-            models.fingerprint(Spec(pickled.name), pickled.parent, trust=trust)
+            models.fingerprint(Spec(pickled.name), Project.of(pickled.parent), trust=trust)
 
 
 def test_pickled_weights_are_read_where_they_are_allowed(pickled, saved):

@@ -35,6 +35,7 @@ from layergrid.artifacts import (
 )
 from layergrid.errors import BadInput as BadInput
 from layergrid.errors import BuildError as BuildError
+from layergrid.project import Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +58,11 @@ class Loader(Kind):
     address: str  # the part after the scheme, or the path
 
     @abstractmethod
-    def read(self, root: Path) -> dict[str, list[Scalar]]:
-        """Columns of equal length, relative paths taken from `root`; raises BadInput with the file's name and row."""
+    def read(self, project: Project) -> dict[str, list[Scalar]]:
+        """Columns of equal length; raises BadInput with the file's name and row.
+
+        A file is opened only by `project.path(address)`, which refuses what lies outside of the spec's project.
+        """
 
 
 class Grader(Kind):
@@ -247,7 +251,7 @@ class Inputs:
     progress: Callable[[int, int], None] = field(default=lambda done, total: None)  # cells done, cells in all
     attention: AttentionRows | None = None  # where `needs` asks for it
     readout: Readout | None = None  # where `needs` asks for it; loads the model when first called
-    root: Path = field(default_factory=Path)  # relative paths in a spec start here
+    project: Project = field(default_factory=lambda: Project.of(Path()))  # what a kind may open a file of
     untrained: Mapping[str, Activations] = field(
         default_factory=dict
     )  # where `needs` asks for it and weights are known
@@ -283,8 +287,8 @@ class GridKind(Kind):
         except BadInput as error:
             raise BadInput(f"grids.{grid}.layers: {error}") from None
 
-    def fingerprint(self, root: Path) -> str:  # noqa: ARG002 - most kinds read no file
-        """What identifies the files that the kind reads itself, relative to `root`; empty where it reads none."""
+    def fingerprint(self, project: Project) -> str:  # noqa: ARG002 - most kinds read no file
+        """What identifies the files of the project that the kind reads itself; empty where it reads none."""
         return ""
 
     @abstractmethod

@@ -13,9 +13,11 @@ from typing import Any
 
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput
+from layergrid.project import Project, regular
 from layergrid.text import listed, nearest, visible
 
 SUFFIXES = {".csv": ",", ".tsv": "\t", ".parquet": "", ".pq": ""}  # with the delimiter of text
+MOST_BYTES = 2**28  # of one file, which is read whole
 EMPTY = ("", "nan", "na")  # in any case: what stands for no number
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -95,16 +97,16 @@ class Columns:
         return int(found)
 
 
-def locate(root: Path, source: str) -> Path:
-    """The file of a source, from `root`; BadInput names the nearest where there is none."""
-    path = root / Path(source).expanduser()
+def locate(project: Project, source: str) -> Path:
+    """The file of a source; BadInput names the nearest where there is none, and what may not be read."""
+    path = project.path(source)
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{path}: a table is a file that ends in {listed(SUFFIXES, 'or')}")
     if not path.is_file():
         near = nearest(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else None
-        hint = f"did you mean {near!r}?" if near else f"relative paths start at {root}"
+        hint = f"did you mean {near!r}?" if near else f"relative paths start at {project.folder}"
         raise BadInput(f"{path}: no such file; {hint}")
-    return path
+    return regular(path, MOST_BYTES, project.what or "source")
 
 
 def read(path: Path) -> Columns:

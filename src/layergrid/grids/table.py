@@ -21,6 +21,7 @@ from layergrid.artifacts import HAS_VALUE, CellStatus, Grid, GridResult, Quantit
 from layergrid.fingerprints import file_digest
 from layergrid.grids.columns import Columns, locate, read
 from layergrid.kinds import BadInput, GridKind, Inputs, LayerChoice, LayerRange, Needs
+from layergrid.project import Project
 from layergrid.text import layers, listed, nearest
 
 FLOATS = ("value", "low", "high", "p_adjusted")
@@ -93,9 +94,9 @@ class TableGrid(GridKind):
         """Nothing of a model."""
         return Needs()
 
-    def fingerprint(self, root: Path) -> str:
+    def fingerprint(self, project: Project) -> str:
         """The sha256 of the table's file."""
-        path = locate(root, self.source)
+        path = locate(project, self.source)
         try:
             return f"sha256:{file_digest(path)}"
         except OSError as error:
@@ -103,7 +104,7 @@ class TableGrid(GridKind):
 
     def compute(self, inputs: Inputs) -> GridResult:
         """The table as a grid. Raises BadInput with file, row and column where it is not as it should be."""
-        table = _read(self, locate(inputs.root, self.source))
+        table = _read(self, locate(inputs.project.called(f"grids.{inputs.name}.source"), self.source))
         chosen = _layers(self, table), _positions(self, table)
         shape = (len(chosen[0]), len(chosen[1]))
         cells = [table.cells.get((layer, position), _HOLE) for layer in chosen[0] for position in chosen[1]]

@@ -9,10 +9,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from layergrid.artifacts import Examples, Scalar
 from layergrid.kinds import BadInput, Loader
+from layergrid.project import Project
 from layergrid.prompts import known_columns
 from layergrid.text import count
 
@@ -21,7 +21,7 @@ def load_examples(
     name: str,
     loader: Loader,
     source: str,
-    root: Path,
+    project: Project,
     *,
     sample: int | None = None,
     seed: int = 0,
@@ -35,7 +35,7 @@ def load_examples(
     same sample. Raises BadInput for an empty set, a column that is missing, ids that are empty or not unique, groups
     that are empty, and a sample larger than the set.
     """
-    columns = loader.read(root)
+    columns = loader.read(project.called(f"datasets.{name}.source"))
     n = len(next(iter(columns.values()), []))
     if n == 0:
         raise BadInput(f"data set {name!r} ({source}): holds no rows; at least one is needed")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from layergrid.artifacts import Scalar
 from layergrid.demo.questions import Sum, evaluation_sums
 from layergrid.demo.statements import statements
 from layergrid.kinds import BadInput, Loader
+from layergrid.project import Project
 from layergrid.text import listed, nearest
 
 ARITHMETIC_ROWS = 4000
@@ -24,7 +24,7 @@ class BuiltinLoader(Loader):
     schemes: ClassVar[tuple[str, ...]] = ("builtin",)
     kind: Literal["builtin"] = "builtin"
 
-    def read(self, root: Path) -> dict[str, list[Scalar]]:  # noqa: ARG002 - nothing is read from a folder
+    def read(self, project: Project) -> dict[str, list[Scalar]]:  # noqa: ARG002 - nothing is read from a folder
         """Columns question, answer, left, operation, right, left_digits, right_digits, operands, wording.
 
         Statements have reply, stated and is_true beside them.

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput, Loader
 from layergrid.loaders.files import locate, read_text
+from layergrid.project import Project
 
 LONGEST_FIELD = 2**31 - 1  # characters; the standard library's 131,072 is less than a long document
 
@@ -23,9 +24,9 @@ class CsvLoader(Loader):
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
     kind: Literal["csv"] = "csv"
 
-    def read(self, root: Path) -> dict[str, list[Scalar]]:
+    def read(self, project: Project) -> dict[str, list[Scalar]]:
         """Columns of text; BadInput names the line of a ragged row, an open quote or a doubled column name."""
-        path = locate(root, self.address)
+        path = locate(project, self.address)
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
         text = io.StringIO(read_text(path), newline="")
         before = csv.field_size_limit(LONGEST_FIELD)

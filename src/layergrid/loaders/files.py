@@ -5,23 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from layergrid.kinds import BadInput
+from layergrid.project import Project, regular
 from layergrid.text import nearest
 
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def locate(root: Path, address: str) -> Path:
-    """The file of an address, relative ones from `root`; BadInput names the nearest file where there is none."""
-    path = root / Path(address).expanduser()
+MOST_BYTES = 2**31  # of one file of data, which is read whole
+
+
+def locate(project: Project, address: str) -> Path:
+    """The file of an address; BadInput names the nearest file where there is none, and what may not be read."""
+    path = project.path(address)
     if path.is_file():
-        return path
+        return regular(path, MOST_BYTES, project.what or "data")
+    if path.exists() and not path.is_dir():
+        return regular(path, 0, project.what or "data")  # raises: a pipe, a device, a socket
     if path.is_dir():
         raise BadInput(f"{path}: is a folder, where a file of data was expected")
     if not path.parent.is_dir():
-        raise BadInput(f"{path}: there is no folder {path.parent}; relative paths start at {root}")
+        raise BadInput(f"{path}: there is no folder {path.parent}; relative paths start at {project.folder}")
     near = nearest(path.name, (p.name for p in path.parent.iterdir() if p.is_file()))
-    hint = f"Did you mean {near!r}?" if near else f"Relative paths start at {root}."
+    hint = f"Did you mean {near!r}?" if near else f"Relative paths start at {project.folder}."
     raise BadInput(f"{path}: no such file. {hint}")
 
 

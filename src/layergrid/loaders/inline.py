@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from layergrid.artifacts import Scalar
 from layergrid.kinds import Loader
+from layergrid.project import Project
 
 
 class InlineLoader(Loader):
@@ -23,7 +23,7 @@ class InlineLoader(Loader):
         description="The rows, each a mapping of columns to values."
     )
 
-    def read(self, root: Path) -> dict[str, list[Scalar]]:  # noqa: ARG002 - no path is read
+    def read(self, project: Project) -> dict[str, list[Scalar]]:  # noqa: ARG002 - no path is read
         """Columns in the order in which keys first appear."""
         names = dict.fromkeys(name for row in self.rows for name in row)
         return {name: [row.get(name) for row in self.rows] for name in names}

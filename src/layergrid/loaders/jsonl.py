@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput, Loader
 from layergrid.loaders.files import locate, read_text
+from layergrid.project import Project
 
 
 class JsonlLoader(Loader):
@@ -20,9 +21,9 @@ class JsonlLoader(Loader):
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     kind: Literal["jsonl"] = "jsonl"
 
-    def read(self, root: Path) -> dict[str, list[Scalar]]:
+    def read(self, project: Project) -> dict[str, list[Scalar]]:
         """Columns in the order in which keys first appear; BadInput names the line that is not one JSON object."""
-        path = locate(root, self.address)
+        path = locate(project, self.address)
         # Only "\n" ends a line: JSON strings may hold the other characters that str.splitlines breaks at.
         lines = read_text(path).split("\n")
         rows = [_row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput, Loader
 from layergrid.loaders.files import locate
+from layergrid.project import Project
 
 
 class ParquetLoader(Loader):
@@ -20,12 +21,12 @@ class ParquetLoader(Loader):
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     kind: Literal["parquet"] = "parquet"
 
-    def read(self, root: Path) -> dict[str, list[Scalar]]:
+    def read(self, project: Project) -> dict[str, list[Scalar]]:
         """Columns in the order of the file; BadInput where it is not Parquet, or where a column holds bytes."""
         import pyarrow
         from pyarrow import parquet
 
-        path = locate(root, self.address)
+        path = locate(project, self.address)
         try:
             with path.open("rb") as file:
                 table = parquet.read_table(file)

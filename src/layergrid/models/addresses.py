@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from layergrid import resources, text
 from layergrid.fingerprints import file_digest
 from layergrid.kinds import BadInput, BuildError
+from layergrid.models import vetting
+from layergrid.project import Project
 
 BUILTIN = {"arithmetic": resources.PACKAGE / "demo" / "model"}
 _READ = (".json", ".safetensors", ".txt", ".model", ".jinja", ".tiktoken")  # what can change a loaded model
@@ -55,6 +57,7 @@ class Trust:
 
     remote_code: bool = False  # Python files of the model may run
     pickle: bool = False  # weights in pytorch_model.bin may be read
+    offline: bool = False  # nothing is asked of the network, models of the hub must be there already
 
 
 NO_TRUST = Trust()
@@ -71,15 +74,16 @@ class Place:
     trust: Trust = NO_TRUST
 
 
-def find(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Trust = NO_TRUST) -> Place:
-    """The place of a spec's model; relative folders start from `root`. Files of the hub are not fetched yet.
+def find(spec: ModelSpec, project: Project, *, offline: bool = False, trust: Trust = NO_TRUST) -> Place:
+    """The place of a spec's model. Files of the hub are not fetched yet, and folders are those of the project.
 
     A revision that is not a commit is looked up in the local cache of the hub first, then on the hub.
 
     Raises:
-        BadInput: there is no such model.
+        BadInput: there is no such model, or its folder may not be read.
         BuildError: the hub cannot be reached.
     """
+    offline = offline or trust.offline
     scheme, _, rest = spec.address.partition(":")
     if scheme == "builtin":
         if rest not in BUILTIN:
@@ -91,7 +95,9 @@ def find(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Trust = N
         if not _HUB_NAME.fullmatch(rest):
             raise BadInput(f"model {spec.address!r} is not written as hf:owner/name")
         return Place(spec.address, None, rest, _commit(rest, spec.revision or "main", offline), trust)
-    return Place(spec.address, _checked(root / spec.address, spec.address, trust), trust=trust)
+    folder = _checked(project.path(spec.address), spec.address, trust)
+    vetting.check_links(folder, project, spec.address)
+    return Place(spec.address, folder, trust=trust)
 
 
 def identity(place: Place) -> str:
@@ -104,10 +110,12 @@ def identity(place: Place) -> str:
     return f"{place.name}@{place.commit}" + "+code" * place.trust.remote_code
 
 
-def configuration(spec: ModelSpec, root: Path) -> dict[str, Any] | None:
+def configuration(spec: ModelSpec, project: Project) -> dict[str, Any] | None:
     """The content of a model's config.json, where it lies on this machine; None where it does not, or is no JSON."""
     scheme, _, rest = spec.address.partition(":")
-    folder = BUILTIN.get(rest) if scheme == "builtin" else root / spec.address
+    folder = BUILTIN.get(rest) if scheme == "builtin" else None
+    if scheme not in ("builtin", "hf", "activations"):
+        folder = project.path(spec.address)
     if scheme == "hf":
         kept = _kept_commit(rest, spec.revision or "main") if _HUB_NAME.fullmatch(rest) else ""
         folder = _hub_cache(rest) / "snapshots" / kept if kept else None
@@ -140,6 +148,7 @@ def fetch(place: Place, *, offline: bool = False) -> Path:
     """
     if place.folder:
         return place.folder
+    offline = offline or place.trust.offline
     kept = _hub_cache(place.name) / "snapshots" / place.commit
     if not _complete(kept, place.trust):
         if offline:
@@ -170,6 +179,7 @@ def _checked(folder: Path, address: str, trust: Trust) -> Path:
             f"model {address!r}: {folder} holds no .safetensors file, the only weights that are read; "
             f"load the model with transformers and save it again with save_pretrained{otherwise}"
         )
+    vetting.check(folder, address)
     return folder
 
 

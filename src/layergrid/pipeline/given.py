@@ -24,7 +24,8 @@ class FromActivations(Answers):
 
     def __init__(self, study: Study, model: str, dataset: str) -> None:
         super().__init__(study, model, dataset)
-        self.manifest = study.spec.root / self.wanted.given
+        self.project = study.spec.project.called(f"models.{model}.address")
+        self.manifest = self.project.path(self.wanted.given)
         for name, grid in self.grids.items():
             needs = grid.needs()
             if needs.attention is not None or needs.readout or needs.untrained:
@@ -42,7 +43,7 @@ class FromActivations(Answers):
     @cached_property
     def outline(self) -> Outline | None:
         """From the manifest."""
-        return precomputed.outline(self.manifest)
+        return precomputed.outline(self.manifest, self.project)
 
     def stages(self) -> Iterator[Stage]:
         """What the manifest gives, and the grids."""
@@ -54,7 +55,7 @@ class FromActivations(Answers):
         """The manifest, its files and the rows that they are matched with."""
         parts = {
             "model": self.model,
-            "files": precomputed.fingerprint(self.manifest),
+            "files": precomputed.fingerprint(self.manifest, self.project),
             "examples": self.examples.fingerprint,
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
@@ -64,7 +65,7 @@ class FromActivations(Answers):
 
     @cached_property
     def _given(self) -> precomputed.Given:
-        return precomputed.read(self.manifest, self.examples)
+        return precomputed.read(self.manifest, self.examples, self.project)
 
     def check_given(self) -> None:
         """Raises BadInput where the manifest does not fit the rows, the positions or the sites that grids ask for."""

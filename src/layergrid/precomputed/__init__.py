@@ -61,6 +61,7 @@ from layergrid.kinds import BadInput, BuildError, Outline
 from layergrid.precomputed import manifest
 from layergrid.precomputed.arrays import Array, open_array
 from layergrid.precomputed.manifest import Described
+from layergrid.project import Project
 from layergrid.text import plural
 
 __all__ = ["Given", "fingerprint", "outline", "read", "save"]
@@ -77,14 +78,16 @@ class Given:
     positions: Positions  # token indices are not known: 0 and 1 say that there is a token, -1 and -1 that there is none
 
 
-def read(path: Path, examples: Examples) -> Given:
+def read(path: Path, examples: Examples, project: Project | None = None) -> Given:
     """The activations of a manifest for these examples; float32 arrays are mapped, others converted into a mapped file.
+
+    `project` says where the files may lie that the manifest names; None: below its own folder.
 
     Raises:
         BadInput: the manifest, its files and the examples do not agree; the message names the key of the manifest.
         BuildError: there is no room for converted arrays.
     """
-    told = manifest.read(path)
+    told = manifest.read(path, project)
     arrays = _arrays(told)
     index = _matched(told, examples)
     status = told.status[index]
@@ -106,16 +109,16 @@ def read(path: Path, examples: Examples) -> Given:
     return Given(_card(told, next(iter(arrays.values())).dtype), activations, positions)
 
 
-def outline(path: Path) -> Outline:
+def outline(path: Path, project: Project | None = None) -> Outline:
     """What a manifest tells of its model; raises BadInput where the manifest and its files do not agree."""
-    told = manifest.read(path)
+    told = manifest.read(path, project)
     _arrays(told)
     return Outline(told.card.layers, told.card.encoder_layers, told.card.heads, attention=False)
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, project: Project | None = None) -> str:
     """`sha256:...` over the manifest and the bytes of all files that it names."""
-    told = manifest.read(path)
+    told = manifest.read(path, project)
     whole = hashlib.sha256()
     for file in dict.fromkeys((path, *told.beside, *(told.file(site) for site in told.sites))):
         try:

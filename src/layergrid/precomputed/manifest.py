@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from layergrid import yamlsource
 from layergrid.artifacts import PositionStatus, Strings
 from layergrid.kinds import BadInput, Site
+from layergrid.project import Project, content
 from layergrid.text import listed, nearest, plural, visible
 from layergrid.yamlsource import Node, YamlError
 
 SITES: tuple[str, ...] = get_args(Site)
 FORMAT = 1
+MOST_BYTES = 2**28  # of a file of ids or statuses
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Layers = (
@@ -88,23 +90,28 @@ class Described:
     sites: Mapping[str, SiteOf]
     layers: Mapping[str, tuple[int, ...]]  # site -> the layers of its first axis, rising
     beside: tuple[Path, ...]  # files of ids and statuses
+    project: Project  # in which the files of arrays may lie
 
     def file(self, site: str) -> Path:
         """The file of a site's array."""
-        return self.path.parent / self.sites[site].file
+        return self.project.path(self.sites[site].file, f"{self.path}, sites.{site}")
 
     def tensor(self, site: str) -> str:
         """The name of a site's array in its file."""
         return self.sites[site].tensor or site
 
 
-def read(path: Path) -> Described:
-    """A manifest, YAML or JSON. Raises BadInput with the key, what was expected and what was found."""
+def read(path: Path, project: Project | None = None) -> Described:
+    """A manifest, YAML or JSON. Raises BadInput with the key, what was expected and what was found.
+
+    `project` says where the files may lie that it names; None: below its own folder.
+    """
     manifest = _parsed(path)
+    project = Project.of(path.parent) if project is None else project.at(path.parent)
     _unique(path, "positions", manifest.positions)
     beside: list[Path] = []
     if isinstance(manifest.examples, str):
-        beside.append(path.parent / manifest.examples)
+        beside.append(project.path(manifest.examples, f"{path}, examples"))
         ids = tuple(_lines(path, beside[0]))
     else:
         ids = tuple(map(str, manifest.examples))
@@ -113,11 +120,11 @@ def read(path: Path) -> Described:
     _unique(path, "examples", ids)
     status = np.full((len(ids), len(manifest.positions)), PositionStatus.OK.value, dtype="<U16")
     if manifest.statuses is not None:
-        beside.append(path.parent / manifest.statuses)
+        beside.append(project.path(manifest.statuses, f"{path}, statuses"))
         _read_statuses(_text(path, "statuses", beside[-1]), beside[-1], ids, manifest.positions, status)
     layers = {site: _layers(path, manifest, site) for site in manifest.sites}
     return Described(
-        path, manifest.model, tuple(manifest.positions), ids, status, manifest.sites, layers, tuple(beside)
+        path, manifest.model, tuple(manifest.positions), ids, status, manifest.sites, layers, tuple(beside), project
     )
 
 
@@ -178,7 +185,7 @@ def _unique(path: Path, key: str, names: Iterable[str]) -> None:
 
 def _text(path: Path, key: str, file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return content(file, MOST_BYTES, f"{path}, {key}").decode("utf-8-sig")
     except OSError as error:
         raise BadInput(
             f"{path}, {key}: {file} cannot be read ({error.strerror}); paths start at the manifest's folder"

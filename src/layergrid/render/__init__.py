@@ -43,10 +43,10 @@ class Presentation:
         """
         asked = tuple({"kind": f.kind, **f.model_dump(mode="json", exclude_unset=True)} for f in spec.figures)
         outputs = tuple(spec.outputs)
-        look = theme.content(spec.theme, spec.root)
+        look = theme.content(spec.theme, spec.project)
         theme.faces.check()
         theme.load(spec.theme, look)
-        own = overriding.read(spec.root / spec.templates) if spec.templates else {}
+        own = overriding.read(spec.project.path(spec.templates, "templates")) if spec.templates else {}
         return cls(
             spec.theme, spec.paper, outputs, asked, spec.layers_from, spec.layer_order, look, spec.pdf, spec.length, own
         )  # fmt: skip

@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from layergrid.artifacts import Scalar
 from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
+from layergrid.project import Project
 from layergrid.spec.base import Model, Name
 from layergrid.spec.expecting import Expectation
 
@@ -270,13 +271,13 @@ class Spec(Model):
     layer_order: Literal["top", "bottom"] = Field("top", description="Where the figures put the first layer.")
 
     _name: str = PrivateAttr("")
-    _root: Path = PrivateAttr(Path())
+    _project: Project = PrivateAttr(default_factory=lambda: Project.of(Path()))
 
     def model_post_init(self, context: Any) -> None:
-        """Takes name and root from the validation context; neither is part of the content."""
+        """Takes name and project from the validation context; neither is part of the content."""
         if isinstance(context, dict):
             self._name = context["name"]
-            self._root = context["root"]
+            self._project = context["project"]
 
     @property
     def name(self) -> str:
@@ -284,9 +285,9 @@ class Spec(Model):
         return self._name
 
     @property
-    def root(self) -> Path:
-        """The spec file's folder, from which relative paths start."""
-        return self._root
+    def project(self) -> Project:
+        """The folder where relative paths start, and those below which files may be read."""
+        return self._project
 
     @property
     def digest(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from layergrid.kinds import BadInput
+from layergrid.project import Project
 from layergrid.spec import overrides as setting
 from layergrid.spec import references, sugar
 from layergrid.spec.fields import Spec
@@ -20,24 +21,28 @@ from layergrid.yamlsource import Node, Place, Problem, Source, YamlError, load, 
 STEM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: Path, overrides: Sequence[str] = (), allowed: Sequence[Path] = ()) -> Spec:
     """The spec in a file, with `--set` overrides such as "grids.errors.folds=3" applied in order.
+
+    Files that it names are read below its project folder, as `Project.around` finds it, and below those `allowed`.
 
     Raises:
         SpecError: something in the file or in an override is wrong; it holds all problems with their places.
-        BadInput: there is no such file, or it cannot be read.
+        BadInput: there is no such file, it cannot be read, or it is a link that leads out of its project.
     """
+    project = Project.around(path, allowed)
     try:
+        project.inside(path, "the spec")
         source = read(path)
     except YamlError as error:
         raise SpecError([error.problem]) from None
     except OSError as error:
         raise BadInput(_unreadable(path, error)) from None
-    return parse_spec(source, path, overrides)
+    return parse_spec(source, path, overrides, project)
 
 
-def parse_spec(source: Source, path: Path, overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a text that is or will be the file `path`; raises SpecError."""
+def parse_spec(source: Source, path: Path, overrides: Sequence[str] = (), project: Project | None = None) -> Spec:
+    """The spec in a text that is or will be the file `path`; raises SpecError. `project` None: the folder alone."""
     try:
         root, problems = load(source)
     except YamlError as error:
@@ -50,15 +55,15 @@ def parse_spec(source: Source, path: Path, overrides: Sequence[str] = ()) -> Spe
         raise SpecError(problems)
     for override in overrides:
         root = setting.apply(root, override, problems)
-    return _validated(root, path, problems)
+    return _validated(root, path, problems, project or Project.of(path.parent))
 
 
-def _validated(root: Node, path: Path, problems: list[Problem]) -> Spec:
+def _validated(root: Node, path: Path, problems: list[Problem], project: Project) -> Spec:
     root = sugar.full(root, path.stem, problems)
-    problems += references.check(root, path.parent)
+    problems += references.check(root, project)
     spec = None
     try:
-        context = {"name": path.stem, "root": path.parent}
+        context = {"name": path.stem, "project": project}
         spec = Spec.model_validate_json(json.dumps(root.plain()), strict=True, context=context)
     except ValidationError as error:
         problems += translate(error, root)

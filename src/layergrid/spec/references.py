@@ -10,12 +10,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from layergrid import resources
-from layergrid.kinds import BadInput
+from layergrid.kinds import BadInput, Loader
+from layergrid.kinds import known as known_kinds
 from layergrid.project import Project, content
 from layergrid.spec import expectable
 from layergrid.spec.fields import DatasetSpec
 from layergrid.spec.naming import reference
-from layergrid.spec.sugar import dataset_of, entries, given, grid_kind, items, position_names
+from layergrid.spec.sugar import SCHEME, dataset_of, entries, given, grid_kind, items, position_names
 from layergrid.text import listed, nearest, visible
 from layergrid.yamlsource import MAX_BYTES, Entry, Node, Place, Problem, top_keys
 
@@ -230,6 +231,35 @@ def _theme_file(place: Place, written: str, project: Project) -> list[Problem]:
     hint = f"; did you mean '{visible(str(Path(written).with_name(like)))}'?" if like else ""
     message = f"no theme file '{visible(written)}'; its path starts at the spec's folder{hint}"
     return [Problem(place, message)]
+
+
+def _outside(root: Node, project: Project) -> list[Problem]:
+    """Files of models, data and tables outside of the project; whether they are there is seen when they are read."""
+    found = []
+    for part, keys in (("models", ("address",)), ("datasets", ("loader", "address")), ("grids", ("source",))):
+        for name, entry in entries(root.get(part)).items():
+            node: Node | None = entry.node
+            for key in keys:
+                node = node.get(key) if node is not None else None
+            written = getattr(node, "value", None)
+            if node is None or not isinstance(written, str) or not written or not _is_file(part, entry.node, written):
+                continue
+            try:
+                project.path(written.removeprefix("activations:"), f"{part}.{name}.{'source' if keys[1:] else keys[0]}")
+            except BadInput as error:
+                found.append(Problem(node.place, str(error)))
+    return found
+
+
+def _is_file(part: str, node: Node, written: str) -> bool:
+    """Whether an address is a file's or a folder's, and none that ships, lies on the hub or stands in the spec."""
+    if part == "models":
+        return written.startswith("activations:") or not SCHEME.fullmatch(written)
+    if part == "grids":
+        return True
+    kind = (loader := node.get("loader")) and loader.get("kind")
+    reader = known_kinds(Loader).get(kind.value) if kind is not None and isinstance(kind.value, str) else None
+    return reader is not None and bool(reader.suffixes)
 
 
 def _outside(root: Node, project: Project) -> list[Problem]:

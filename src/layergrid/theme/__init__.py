@@ -12,6 +12,8 @@ import yaml
 
 from layergrid import resources, text
 from layergrid.kinds import BadInput
+from layergrid.project import Project
+from layergrid.project import content as read_content
 from layergrid.theme import faces as measures
 
 Mode = Literal["light", "dark"]
@@ -26,6 +28,7 @@ FAMILIES = {  # of quantities -> the scheme that they have where a theme says no
 }  # fmt: skip
 MEASURED = {"figure": "sans", "token": "mono"}  # faces in which charts measure what they draw
 FILES = (".yaml", ".yml")  # a theme whose name ends so is a file
+MOST_BYTES = 262_144  # of a theme's file
 SHOWN = 40  # characters of a value in a message
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
@@ -121,17 +124,17 @@ def _shipped(name: str, where: str) -> Path:
     return resources.folder("templates") / "themes" / f"{name}.yaml"
 
 
-def content(name: str, root: Path) -> str:
-    """The text of a theme's file, whose relative path starts at `root`; empty for a theme that ships.
+def content(name: str, project: Project) -> str:
+    """The text of a theme's file; empty for a theme that ships.
 
     Raises:
-        BadInput: the file cannot be read, or is empty.
+        BadInput: the file may not or cannot be read, or is empty.
     """
     if not name.endswith(FILES):
         return ""
-    path = root / name
+    path = project.path(name, "theme")
     try:
-        found = path.read_text(encoding="utf-8")
+        found = read_content(path, MOST_BYTES, "theme").decode("utf-8")
     except (OSError, ValueError) as error:
         raise BadInput(f"theme: {path} cannot be read ({error}); expected a theme, a YAML file") from error
     if not found.strip():
