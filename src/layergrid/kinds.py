@@ -363,13 +363,20 @@ class ChartKind(Kind):
 
 
 class Executor(Kind):
-    """Runs independent tasks."""
+    """Runs independent tasks, which may be more than one at once."""
 
     folder: ClassVar[str] = "executors"
+    jobs: int = 1  # tasks at once, at most
 
     @abstractmethod
-    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        """Results in the order of the items."""
+    def map(
+        self, task: Callable[[Any, Callable[[Any], None]], Any], items: list[Any], hear: Callable[[Any], None]
+    ) -> list[Any]:
+        """`task(item, tell)` of each item, in the order of the items; what tasks tell is heard in the caller's thread.
+
+        The error of a task that failed stands in the place of its result, and the other tasks go on; of one whose
+        process ended before its answer a BuildError. An interrupt ends all tasks and everything that they started.
+        """
 
 
 AnyKind = TypeVar("AnyKind", bound=Kind)
