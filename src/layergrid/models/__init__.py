@@ -20,6 +20,7 @@ from layergrid.models import addresses, architecture, designs, loading, sizes
 from layergrid.models.addresses import NO_TRUST, ModelSpec, Trust
 from layergrid.models.architecture import accepts
 from layergrid.models.designs import Design
+from layergrid.project import Project
 
 __all__ = [
     "DEVICES", "DTYPES", "NO_TRUST", "VERSION", "Design", "Loaded", "ModelSpec", "Trust", "accepts", "blocks",
@@ -72,7 +73,7 @@ class Loaded:
         return self.design != "encoder" and self.model.get_output_embeddings() is not None
 
 
-def fingerprint(spec: ModelSpec, root: Path, *, offline: bool = False, trust: Trust = NO_TRUST) -> str:
+def fingerprint(spec: ModelSpec, project: Project, *, offline: bool = False, trust: Trust = NO_TRUST) -> str:
     """What identifies a spec's weights: `sha256:...` over the files, or `owner/name@commit`; found without torch.
 
     Raises BadInput and BuildError as `addresses.find` does.
@@ -96,7 +97,7 @@ def outline(spec: ModelSpec, project: Project) -> Outline | None:
 
     A model of the hub is looked for in the local cache only.
     """
-    config = addresses.configuration(spec, root)
+    config = addresses.configuration(spec, project)
     if config is None:
         return None
     found = sizes.read(config)
@@ -105,10 +106,12 @@ def outline(spec: ModelSpec, project: Project) -> Outline | None:
     )
 
 
-def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = False, trust: Trust = NO_TRUST) -> Loaded:
+def load(
+    spec: ModelSpec, project: Project, *, name: str = "model", offline: bool = False, trust: Trust = NO_TRUST
+) -> Loaded:
     """The model of a spec in evaluation mode, on its devices, in its dtype.
 
-    `root` is the folder that relative addresses start from, `name` what the spec calls the model. Without `trust` no
+    `project` says which folders may be read, `name` what the spec calls the model. Without `trust` no
     code of the model's own is run, and only safetensors are read.
 
     Raises:
@@ -116,7 +119,7 @@ def load(spec: ModelSpec, root: Path, *, name: str = "model", offline: bool = Fa
             read without more trust.
         BuildError: the files are damaged, a device or package is not there, or the hub cannot be reached.
     """
-    place = addresses.find(spec, root, offline=offline, trust=trust)
+    place = addresses.find(spec, project, offline=offline, trust=trust)
     if spec.dtype not in DTYPES:
         raise BadInput(f"model {name}: dtype {spec.dtype!r} is not known; use one of {text.listed(DTYPES, 'or')}")
     if spec.device_map is not None and spec.device != "auto":

@@ -260,32 +260,3 @@ def _is_file(part: str, node: Node, written: str) -> bool:
     kind = (loader := node.get("loader")) and loader.get("kind")
     reader = known_kinds(Loader).get(kind.value) if kind is not None and isinstance(kind.value, str) else None
     return reader is not None and bool(reader.suffixes)
-
-
-def _outside(root: Node, project: Project) -> list[Problem]:
-    """Files of models, data and tables that lie outside of the project; whether they are there is seen when they are read."""
-    found = []
-    for part, keys in (("models", ("address",)), ("datasets", ("loader", "address")), ("grids", ("source",))):
-        for name, entry in entries(root.get(part)).items():
-            node: Node | None = entry.node
-            for key in keys:
-                node = node.get(key) if node is not None else None
-            written = getattr(node, "value", None)
-            if node is None or not isinstance(written, str) or not _is_file(part, entry.node, written):
-                continue
-            try:
-                project.path(written.removeprefix("activations:"), f"{part}.{name}.{'source' if keys[1:] else keys[0]}")
-            except BadInput as error:
-                found.append(Problem(node.place, str(error)))
-    return found
-
-
-def _is_file(part: str, node: Node, written: str) -> bool:
-    """Whether an address is a file's or a folder's, and none that ships, lies on the hub or stands in the spec."""
-    if part == "models":
-        return not written.startswith(("builtin:", "hf:"))
-    if part == "grids":
-        return True
-    kind = (loader := node.get("loader")) and loader.get("kind")
-    reader = known(Loader).get(kind.value) if kind is not None and isinstance(kind.value, str) else None
-    return reader is not None and bool(reader.suffixes)
