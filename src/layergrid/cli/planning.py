@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layergrid.cli.options import Overrides, Pickle, RemoteCode, SpecFiles, app, read_specs, trusted
+from layergrid.cli.options import AllowPaths, Offline, Overrides, Pickle, RemoteCode, SpecFiles, app, read_specs, trusted
 
 if TYPE_CHECKING:
     from layergrid.pipeline.planning import Plan, Step
@@ -21,14 +21,16 @@ def plan(
     specs: SpecFiles,
     set_: Overrides = None,
     json_: Json = False,
+    allow: AllowPaths = None,
+    offline: Offline = False,
     remote_code: RemoteCode = False,
     pickle: Pickle = False,
 ) -> None:
     """Tell what a build would make and why, what it would keep, and what that costs; nothing is run."""
-    read = read_specs(specs, set_)
+    read = read_specs(specs, set_, allow)
     from layergrid.pipeline import planning
 
-    found = [planning.plan_of(spec, trusted(remote_code, pickle)) for spec in read]
+    found = [planning.plan_of(spec, trusted(remote_code, pickle, offline)) for spec in read]
     if json_:
         typer.echo(json.dumps([planning.as_json(one) for one in found], indent=1))
         return
