@@ -9,6 +9,7 @@ reading     the hooks
 trial       which way the weights of a model can be read at all
 tokens      which tokens are asked for, and what the values become
 stacks      the tokens that a stack reads, and how it is run
+keeping     what was taken of a batch, as arrays
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ from typing import Any
 
 from layergrid import text
 from layergrid.artifacts import AttentionRows, Ints, Positions, Sequences
+from layergrid.attention.keeping import packed, unpacked
 from layergrid.attention.stacks import Stack, find_stack
 from layergrid.attention.tokens import Table, ask, question
 from layergrid.attention.trial import find_way
-from layergrid.kinds import AttentionNeed, BadInput, BuildError, LayerChoice, chosen_layers
+from layergrid.kinds import AttentionNeed, BadInput, BuildError, LayerChoice, NoShards, Shards, chosen_layers
 from layergrid.models import Loaded, memory
 from layergrid.models.feeding import plan
+from layergrid.models.memory import name_of
 from layergrid.models.tracing import padding_matters
 
 __all__ = ["VERSION", "attention"]
 
 VERSION = 1  # part of the stage's key: raise it when the numbers change
+_KEEPS_NOTHING = NoShards()
 
 Progress = Callable[[int, int], None]  # examples done, examples in all
 
@@ -42,6 +46,7 @@ def attention(
     layers: LayerChoice = "all",
     batch_tokens: int = 8192,
     progress: Progress = lambda *_: None,
+    shards: Shards = _KEEPS_NOTHING,
 ) -> AttentionRows:
     """Attention from the positions `need.queries` to `need.keys`, or to every token of the example `need.text`.
 
@@ -60,6 +65,7 @@ def attention(
     its first token is that start token.
 
     Batches are padded on the right, at most `batch_tokens` tokens each, and halved where memory does not hold them.
+    Each is kept in `shards`, and taken from there where an earlier run left it.
     The model's own implementation of attention is in place again afterwards.
 
     Raises:
@@ -75,16 +81,23 @@ def attention(
     table, maps = Table(asked, wanted), dict[int, Any]()
 
     def run(batch: Ints) -> None:
+        kept = shards.get(name_of(batch))
+        if kept is not None:
+            table.take(batch, unpacked(kept))
+            return
         reading = way.reading(stack, ask(asked, batch), wanted, need.weighting, maps)
         way.read(stack, batch, reading)
-        table.take(batch, reading)
+        table.take(batch, reading.taken)
+        shards.put(name_of(batch), packed(reading.taken))
 
     lengths, done = stack.feed.lengths, 0
     examples = asked.index[asked.run] if wanted else asked.index[:0]
     progress(0, len(examples))
     pad = not (len(examples) > 1 and padding_matters(loaded, tuple(stack.feed.ids)))
     batches = plan(lengths, examples, batch_tokens, pad=pad)
-    for batch, fitted in memory.in_halves(batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run):
+    for batch, fitted in memory.in_halves(
+        batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run, shards
+    ):
         if not fitted:
             raise BuildError(
                 f"memory does not hold the attention of example {sequences.example_ids[batch[0]]!r}, "

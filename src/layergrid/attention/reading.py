@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from layergrid.attention.rows import Asked, Reduced, Sums, output_maps, roll, value_norms, value_shares
+from layergrid.attention.rows import Asked, Reduced, Sums, Taken, output_maps, roll, value_norms, value_shares
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,11 @@ class Reading:
     layer: int | None = None  # the block that is running
     rolled: torch.Tensor | None = None  # [B, T, T]: rollout of the layers so far
     pending: tuple[_Call, torch.Tensor, torch.Tensor, torch.Tensor | None] | None = None
+
+    @property
+    def taken(self) -> Taken:
+        """What stays of it."""
+        return Taken(self.found, self.changed, self.ahead)
 
     def enter(self, layer: int) -> None:
         """A block begins. Its first attention is that of its own tokens; cross-attention comes later."""

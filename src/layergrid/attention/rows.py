@@ -6,6 +6,7 @@ Letters: B batch, H heads, R rows (query tokens), Q queries, T tokens (keys), K 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,15 @@ class Reduced:
     entropy: Floats  # float32 [B, H, Q]
     first: Floats  # float32 [B, H, Q]
     mass: Floats  # float32 [B, H, Q]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What stays of one batch."""
+
+    found: Mapping[int, Reduced]  # by layer
+    changed: Mapping[int, str]  # layers where value weighting is not defined -> why
+    ahead: bool  # some key after its query could be looked at
 
 
 class Sums:

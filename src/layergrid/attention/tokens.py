@@ -11,8 +11,7 @@ import numpy as np
 
 from layergrid import text
 from layergrid.artifacts import AttentionRows, Bools, Ints, Positions, PositionStatus, Sequences
-from layergrid.attention.reading import Reading
-from layergrid.attention.rows import Asked, Reduced
+from layergrid.attention.rows import Asked, Reduced, Taken
 from layergrid.attention.stacks import Stack
 from layergrid.kinds import AttentionNeed, BadInput
 from layergrid.models.feeding import places
@@ -121,12 +120,12 @@ class Table:
         self.changed: dict[int, str] = {}
         self.ahead = False
 
-    def take(self, batch: Ints, reading: Reading) -> None:
+    def take(self, batch: Ints, taken: Taken) -> None:
         """What one forward pass over these examples gave."""
         batch = np.searchsorted(self.asked.index, batch)
-        self.ahead |= reading.ahead
-        self.changed.update(reading.changed)
-        for layer, reduced in reading.found.items():
+        self.ahead |= taken.ahead
+        self.changed.update(taken.changed)
+        for layer, reduced in taken.found.items():
             self.found[layer].append((batch, reduced))
 
     def rows(self, layers: tuple[int, ...], lacking: Mapping[int, str]) -> AttentionRows:

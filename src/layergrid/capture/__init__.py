@@ -86,7 +86,9 @@ def capture(
     pad = len(np.unique(lengths[with_tokens], axis=0)) < 2 or not tracing.padding_matters(loaded, tuple(feed.ids))
     budget = batch_tokens or BATCH_TOKENS.get(loaded.device.type, BATCH_TOKENS_ELSEWHERE)
     batches = plan(lengths, with_tokens, budget, pad=pad)
-    for batch, fitted in memory.in_halves(batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run):
+    for batch, fitted in memory.in_halves(
+        batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run, shards
+    ):
         if not fitted:
             raise _too_long(loaded, sequences, int(batch[0]))
         done += len(batch)

@@ -7,7 +7,6 @@ that a power cut took, is found, and the batch is run again.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import os
@@ -21,6 +20,7 @@ import numpy as np
 
 from layergrid.artifacts import Floats, Ints
 from layergrid.kinds import Shards
+from layergrid.models.memory import name_of
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,7 @@ class Files:
 
     def kept(self, batch: Ints, spots: Mapping[str, Spots]) -> bool:
         """Whether all values of a batch are there, as their record says; where not, they are zeros afterwards."""
-        record = self.shards.get(_name(batch)) if any(self.resumed.values()) else None
+        record = self.shards.get(name_of(batch)) if any(self.resumed.values()) else None
         if record is not None and all(self._agrees(site, batch, spots[_stack(site)], record) for site in self.paths):
             return True
         for site, there in self.resumed.items():
@@ -92,7 +92,7 @@ class Files:
 
     def keep(self, batch: Ints, sums: Mapping[str, Ints]) -> None:
         """Records what was written of a batch."""
-        self.shards.put(_name(batch), sums)
+        self.shards.put(name_of(batch), sums)
 
     def _agrees(self, site: str, batch: Ints, spots: Spots, record: Mapping[str, Ints]) -> bool:
         layers, positions = self.shapes[site][:2]
@@ -164,12 +164,6 @@ class Held:
 
 def _stack(site: str) -> str:
     return site.rpartition(".")[0]
-
-
-def _name(batch: Ints) -> str:
-    """The name of a batch's record: its first example, and a digest of all of them."""
-    members = ",".join(map(str, batch.tolist()))
-    return f"batch-{batch[0]}-{hashlib.sha256(members.encode('ascii')).hexdigest()[:20]}"
 
 
 def _sum(cells: Floats) -> int:

@@ -5,10 +5,12 @@ solving    what a solver is asked; preparing chooses one: newton (few features),
 scoring    the three probes from one solver
 nulls      the metric under relabellings
 cells      all folds and penalties of a cell, and all cells
+fits       what that gives; keeping: in parts that outlive the process
 parity     the published recipe, faults and all
 """
 
-from layergrid.probes.cells import SELECT, TRAIN, CellFit, Plan, fit_cell, fit_cells, no_fit
+from layergrid.probes.cells import SELECT, TRAIN, Plan, fit_cell, fit_cells, no_fit
+from layergrid.probes.fits import CellFit
 from layergrid.probes.folds import assign_folds, canonical_order, group_codes
 from layergrid.probes.newton import TOLERANCE, Path, fit_path
 from layergrid.probes.nulls import Relabelling, ridge_penalty

@@ -7,21 +7,25 @@ with the two folds exchanged, serves the outer fold j. Of a fixed split, penalti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from layergrid.artifacts import Bools, CellStatus, Floats, Ints
+from layergrid.kinds import NoShards, Shards
+from layergrid.probes.fits import CellFit
+from layergrid.probes.keeping import Kept
 from layergrid.probes.newton import MAX_STEPS
 from layergrid.probes.nulls import Relabelling, held_out_values, null_values
 from layergrid.probes.preparing import prepare
 from layergrid.probes.scoring import Fitter, Probe
-from layergrid.probes.solving import Array, Direction, Targets
+from layergrid.probes.solving import Array, Targets
 from layergrid.stats.metrics import AUROC, Metric
 
 _SPAWN_WORK = 2e10  # floating point operations below which starting worker processes costs more than it saves
+_KEEPS_NOTHING = NoShards()
 TRAIN, SELECT = -1, -2  # instead of a fold, in a fixed split; the rows of fold 0 are scored
 
 
@@ -71,25 +75,6 @@ class Plan:
         if self.fixed:
             return np.flatnonzero(self.folds[0] == 0)
         return np.tile(np.arange(len(self.target)), len(self.folds))
-
-
-@dataclass(frozen=True)
-class CellFit:
-    """The held-out scores of one cell, its penalty chosen inside each training fold."""
-
-    status: str  # ok, constant, not_finite or not_converged
-    reason: str  # why there are no scores
-    scores: Floats  # float32 [T, m] of the judged rows; NaN where the status is not ok
-    penalties: Array  # [K]: chosen inside the training rows of fold k; NaN where there is nothing to choose
-    inner: Array  # [K]: the inner value of that penalty, by which cells are compared in fold k
-    within: Floats  # float32 [K, n]: inner scores of the first column at that penalty; NaN outside of the inner rows
-    unconverged: int  # fits that did not reach the tolerance
-    null: Array = field(
-        default_factory=lambda: np.empty(0)
-    )  # [B + 1]: the metric of each relabelling, the true one first
-    control: Floats | None = None  # float32 [draws, m]: scores of probes of the control task
-    direction: Direction | None = None  # of the probe of all rows (of the training rows of a fixed split)
-    penalty: float = float("nan")  # its penalty: the one that most folds chose, the stronger of equals
 
 
 def fit_cell(features: Floats, plan: Plan, position: int = 0) -> CellFit:
@@ -290,21 +275,26 @@ def fit_cells(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
     places: Sequence[int] = (),
+    shards: Shards = _KEEPS_NOTHING,
+    name: str = "cells",
 ) -> list[CellFit]:
     """`fit_cell` for the cells (l, p) of activations `values` [L, P, N, D] at the rows of the plan, in their order.
 
     `workers` processes with one BLAS thread each (default: one per core, and none at all for small work or a GPU); the
     result does not depend on their number. Memory-mapped activations are read by the workers themselves. `places` says
-    for each cell which of the plan's control labels are its own.
+    for each cell which of the plan's control labels are its own. Cells are kept in `shards` under a `name` that stands
+    for all else that decides them, and those that are there already are not fitted.
     """
     import joblib
 
+    kept = Kept(shards, name, len(cells))
     if workers is None:
-        work = _work(len(cells), len(rows), values.shape[-1], plan)
+        work = _work(len(kept.missing), len(rows), values.shape[-1], plan)
         workers = joblib.cpu_count() if work > _SPAWN_WORK and plan.device == "cpu" else 1
     where = [(*cell, place) for cell, place in zip(cells, places or [0] * len(cells), strict=True)]
+    missing = [where[cell] for cell in kept.missing]
     fits = []
-    for fit in _mapped(values, where, rows, plan, min(workers, max(1, len(cells)))):
+    for fit in kept.filled(_mapped(values, missing, rows, plan, min(workers, max(1, len(missing))))):
         fits.append(fit)
         if progress is not None:
             progress(len(fits), len(cells))

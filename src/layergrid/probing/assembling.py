@@ -168,7 +168,7 @@ def _by_states(
     states = inputs.untrained.get(asked.states(inputs).site) if UNTRAINED in asked.baselines else None
     if states is not None:
         quiet = replace(plan, relabelling=None, controls=(), directions=False)
-        others = fitting.fit_all(asked, replace(inputs, activations=inputs.untrained), rows, quiet)
+        others = fitting.fit_all(asked, replace(inputs, activations=inputs.untrained), rows, quiet, UNTRAINED)
         theirs = judging.stacked(others, len(rows.target.classes))
         valued = ~np.isnan(theirs).any(axis=tuple(range(1, theirs.ndim))).reshape(grid.value.shape)
         shadow = replace(grid, status=np.where(valued, "ok", "missing"))

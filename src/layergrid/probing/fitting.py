@@ -56,8 +56,11 @@ def fixed_rows(rows: Rows) -> int:
     return unmoved(rows.groups[inside], rows.folds[0][inside])
 
 
-def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[CellFit]:
-    """One fit a cell, layer by layer; positions that no example has are not fitted."""
+def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan, name: str = "cells") -> list[CellFit]:
+    """One fit a cell, layer by layer; positions that no example has are not fitted.
+
+    Finished cells outlive the process in the inputs' shards under a `name`, one for each plan and states of a grid.
+    """
     activations = asked.states(inputs)
     columns = columns_of(asked, inputs)
     cells = [(layer, p) for layer in range(len(activations.layers)) for p in range(len(columns))]
@@ -70,6 +73,8 @@ def fit_all(asked: Asked, inputs: Inputs, rows: Rows, plan: Plan) -> list[CellFi
         plan,
         inputs.progress,
         places=[p for _, p in kept] if plan.controls else (),
+        shards=inputs.shards,
+        name=name,
     )
     found = dict(zip(kept, fits, strict=True))
     return [found.get(cell) or no_fit(plan, *missing(asked, inputs, cell[1])) for cell in cells]
