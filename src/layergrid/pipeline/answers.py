@@ -30,7 +30,7 @@ from layergrid.graders import label_all, no_labels
 from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Outline, Readout, chosen_layers
 from layergrid.pipeline.stages import Stage, computing
 from layergrid.spec import ModelSpec
-from layergrid.store import Key
+from layergrid.store import FolderShards, Key
 from layergrid.text import listed
 
 if TYPE_CHECKING:
@@ -193,11 +193,12 @@ class Answers(ABC):
                     name=name, model=self.model, examples=self.examples, sequences=self.sequences, labels=self.labels,
                     positions=chosen, activations=states, seed=self.study.spec.seed, progress=advance, attention=rows,
                     readout=self.readout if needs.readout else None, project=self.study.spec.project, untrained=before,
-                    all_positions=self.positions,
+                    all_positions=self.positions, shards=FolderShards(folder),
                 )  # fmt: skip
                 archive.write_grid(kind.compute(inputs), folder)
 
-        return archive.read_grid(self.study.keep(self.grid_stage(name), make, lambda: self.make_inputs(name)), name)
+        stage = self.grid_stage(name)
+        return archive.read_grid(self.study.keep(stage, make, lambda: self.make_inputs(name), resumes=True), name)
 
     def make_inputs(self, name: str) -> None:
         """Makes what one grid reads, so that the time of it is not counted as the grid's."""
