@@ -321,22 +321,3 @@ def outer(theme: Theme, width: int, height: int, padding: tuple[float, float, fl
         "padding": {"left": left, "top": top, "right": right, "bottom": bottom},
         "background": "transparent",
     }
-
-
-def checked(spec: dict[str, Any]) -> dict[str, Any]:
-    """The specification, as it is, once Altair's schema of Vega-Lite has accepted it as a whole.
-
-    Of rows of data, which may be anything, it is shown the first alone: going through all takes longer than the rest.
-    (Building the chart from Altair's objects checks every part on its own and takes five times as long.)
-    """
-    from altair.vegalite.v6.schema.core import TopLevelLayerSpec
-
-    TopLevelLayerSpec.validate(_outline(spec))
-    return spec
-
-
-def _outline(part: Any) -> Any:
-    """A specification with the first row of its data alone."""
-    if isinstance(part, dict):
-        return {k: v[:1] if k == "values" and isinstance(v, list) else _outline(v) for k, v in part.items()}
-    return [_outline(one) for one in part] if isinstance(part, list) else part

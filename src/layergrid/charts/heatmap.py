@@ -102,7 +102,7 @@ class Heatmap(ChartKind):
             grid=grid.name,
             title=f"{text.capital(grid.quantity.name)} by {where}",
             alternative=f"Heatmap of {text.visible(grid.name)}: {grid.quantity.name} by {where}.",
-            spec=shared.checked(spec),
+            spec=spec,
             width=round(sizes.total),
             height=round(top + sizes.height + bottom),
         )

@@ -116,7 +116,7 @@ class Multiples(ChartKind):
             ),
             alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
             f"{names.position_word(grid).lower()}; {text.listed(words)}.",
-            spec=shared.checked(spec),
+            spec=spec,
             width=sizes.left + sizes.width + sizes.right,
             height=round(top + sizes.height + bottom),
         )

@@ -72,7 +72,7 @@ class Profile(ChartKind):
             title=f"{grid.quantity.name} by layer",
             alternative=f"Line chart of {text.visible(grid.name)}: {grid.quantity.name} by layer at "
             f"{text.listed(plot.titles) or 'no position'}.",
-            spec=shared.checked(spec),
+            spec=spec,
             width=left + width + right,
             height=TOP + height + BELOW,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from layergrid import text
-from layergrid.artifacts import DataCard, Fact, Grid, ModelCard, Paragraph, Results, Section, Summary
+from layergrid.artifacts import DataCard, Fact, Figure, Grid, ModelCard, Paragraph, Results, Section, Summary
 from layergrid.facts import differences, prefixes, sections, sentences
 from layergrid.render import answers, examples, references, shades, sheets
 from layergrid.render.figures import Block
@@ -34,6 +34,11 @@ class Content:
         """Names of positions, which no line may break; those of tokens of one text are mere numbers."""
         grids = {name for one in self.results.grids if not one.grid.text_of for name in one.grid.positions}
         return grids | {p[0] for one in self.results.illustrations for p in one.positions}
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """All figures, in the order of the blocks."""
+        return tuple(figure for block in self.blocks for figure in block.figures)
 
     @property
     def first(self) -> tuple[Block, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from layergrid.artifacts import Figure
 from layergrid.render.trimming import trimmed
@@ -26,6 +28,26 @@ def svg(figure: Figure) -> str:
 
     _converter()
     return trimmed(tidy(vl_convert.vegalite_to_svg(dict(figure.spec)), figure.name))
+
+
+def check(figures: Iterable[Figure]) -> None:
+    """Raises Altair's error where its schema of Vega-Lite does not accept a figure as a whole.
+
+    Of rows of data, which may be anything, it is shown the first alone: going through all takes longer than the rest.
+    (Building the chart from Altair's objects checks every part on its own and takes five times as long.)
+    """
+    from altair.vegalite.v6.schema.core import TopLevelLayerSpec
+
+    for figure in figures:
+        if figure.spec is not None:
+            TopLevelLayerSpec.validate(_outline(figure.spec))
+
+
+def _outline(part: Any) -> Any:
+    """A specification with the first row of its data alone."""
+    if isinstance(part, dict):
+        return {k: v[:1] if k == "values" and isinstance(v, list) else _outline(v) for k, v in part.items()}
+    return [_outline(one) for one in part] if isinstance(part, list) else part
 
 
 def tidy(drawn: str, name: str) -> str:

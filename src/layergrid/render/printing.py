@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from markupsafe import Markup
 
@@ -19,19 +21,23 @@ from layergrid.render.sizing import BOTTOM, FIRST, SIDE, TOP, Sizes
 from layergrid.render.words import Hypertext, authored, code, printed
 from layergrid.theme import faces
 
+ROOT = re.compile(r":root\s*\{([^{}]*)\}")
+PROPERTY = re.compile(r"--([\w-]+)\s*:\s*([^;{}]+)")
+USED = re.compile(r"var\(--([\w-]+)\)")
 
-def pdf(content: Content, paper: str, standard: str = "tagged") -> bytes:
+
+def pdf(content: Content, paper: str, standard: str = "tagged", drawn: Callable[[int], str] | None = None) -> bytes:
     """The document as PDF/UA-1 ("tagged"), or as PDF/A-3 with every grid inside it as CSV ("archive").
 
+    `drawn` gives the figures as SVG by their number, counted from 0; they are drawn here where it is left out.
     The first page answers alone: where its figures would not fit, their charts are drawn a little smaller, and in full
     on the next page where even that does not help. Raises BuildError where it asks for anything outside itself.
     """
-    figures = [f for block in content.blocks for f in block.figures]
-    with _in_one_go(), ThreadPoolExecutor(1) as beside:  # Vega draws while style sheets are read and pages are laid out
-        coming = [beside.submit(svg, f) for f in figures]
+    charts = drawn or cache(lambda number: svg(content.figures[number]))
+    with _in_one_go():
         sizes = Sizes(paper, content.blocks, frozenset(block.number for block in content.first))
         sheets = (faces.print_css(BUNDLED), styles(content, paper), listing.labels(content))
-        press = Press(*sheets, drawn=lambda k: coming[int(k)].result(), standard=standard)
+        press = Press(*sheets, drawn=lambda name: charts(int(name)), standard=standard)
         first = html(content, sizes, whole=False)
         fitting = (scale for scale in FIRST if len(press.laid_out(first, sizes.css(scale)).pages) == 1)
         made = press.laid_out(html(content, sizes), sizes.css(next(fitting, 1.0)))
@@ -53,7 +59,7 @@ def _in_one_go() -> Iterator[None]:
 def html(content: Content, sizes: Sizes, whole: bool = True) -> str:
     """The print document before layout: no script, figures as images with alternative text; or its first page only."""
     writer = Hypertext((printed(name) for name in content.names), printed, paper=True, works=content.references)
-    places = {f.name: k for k, f in enumerate(f for block in content.blocks for f in block.figures)}
+    places = {f.name: k for k, f in enumerate(content.figures)}
     env = environment(
         True,
         content.templates,
@@ -66,20 +72,38 @@ def html(content: Content, sizes: Sizes, whole: bool = True) -> str:
         image=lambda figure: _address(figure, places),
     )
     return env.get_template("report.print.html.j2").render(
-        content=content, whole=whole, paper=True, landscape=sizes.wide, listed=listing.of(content)
+        content=content,
+        whole=whole,
+        paper=True,
+        landscape=sizes.wide,
+        listed=listing.of(content),
+        columns=listing.columns(content, sizes.paper),
     )
 
 
 def styles(content: Content, paper: str) -> str:
     """The style sheet of print, without faces and without the sizes of charts."""
     env = environment(True, content.templates)
-    return env.get_template("print.css.j2").render(
+    made = env.get_template("print.css.j2").render(
         theme=content.theme,
         shades=content.shades,
         paper=paper,
         margins=f"{TOP:g}mm {SIDE:g}mm {BOTTOM:g}mm",
         content=content,
+        columns=listing.columns(content, paper),
     )
+    return _settled(made, "".join(content.templates.values()))
+
+
+def _settled(sheet: str, own: str) -> str:
+    """The sheet with the properties of its root written out, which WeasyPrint would work out for each element anew.
+
+    One that is set again somewhere, in the sheet or in the user's `own` templates, stays as it is.
+    """
+    root = dict(PROPERTY.findall("".join(ROOT.findall(sheet))))
+    times = Counter(name for name, _ in PROPERTY.findall(sheet + own))
+    once = {name: value for name, value in root.items() if times[name] == 1}
+    return USED.sub(lambda used: once.get(used[1], used[0]), sheet)
 
 
 def _address(figure: Figure, places: dict[str, int]) -> Markup:
