@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layergrid.cli.listing import list_reports
+from layergrid import __version__
+from layergrid.cli.ending import Ending
 from layergrid.cli.options import (
+    AllowPaths,
+    AsJson,
+    Jobs,
+    Offline,
     Out,
     Overrides,
     Pickle,
@@ -18,12 +23,16 @@ from layergrid.cli.options import (
     RemoteCode,
     SpecFile,
     SpecFiles,
+    Verbose,
     app,
+    at_once,
     read_specs,
     trusted,
 )
-from layergrid.cli.problems import told
 from layergrid.errors import BadInput
+
+if TYPE_CHECKING:
+    from layergrid.spec import Spec
 
 
 @app.command()
@@ -31,7 +40,12 @@ def build(
     specs: SpecFiles,
     set_: Overrides = None,
     out_: Out = Path("reports"),
+    jobs: Jobs = "1",
+    json_: AsJson = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
+    allow: AllowPaths = None,
+    offline: Offline = False,
     remote_code: RemoteCode = False,
     pickle: Pickle = False,
 ) -> None:
@@ -39,41 +53,28 @@ def build(
 
     A spec that fails does not stop the others; its error is told at the end.
     """
-    read = read_specs(specs, set_)
+    from layergrid import console
+
+    listener = console.reporter(quiet, verbose=verbose, json=json_)
+    many = at_once(jobs)
+    with Ending(listener) as ending:
+        listener.begin(__version__, [path.stem for path in specs], many)
+        read = read_specs(specs, set_, allow)
+        _apart(read, specs, out_)
+        gc.enable()
+        ending.build(read, out_, trusted(remote_code, pickle, offline), many)
+    raise typer.Exit(ending.code)
+
+
+def _apart(read: Sequence[Spec], paths: Sequence[Path], out: Path) -> None:
+    """Raises BadInput where two specs would take the same place."""
     names = [spec.name for spec in read]
     for i, name in enumerate(names):
         if name in names[:i]:
             raise BadInput(
-                f"{specs[names.index(name)]} and {specs[i]}: both would be built as {out_ / name}; rename one, or "
+                f"{paths[names.index(name)]} and {paths[i]}: both would be built as {out / name}; rename one, or "
                 "build them apart with --out"
             )
-    gc.enable()
-    from layergrid import console, pipeline
-
-    codes, failed = [0], []
-    try:
-        for spec in read:
-            try:
-                built = pipeline.build(spec, out_, console.reporter(quiet), trusted(remote_code, pickle))
-            except BrokenPipeError:  # nobody reads any longer
-                raise
-            except Exception as error:  # foreseen or not, it is told below, and the other specs are built
-                failed.append((spec.name, error))
-                continue
-            for line in built.notes:
-                sys.stderr.write(f"{spec.name}: {line}\n")
-            for line in built.unmet:
-                sys.stderr.write(f"{spec.name}: expectation not met: {line}\n")
-            codes.append(1 if built.unmet else 0)
-            if not quiet:
-                for file in built.files:
-                    typer.echo(str(file))
-    finally:  # also where the build of a later spec is interrupted
-        debug = "--debug" in sys.argv
-        codes += [told(why, debug, f"{name}: " if len(read) > 1 else "") for name, why in failed]
-        if len(codes) > 1 + len(failed):  # some report is new; where all failed everything stays as it was
-            list_reports(out_)
-    raise typer.Exit(max(codes))
 
 
 @app.command()
@@ -81,6 +82,8 @@ def validate(
     specs: SpecFiles,
     set_: Overrides = None,
     data: Annotated[bool, typer.Option("--data", help="Also read the data, and look for the model's files.")] = False,
+    allow: AllowPaths = None,
+    offline: Offline = False,
     remote_code: RemoteCode = False,
     pickle: Pickle = False,
 ) -> None:
@@ -91,12 +94,12 @@ def validate(
     wrong = []
     for path in specs:
         try:
-            spec = load_spec(path, tuple(set_ or ()))
+            spec = load_spec(path, tuple(set_ or ()), tuple(allow or ()))
             Presentation.of(spec)  # reads its theme and its templates
             if data:
                 from layergrid import pipeline
 
-                pipeline.check_data(spec, trusted(remote_code, pickle))
+                pipeline.check_data(spec, trusted(remote_code, pickle, offline))
         except BadInput as error:  # what a spec's text does not show has no line, but its file
             wrong.append(str(error) if isinstance(error, SpecError) else f"{path}: {error}")
         else:
@@ -111,6 +114,8 @@ def positions(
     set_: Overrides = None,
     examples: Annotated[int, typer.Option("--examples", "-n", min=0, help="How many examples to show.")] = 3,
     quiet: Quiet = False,
+    allow: AllowPaths = None,
+    offline: Offline = False,
     remote_code: RemoteCode = False,
     pickle: Pickle = False,
 ) -> None:
@@ -122,6 +127,6 @@ def positions(
     from layergrid.spec import load_spec
 
     out = Console(highlight=False)
-    trust, read = trusted(remote_code, pickle), load_spec(spec, tuple(set_ or ()))
+    trust, read = trusted(remote_code, pickle, offline), load_spec(spec, tuple(set_ or ()), tuple(allow or ()))
     for view in pipeline.positions(read, examples, console.reporter(quiet), trust):
         out.print(view)

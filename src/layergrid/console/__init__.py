@@ -18,7 +18,7 @@ from layergrid.console.bars import Terminal
 from layergrid.console.events import Advance, Event, Listener, Relay, Reporter, Speaker
 from layergrid.console.ledger import Ledger, table
 from layergrid.console.libraries import heard
-from layergrid.console.lines import JsonLines, Plain, Silent
+from layergrid.console.lines import JsonLines, Plain, Silent, nowhere
 from layergrid.console.schema import schema
 
 
@@ -52,6 +52,7 @@ __all__ = [
     "Speaker",
     "Terminal",
     "heard",
+    "nowhere",
     "reporter",
     "schema",
     "table",

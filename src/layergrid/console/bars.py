@@ -19,10 +19,9 @@ WIDE, NARROW = 76, 44  # characters of a terminal that has room for a bar and a 
 class Terminal(Listener):
     """Bars with counts, rates and remaining time, one for each stage that runs."""
 
-    every = 0.1
-
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
         super().__init__(verbose=verbose)
+        self.pause = 0.1
         self.console = console
         self._bars: Progress | None = None
         self._tasks: dict[tuple[str, str], list[TaskID]] = {}
@@ -35,7 +34,9 @@ class Terminal(Listener):
         match event.event:
             case "stage":
                 self._detail[at] = event.detail
-                self._tasks.setdefault(at, []).append(self._live().add_task(called(event), total=None, of=event))
+                self._tasks.setdefault(at, []).append(
+                    self._live().add_task(called(event, self.several), total=None, of=event)
+                )
             case "progress":
                 for task in self._tasks.get(at, [])[-1:]:
                     self._live().update(task, completed=event.done, total=event.total, of=event)
@@ -43,9 +44,9 @@ class Terminal(Listener):
                 self._end(at)
                 self._left(event)
             case "kept":
-                self._print(f"= {called(event):<{NAME}} kept from an earlier build", "dim")
+                self._print(f"= {called(event, self.several):<{NAME}} kept from an earlier build", "dim")
             case _:
-                for line in said(event, self.console.width):
+                for line in said(event, self.several, self.console.width):
                     self._print(line, "dim" if event.level == "detail" else "", whole=event.event != "table")
 
     def close(self) -> None:
@@ -77,7 +78,7 @@ class Terminal(Listener):
         took = [duration(event.seconds or 0.0), speed(event.rate, event.unit)]
         ended = ", ".join(one for one in (*took, "" if good else "stopped") if one)
         room = self.console.width - len(ended) - 3
-        first = f"{mark} {called(event):<{NAME}} {shown(detail)}".rstrip()
+        first = f"{mark} {called(event, self.several):<{NAME}} {shown(detail)}".rstrip()
         if len(first) > room and self._unicode:
             first = f"{first[: max(room - 1, NAME)]}\N{HORIZONTAL ELLIPSIS}"
         self._print(f"{first}  {ended}", styled=[("green" if good else "red", 0, 1), ("dim", len(first) + 2, None)])
@@ -118,7 +119,7 @@ def _progress(console: Console) -> Any:
                 return Text(duration(task.elapsed or 0.0), style="dim", no_wrap=True)
             unit = f" {event.unit}" if event.unit and console.width >= WIDE else ""
             fast = speed(event.rate, "") if console.width >= WIDE else ""
-            left = "" if event.remaining is None else f"{duration(event.remaining)} left"
+            left = f"{duration(event.remaining)} left" if event.remaining else ""
             counted = f"{event.done}/{event.total}{unit}"
             return Text("  ".join(one for one in (counted, fast, left) if one), no_wrap=True, overflow="ellipsis")
 

@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import reduce
 from typing import Any, Literal, Protocol
 
 from layergrid.console.ledger import Ledger, Row, as_json
-from layergrid.console.memory import Gauge, Meter
+from layergrid.console.memory import Gauge, highest, larger
 from layergrid.console.pace import Pace
 
 Advance = Callable[[int, int], None]  # (done, total)
@@ -72,7 +73,7 @@ class Reporter(Protocol):
 class Speaker(ABC):
     """Times and measures the stages, and makes events of what it is told."""
 
-    every = 1.0  # seconds between two counts of a stage
+    every = 0.0  # seconds between two counts of a stage
 
     def __init__(self) -> None:
         self._gauge = Gauge()
@@ -149,13 +150,18 @@ class Relay(Speaker):
 class Listener(Speaker):
     """Stands at the end of the line: stamps the time on events, keeps the ledger, and shows what is to be seen."""
 
+    lists_files = True  # whether the command prints the names of finished files on standard output
+
     def __init__(self, *, verbose: bool = False) -> None:
         super().__init__()
         self.verbose = verbose
+        self.several = False  # whether lines say which spec they are of
+        self.pause = 1.0  # seconds between two counts of a stage that are shown
+        self._shown: dict[tuple[str, str], float] = {}  # when a stage was last shown
         self.ledger = Ledger()
         self._started = time.monotonic()
         self._lock = threading.RLock()
-        self._whole: Meter | None = None
+        self._most: int | None = None
         self._mute = False
 
     def tell(self, event: Event) -> None:
@@ -165,12 +171,21 @@ class Listener(Speaker):
             if event.event == "kept" and self.ledger.knows(event.spec, event.stage):
                 return  # a part of the build that runs elsewhere found what this one made
             self.ledger.hear(stamped)
-            if self._mute or (event.level == "detail" and not self.verbose):
+            if self._mute or (event.level == "detail" and not self.verbose) or self._too_soon(stamped):
                 return
             try:
                 self.show(stamped)
             except BrokenPipeError:
                 self._mute = True
+                self.unread()
+
+    def _too_soon(self, event: Event) -> bool:
+        """Whether a count follows the last one too soon to be shown."""
+        at, now = (event.spec, event.stage), event.time or 0.0
+        soon = event.event == "progress" and now - self._shown.get(at, 0.0) < self.pause
+        if event.event in ("stage", "progress") and not soon:
+            self._shown[at] = now
+        return soon
 
     @abstractmethod
     def show(self, event: Event) -> None:
@@ -178,24 +193,43 @@ class Listener(Speaker):
 
     def of(self, spec: str) -> Speaker:
         """A speaker whose events are of one spec."""
-        return Relay(self.tell, spec, self.every)
+        return Relay(self.tell, spec)
 
     def begin(self, version: str, specs: Sequence[str], jobs: int) -> None:
-        """Tells that a command begins, and measures it from now on."""
-        self._whole = self._gauge.begin()
+        """Tells that a command begins."""
+        self.several = len(specs) > 1
         self.tell(Event("start", more={"version": version, "specs": list(specs), "jobs": jobs}))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Measures this process with all that it starts, while stages run in processes of their own."""
+        meter = self._gauge.begin()
+        try:
+            yield
+        finally:
+            self._gauge.end(meter)
+            self._most = larger(self._most, meter.memory)
 
     def sum_up(self) -> None:
         """Tells the table of all that was made and kept; what still runs was stopped."""
-        used = Meter() if self._whole is None else self._gauge.end(self._whole)
+        self.close()
         now = time.monotonic() - self._started
         rows = tuple(self.ledger.rows(now))
+        memory = reduce(larger, (row.memory for row in rows), larger(self._most, highest()))
+        gpu = reduce(larger, (row.gpu_memory for row in rows), None)
         written = sum(row.written for row in rows)
-        self.close()
-        self.tell(Event("table", seconds=now, memory=used.memory, gpu_memory=used.gpu, written=written, rows=rows))
+        self.tell(Event("table", seconds=now, memory=memory, gpu_memory=gpu, written=written, rows=rows))
+
+    def end(self, exit_code: int, outcome: Mapping[str, Any]) -> None:
+        """Tells how the command ends, and what it left."""
+        now = time.monotonic() - self._started
+        self.tell(Event("end", seconds=now, more={"exit_code": exit_code, **outcome}))
 
     def hold(self) -> None:
         """Stays with the streams as they are now, whatever is put in their place."""
+
+    def unread(self) -> None:
+        """Nobody reads any longer: what is left in buffers goes nowhere."""
 
     def close(self) -> None:
         """Takes away what stands for stages that nobody ended."""

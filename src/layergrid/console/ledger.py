@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from layergrid.console.memory import larger
+
 if TYPE_CHECKING:
     from layergrid.console.events import Event
 
@@ -56,8 +58,8 @@ class Ledger:
                 row = replace(
                     row, outcome="made" if event.event == "done" else "stopped",
                     seconds=row.seconds + (event.seconds or 0.0), done=row.done + (event.done or 0), unit=event.unit,
-                    rate=event.rate, memory=_larger(row.memory, event.memory),
-                    gpu_memory=_larger(row.gpu_memory, event.gpu_memory),
+                    rate=event.rate, memory=larger(row.memory, event.memory),
+                    gpu_memory=larger(row.gpu_memory, event.gpu_memory),
                 )  # fmt: skip
             case _:
                 return
@@ -69,10 +71,6 @@ class Ledger:
             replace(row, outcome="stopped", seconds=row.seconds + now - row.since) if row.outcome == "running" else row
             for row in self._rows.values()
         ]
-
-
-def _larger(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)
 
 
 def as_json(row: Row) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import unicodedata
 from typing import IO
@@ -20,13 +22,21 @@ def shown(text: str) -> str:
     )
 
 
-def called(event: Event) -> str:
-    """A stage with the spec that it is of, where there are several."""
-    return shown(f"{event.spec}: {event.stage}" if event.spec else event.stage)
+def called(event: Event, several: bool) -> str:
+    """A stage, with the spec that it is of where there are several."""
+    return shown(f"{event.spec}: {event.stage}" if several and event.spec else event.stage)
+
+
+def nowhere(stream: IO[str]) -> None:
+    """Lets what is still written to a stream vanish, also when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Silent(Listener):
     """Says nothing; the command tells its errors."""
+
+    lists_files = False
 
     def show(self, event: Event) -> None:
         """Nothing."""
@@ -38,12 +48,16 @@ class Plain(Listener):
     def __init__(self, every: float = 10.0, *, verbose: bool = False, stream: IO[str] | None = None) -> None:
         """`stream` None means standard error as it is when something is said."""
         super().__init__(verbose=verbose)
-        self.every = every
+        self.pause = every
         self._stream = stream
 
     def hold(self) -> None:
         """Stays with standard error as it is now."""
         self._stream = self._stream or sys.stderr
+
+    def unread(self) -> None:
+        """What is left goes nowhere."""
+        nowhere(self._stream or sys.stderr)
 
     def line(self, text: str) -> None:
         """Writes a line."""
@@ -51,18 +65,18 @@ class Plain(Listener):
 
     def show(self, event: Event) -> None:
         """Writes what there is to say of it."""
-        for one in said(event):
+        for one in said(event, self.several):
             self.line(one)
 
 
-def said(event: Event, width: int = 100) -> list[str]:
+def said(event: Event, several: bool, width: int = 100) -> list[str]:
     """The lines for an event; those that concern programs only have none."""
-    name = called(event)
+    name = called(event, several)
     match event.event:
         case "stage":
             return [f"{name}: {shown(event.detail)}" if event.detail else name]
         case "progress":
-            left = "" if event.remaining is None else f"{duration(event.remaining)} left"
+            left = f"{duration(event.remaining)} left" if event.remaining else ""
             counted = f"{event.done} of {event.total}{f' {event.unit}' if event.unit else ''}"
             return [", ".join(one for one in (f"{name}: {counted}", speed(event.rate, event.unit), left) if one)]
         case "done":
@@ -73,7 +87,7 @@ def said(event: Event, width: int = 100) -> list[str]:
         case "kept":
             return [f"{name}: kept from an earlier build"]
         case "message" if event.level != "error":  # errors are told by the command
-            lead = f"{shown(event.spec)}: " if event.spec else ""
+            lead = f"{shown(event.spec)}: " if several and event.spec else ""
             return [f"{lead}{shown(one)}" for one in event.message.split("\n")]
         case "table":
             return [shown(one) for one in table(event.rows, event.seconds or 0.0, event.memory, width)]
@@ -83,6 +97,8 @@ def said(event: Event, width: int = 100) -> list[str]:
 
 class JsonLines(Listener):
     """One JSON object a line on standard output; see `schema`. All characters beyond ASCII are escapes."""
+
+    lists_files = False
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, stream: IO[str] | None = None) -> None:
         """`quiet` leaves errors and the end. `stream` None means standard output as it is when something is said."""
@@ -95,6 +111,10 @@ class JsonLines(Listener):
         if self.quiet and event.event != "end" and event.level != "error":
             return
         print(json.dumps(event.as_json()), file=self._stream or sys.stdout, flush=True)
+
+    def unread(self) -> None:
+        """What is left goes nowhere."""
+        nowhere(self._stream or sys.stdout)
 
     def hold(self) -> None:
         """Stays with standard output as it is now."""

@@ -30,6 +30,7 @@ class Gauge:
         self._open: list[Meter] = []
         self._lock = threading.Lock()
         self._wake: threading.Event | None = None
+        self._thread: threading.Thread | None = None
 
     def begin(self) -> Meter:
         """A meter that runs from now on."""
@@ -39,19 +40,22 @@ class Gauge:
             self._open.append(meter)
             if self._wake is None:
                 self._wake = threading.Event()
-                threading.Thread(target=self._watch, args=(self._wake,), daemon=True).start()
+                self._thread = threading.Thread(target=self._watch, args=(self._wake,), daemon=True)
+                self._thread.start()
         _forget_gpu()
         return meter
 
     def end(self, meter: Meter) -> Meter:
-        """Stops a meter and gives it back."""
+        """Stops a meter and gives it back; after the last one no thread is left, so that a fork is safe."""
         self._look()
         with self._lock:
-            if meter in self._open:
-                self._open.remove(meter)
-            if not self._open and self._wake is not None:
+            self._open = [one for one in self._open if one is not meter]
+            thread = None if self._open else self._thread
+            if thread is not None and self._wake is not None:
                 self._wake.set()
-                self._wake = None
+                self._wake = self._thread = None
+        if thread is not None:
+            thread.join()
         return meter
 
     def _watch(self, wake: threading.Event) -> None:
@@ -63,11 +67,12 @@ class Gauge:
         on_gpu = _gpu_peak() if gpu else None
         with self._lock:
             for meter in self._open:
-                meter.memory = _larger(meter.memory, memory)
-                meter.gpu = _larger(meter.gpu, on_gpu)
+                meter.memory = larger(meter.memory, memory)
+                meter.gpu = larger(meter.gpu, on_gpu)
 
 
-def _larger(a: int | None, b: int | None) -> int | None:
+def larger(a: int | None, b: int | None) -> int | None:
+    """The larger of two where both are known."""
     return b if a is None else a if b is None else max(a, b)
 
 
@@ -84,6 +89,17 @@ def resident() -> int | None:
         except (OSError, ValueError):  # it ended meanwhile, or this kernel tells no children
             continue
     return total or _largest_so_far()
+
+
+def highest() -> int | None:
+    """Bytes of resident memory of this process alone, at most since it started."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:  # another system
+        pass
+    return _largest_so_far()
 
 
 def _largest_so_far() -> int | None:

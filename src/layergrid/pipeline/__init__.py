@@ -6,6 +6,9 @@ given     ... by activations that were made elsewhere
 study     a spec with its store: who answers what, which grids stand on which answers
 stages    what all of it makes, as data that is known before anything runs
 planning  what a build would do, what that costs, and by `reasons` why
+locking   what a lock file pins, and what has drifted from it
+keeping   a store that tells what it keeps
+parallel  several specs and grids at once
 
 The address of each stage's result is made from the addresses of its inputs, and a result is read only where a later
 stage needs it: a second build reads the spec, the data and the model's files, and imports no torch.
@@ -24,7 +27,10 @@ from layergrid import __version__, archive, expectations, facts, prose, publish,
 from layergrid.artifacts import Results
 from layergrid.cards import without_values
 from layergrid.console import Reporter, Silent
+from layergrid.expectations import junit
+from layergrid.pipeline import locking, planning
 from layergrid.pipeline.answers import chosen_positions
+from layergrid.pipeline.keeping import TellingStore
 from layergrid.pipeline.study import Study
 from layergrid.spec import Spec
 from layergrid.store import Store
@@ -42,6 +48,7 @@ class Built:
     files: tuple[Path, ...]
     unmet: tuple[str, ...]  # expectations that are not met
     notes: tuple[str, ...]  # what a user should know of the results without opening the report
+    met: int = 0  # how many expectations are met
 
 
 def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None) -> Built:
@@ -53,18 +60,37 @@ def build(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None)
         BadInput: the data or the model do not fit the spec, or something that is no report stands in its place.
         BuildError: something failed on the way; an existing report stays as it was.
     """
-    target = out / spec.name
-    publish.check(target)
+    return finished(opened(spec, out, reporter, trust), out)
+
+
+def opened(spec: Spec, out: Path, reporter: Reporter, trust: Trust | None = None) -> Study:
+    """A spec with its store, after all that can be known before a model runs; what will be made, and why, is told."""
+    publish.check(out / spec.name)
     render.Presentation.of(spec)  # what is wrong with a theme's file or a template is better known now than after hours
-    study = Study(spec, Store(warn=reporter.note), reporter, trust)
+    study = Study(spec, TellingStore(reporter), reporter, trust)
+    locking.hold(study)
+    if not study.store.has(study.report.key):
+        found = planning.plan(study)
+        for step in found.made:
+            reporter.detail(f"{step.stage.label}: {', '.join(step.reasons)}")
+        for line in planning.sentence(found).splitlines():
+            reporter.note(line)
+    return study
+
+
+def finished(study: Study, out: Path) -> Built:
+    """The report of a study in its place, with all that is not kept; raises as `build`."""
+    spec, target = study.spec, out / study.spec.name
     source = study.keep(study.report, lambda folder: _write(study, folder), lambda: study.results)
     study.remember()
+    manifest = publish.read_manifest(source) or {"build": {"expectations": []}}
+    locking.hold_made(study, manifest["build"])
     if not publish.is_published(source, target):
         publish.publish(source, target, leave=("entry.json",))
-    manifest = publish.read_manifest(source) or {"build": {"expectations": []}}
-    unmet = tuple(expectations.told(e) for e in manifest["build"]["expectations"] if not e["met"])
+    unmet = tuple(str(e["told"]) for e in manifest["build"]["expectations"] if not e["met"])
     documents = tuple(target / f"report.{suffix}" for suffix in spec.outputs)
-    return Built(target, documents, unmet, tuple(manifest["build"].get("notes", ())))
+    met = len(manifest["build"]["expectations"]) - len(unmet)
+    return Built(target, documents, unmet, tuple(manifest["build"].get("notes", ())), met)
 
 
 def check_data(spec: Spec, trust: Trust | None = None) -> None:
@@ -129,6 +155,7 @@ def _write(study: Study, folder: Path) -> None:
             "spec": study.spec.name,
             "spec_digest": study.spec.digest,
             "activations": keys,
+            "locked": locking.made(study),
             "versions": dict(results.versions),
             "expectations": [expectations.as_json(one) for one in results.expectations],
             "notes": without_values(results),
@@ -147,6 +174,8 @@ def _documents(results: Results, presentation: render.Presentation, folder: Path
     drawing = render.begun(results, found, summary, presentation)  # before a bar runs its thread
     with drawing as finish, reporter.stage("draw", ", ".join(presentation.outputs)):
         finish().write(folder)
+    if results.expectations:
+        (folder / junit.FILE).write_bytes(junit.document(results.expectations, results.spec_name))
 
 
-__all__ = ["Built", "build", "check_data", "chosen_positions", "positions", "render_again"]
+__all__ = ["Built", "build", "check_data", "chosen_positions", "finished", "opened", "positions", "render_again"]
