@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from layergrid.artifacts import Results
 from layergrid.expectations import judge
 from layergrid.kinds import BadInput
 from layergrid.spec import Bound, CellBound, Expectation
@@ -18,7 +19,13 @@ CELL = {"layer": 3, "position": "exact_answer_last"}
 
 
 def verdict(result=GRID, **fields):
-    return judge((Expectation(grid="errors", **fields),), {"errors": result})[0]
+    return judge((Expectation(grid="errors", **fields),), of(result))[0]
+
+
+def of(*grids, **fields):
+    """Results with these grids, and whatever else is given."""
+    plain = {"title": "t", "seed": 0, "models": (), "data": (), "illustrations": (), "tables": ()}
+    return Results(grids=grids, **{**plain, **fields})
 
 
 @pytest.mark.parametrize("by", ["estimate", "low", "high"])
@@ -62,4 +69,4 @@ def test_a_layer_that_the_model_lacks_is_told_with_those_that_it_has():
 
 def test_expectations_keep_their_order():
     two = tuple(Expectation(grid="errors", nested_best=Bound(at_least=x)) for x in (0.9, 0.1))
-    assert [one.bound for one in judge(two, {"errors": GRID})] == [0.9, 0.1]
+    assert [one.bound for one in judge(two, of(GRID))] == [0.9, 0.1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from layergrid.artifacts.base import HAS_VALUE, Bools, Floats, Ints, Scalar, Strings
+from layergrid.artifacts.base import HAS_VALUE, Bools, Floats, GridPoint, Ints, Scalar, Strings
 
 
 @dataclass(frozen=True)
@@ -334,9 +335,28 @@ class Results:
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """One bound of the spec's `expect`, judged."""
+    """One bound of the spec's `expect`, judged. Of several numbers the one that decides is told."""
 
-    sentence: str  # "errors: nested best, lower bound at least 0.70"
+    sentence: str  # "errors: nested best, lower bound of the interval, at least 0.7"
     met: bool
-    observed: float
-    bound: float
+    observed: float  # the number that was held against the bound; NaN: there is none
+    bound: float  # the limit that it was held against
+    value: float = math.nan  # the estimate
+    low: float = math.nan
+    high: float = math.nan
+    level: float = math.nan  # of the interval; NaN: there is none
+    n: int = 0  # rows that the estimate rests on
+    by: Literal["estimate", "low", "high", "interval"] = "estimate"  # what was judged
+    at_least: float | None = None
+    at_most: float | None = None
+    where: str = ""  # its place in the spec: "expect.3"
+    subject: str = ""  # what is bounded: "errors: nested best"
+    at: str = ""  # which of several numbers decides: "layer 3, last_q"
+    name: str = ""  # given by the author
+    because: str = ""  # the author's reason for it
+    reason: str = ""  # why it could not be judged
+    grid: str = ""  # in which the cells stand
+    cells: tuple[GridPoint, ...] = ()  # that it is about: those that fail, or all where none does
+    failing: tuple[str, ...] = ()  # of several numbers those beyond the bound: "layer 3, last_q (0.612)"
+    counts: bool = False  # numbers are counts of rows
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the expectation as the spec has it

@@ -38,12 +38,19 @@ def comparable(a: GridResult, b: GridResult) -> bool:
     """Whether the nested bests of two grids can be paired: one measure, the same rows, folds, groups and labels."""
     if a is b or not (a.held_out and b.held_out and a.selection and b.selection):
         return False
+    whole = not any(np.isnan(held.nested).any() for held in (a.held_out, b.held_out))
+    return whole and same_rows(a, b)
+
+
+def same_rows(a: GridResult, b: GridResult) -> bool:
+    """Whether held-out scores of two grids can be paired: one measure, the same rows, folds, groups and labels."""
     one, other = a.held_out, b.held_out
+    if one is None or other is None:
+        return False
     return (
         (a.grid.metric, a.grid.level) == (b.grid.metric, b.grid.level)
         and _names(one) == _names(other)
         and all(np.array_equal(x, y) for x, y in zip(_numbers(one), _numbers(other), strict=True))
-        and not (np.isnan(one.nested).any() or np.isnan(other.nested).any())
     )
 
 

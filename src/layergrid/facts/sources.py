@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from layergrid import text
-from layergrid.artifacts import DataCard, ExpectationResult, Illustration, ModelCard, Results
+from layergrid.artifacts import DataCard, Illustration, ModelCard, Results
+from layergrid.facts import expected
 from layergrid.facts.ledger import Ledger
 
 IN_ABSTRACT = 3  # grids that an abstract speaks of, where there are several
@@ -18,12 +19,9 @@ def derive(results: Results, ledger: Ledger) -> None:
     elsewhere = {model.name for model in results.models if made_elsewhere(model)}
     for data in results.data:
         _data(data, data.model in elsewhere, ledger)
-    for i, expectation in enumerate(results.expectations):
-        _expectation(i, expectation, ledger)
+    expected.derive(results.expectations, ledger)
     for i, shown in enumerate(results.illustrations):
         _illustration(i, shown, ledger)
-    if results.expectations:
-        _expectations(results.expectations, ledger)
     versions = text.listed(f"{name} {version}" for name, version in results.versions.items())
     ledger.name("versions", text=versions)
     _more([one.grid.name for one in results.grids], ledger)
@@ -178,40 +176,6 @@ def by_label(right: int, wrong: int, classes: tuple[str, str] = DataCard.classes
     if not right or not wrong:
         return f"{'both' if total == 2 else 'all'} {'wrong' if wrong else 'right'}"
     return f"{text.count(right)} right and {text.count(wrong)} wrong"
-
-
-def _expectation(i: int, expectation: ExpectationResult, ledger: Ledger) -> None:
-    verdict = "met" if expectation.met else "not met"
-    observed = text.number(expectation.observed, 3 if abs(expectation.observed - expectation.bound) < 0.01 else 2)
-    sentence = text.visible(expectation.sentence)
-    ledger.add(
-        f"expectation.{i}",
-        "expectation",
-        {
-            "text": sentence,
-            "verdict": verdict,
-            "observed": observed,
-            "full": f"{sentence}, observed {observed}{'' if expectation.met else ', not met'}",
-        },
-        value=expectation.observed,
-        low=expectation.bound,
-        relation=verdict,
-    )
-
-
-def _expectations(all_of: tuple[ExpectationResult, ...], ledger: Ledger) -> None:
-    met = sum(e.met for e in all_of)
-    if len(all_of) == 1:
-        clause = "the one expectation of the spec is met" if met else "the one expectation of the spec is not met"
-    elif met == len(all_of):
-        clause = f"all {text.words(met)} expectations of the spec are met"
-    elif met == 0:
-        clause = f"none of the {text.words(len(all_of))} expectations of the spec is met"
-    else:
-        verb = "is" if met == 1 else "are"
-        clause = f"{text.words(met)} of the {text.words(len(all_of))} expectations of the spec {verb} met"
-    forms = {"text": clause, "Text": text.capital(clause)}
-    ledger.add("expectations", "count", forms, value=met, n=len(all_of))
 
 
 def _illustration(i: int, shown: Illustration, ledger: Ledger) -> None:

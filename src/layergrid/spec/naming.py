@@ -48,6 +48,15 @@ class Naming:
             problems.append(Problem(item.place, message))
         return matched
 
+    def matching(self, text: str) -> list[str]:
+        """The same of a text that stands in no file; empty where it is no range and matches nothing."""
+        found = RANGE.fullmatch(text)
+        if found:
+            first, last = int(found[1][:9]), int(found[2][:9])
+            wide = abs(last - first) >= LONGEST or first * last <= 0
+            return [] if wide else [str(n) for n in range(min(first, last), max(first, last) + 1)]
+        return fnmatch.filter(self.names, text)
+
     def unknown(self, name: str) -> str:
         """What to say of a name that is not known."""
         like = nearest(name, self.names)
