@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from layergrid import resources, theme
 from layergrid.artifacts import Fact, Results, Summary
-from layergrid.kinds import BuildError
-from layergrid.render import figures, markdown, overriding, page, printing
+from layergrid.kinds import BadInput, BuildError
+from layergrid.render import beside, drawing, figures, markdown, overriding, page, printing
 from layergrid.render.content import Content
 
 PRESENTATION = Path("results") / "presentation.json"
@@ -74,13 +76,53 @@ def render(
     results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation | None = None
 ) -> Documents:
     """All documents that the presentation asks for; the same arguments give the same bytes on every machine."""
+    with begun(results, facts, summary, presentation) as finish:
+        return finish()
+
+
+@contextmanager
+def begun(
+    results: Results, facts: tuple[Fact, ...], summary: Summary, presentation: Presentation | None = None
+) -> Iterator[Callable[[], Documents]]:
+    """As `render`, in two steps: what is yielded finishes the documents.
+
+    Where there is a PDF to lay out, the charts and the texts are begun beside it, in a second process; that can only be
+    forked before threads run, such as that of a progress bar.
+    """
     shown = presentation or Presentation()
     content = prepare(results, facts, summary, shown)
-    return Documents(
-        html=page.html(content) if "html" in shown.outputs else None,
-        pdf=printing.pdf(content, shown.paper, shown.pdf) if "pdf" in shown.outputs else None,
-        md=markdown.md(content) if "md" in shown.outputs else None,
-    )
+    with beside.Ahead(_texts(content, shown), apart="pdf" in shown.outputs) as ahead:
+        yield lambda: _finished(content, shown, ahead)
+
+
+def _texts(content: Content, shown: Presentation) -> dict[str, beside.Step]:
+    """What makes each text of the documents: the charts of the PDF by number first, which are asked for first."""
+    charts = content.figures if "pdf" in shown.outputs else ()
+    steps: dict[str, beside.Step] = {str(k): partial(drawing.svg, figure) for k, figure in enumerate(charts)}
+    steps["checked"] = partial(_checked, content)
+    steps["html"] = partial(page.html, content)
+    steps["md"] = partial(markdown.md, content)
+    return {name: step for name, step in steps.items() if name not in ("html", "md") or name in shown.outputs}
+
+
+def _checked(content: Content) -> str:
+    drawing.check(content.figures)
+    return ""
+
+
+def _finished(content: Content, shown: Presentation, ahead: beside.Ahead) -> Documents:
+    def page_of() -> str | None:
+        ahead["checked"]
+        return ahead["html"] if "html" in shown.outputs else None
+
+    if not ahead.apart:
+        page_of()
+    try:
+        pdf = printing.pdf(content, shown.paper, shown.pdf, lambda k: ahead[str(k)]) if "pdf" in shown.outputs else None
+    except (BadInput, BuildError):
+        page_of()  # what is wrong with both is told of the page
+        raise
+    return Documents(page_of(), pdf, ahead["md"] if "md" in shown.outputs else None)
 
 
 def rerender(
