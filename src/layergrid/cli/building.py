@@ -15,6 +15,7 @@ from layergrid.cli.options import (
     AllowPaths,
     AsJson,
     Jobs,
+    Locked,
     Offline,
     Out,
     Overrides,
@@ -46,6 +47,7 @@ def build(
     verbose: Verbose = False,
     allow: AllowPaths = None,
     offline: Offline = False,
+    locked: Locked = False,
     remote_code: RemoteCode = False,
     pickle: Pickle = False,
 ) -> None:
@@ -62,7 +64,7 @@ def build(
         read = read_specs(specs, set_, allow)
         _apart(read, specs, out_)
         gc.enable()
-        ending.build(read, out_, trusted(remote_code, pickle, offline), many)
+        ending.build(read, out_, trusted(remote_code, pickle, offline, locked), many)
     raise typer.Exit(ending.code)
 
 

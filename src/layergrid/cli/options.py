@@ -44,14 +44,16 @@ AllowPaths = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Ask nothing of the network; models of the hub are there.")]
 
+Locked = Annotated[bool, typer.Option("--locked", help="Refuse what differs from layergrid.lock beside the spec.")]
 
-def trusted(remote_code: bool, pickle: bool, offline: bool = False) -> Trust:
-    """What the user lets a model's own files do; a spec, which may come from anywhere, cannot say it."""
+
+def trusted(remote_code: bool, pickle: bool, offline: bool = False, locked: bool = False) -> Trust:
+    """What the user lets a build do; a spec, which may come from anywhere, cannot say it."""
     from layergrid.models import Trust
 
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it when it is first imported, here and in children
-    return Trust(remote_code=remote_code, pickle=pickle, offline=offline)
+    return Trust(remote_code=remote_code, pickle=pickle, offline=offline, locked=locked)
 
 
 def at_once(jobs: str) -> int:

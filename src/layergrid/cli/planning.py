@@ -1,14 +1,27 @@
-"""The command that tells what a build would do: plan."""
+"""The commands that tell what a build would do, and pin what it stands on: plan, lock."""
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layergrid.cli.options import AllowPaths, Offline, Overrides, Pickle, RemoteCode, SpecFiles, app, read_specs, trusted
+from layergrid.cli.options import (
+    AllowPaths,
+    Locked,
+    Offline,
+    Overrides,
+    Pickle,
+    Quiet,
+    RemoteCode,
+    SpecFiles,
+    app,
+    read_specs,
+    trusted,
+)
 
 if TYPE_CHECKING:
     from layergrid.pipeline.planning import Plan, Step
@@ -25,17 +38,45 @@ def plan(
     offline: Offline = False,
     remote_code: RemoteCode = False,
     pickle: Pickle = False,
+    locked: Locked = False,
 ) -> None:
     """Tell what a build would make and why, what it would keep, and what that costs; nothing is run."""
     read = read_specs(specs, set_, allow)
     from layergrid.pipeline import planning
 
-    found = [planning.plan_of(spec, trusted(remote_code, pickle, offline)) for spec in read]
+    trust = trusted(remote_code, pickle, offline, locked)
+    found = [planning.plan_of(spec, trust) for spec in read]
     if json_:
         typer.echo(json.dumps([planning.as_json(one) for one in found], indent=1))
         return
     for path, one in zip(specs, found, strict=True):
         typer.echo(f"{path}\n" + "\n".join(_told(one)))
+
+
+@app.command()
+def lock(
+    specs: SpecFiles,
+    set_: Overrides = None,
+    quiet: Quiet = False,
+    allow: AllowPaths = None,
+    offline: Offline = False,
+    remote_code: RemoteCode = False,
+    pickle: Pickle = False,
+) -> None:
+    """Pin what specs stand on in the file layergrid.lock beside them: models, data, prompts, batches, splits, versions.
+
+    What is not known yet is made, such as answers and grids, and kept for the next build. `build --locked` then refuses
+    to build anything else.
+    """
+    read = read_specs(specs, set_, allow)
+    gc.enable()
+    from layergrid import console
+    from layergrid.pipeline import locking
+
+    listener, trust = console.reporter(quiet), trusted(remote_code, pickle, offline)
+    for spec in read:
+        file, changed = locking.write(spec, listener.of(spec.name), trust)
+        typer.echo(f"{file}: {spec.name}: {'; '.join(changed) or 'unchanged'}")
 
 
 def _told(found: Plan) -> list[str]:
@@ -48,13 +89,14 @@ def _told(found: Plan) -> list[str]:
         lines.append(f"  no earlier run to go by: the time of {listed(found.untimed)}")
     if found.unsized:
         lines.append(f"  not known before: the size of {listed(found.unsized)}")
+    lines += [f"  differs from the lock: {one}" for one in found.drift]
     lines += [f"  to download: {address}" for address in found.downloads]
     return [*lines, *([] if found.fits else [f"  {too_large(found)}"])]
 
 
 def _row(step: Step) -> tuple[str, ...]:
     """One stage: what is done with it, and of what is made the costs and the reasons."""
-    from layergrid.pipeline.planning import duration, size_of
+    from layergrid.console.ledger import duration, size
     from layergrid.text import count
 
     if step.doing != "make":
@@ -64,7 +106,7 @@ def _row(step: Step) -> tuple[str, ...]:
         step.stage.label,
         "to make",
         count(passes) if passes else "",
-        "?" if step.bytes is None else size_of(step.bytes),
+        "?" if step.bytes is None else size(step.bytes),
         "?" if step.seconds is None else duration(step.seconds),
         "; ".join(step.reasons),
     )
@@ -72,7 +114,7 @@ def _row(step: Step) -> tuple[str, ...]:
 
 def _total(found: Plan) -> str:
     """The costs of all that is made, in a sentence."""
-    from layergrid.pipeline.planning import duration, size_of
+    from layergrid.console.ledger import duration, size
     from layergrid.text import plural
 
     if not found.made:
@@ -82,7 +124,7 @@ def _total(found: Plan) -> str:
         said.append(f"at most {plural(found.passes, 'forward pass', 'forward passes')}")
     if len(found.unsized) < len(found.made):
         least = "more than " if found.unsized else ""
-        said.append(f"{least}{size_of(found.bytes)} of {size_of(found.free)} that are free")
+        said.append(f"{least}{size(found.bytes)} of {size(found.free)} that are free")
     if len(found.untimed) < len(found.made):
         said.append(f"{'more than' if found.untimed else 'about'} {duration(found.seconds)} beside loading models")
     return ", ".join(said)

@@ -58,6 +58,7 @@ class Trust:
     remote_code: bool = False  # Python files of the model may run
     pickle: bool = False  # weights in pytorch_model.bin may be read
     offline: bool = False  # nothing is asked of the network, models of the hub must be there already
+    locked: bool = False  # only what layergrid.lock pins is built
 
 
 NO_TRUST = Trust()

@@ -108,6 +108,11 @@ class Answers(ABC):
         """What the grids read: activations, or where no grid asks for any, positions."""
 
     @property
+    @abstractmethod
+    def identity(self) -> str:
+        """What identifies the model: `sha256:...` over its files, or `owner/name@commit`."""
+
+    @property
     def sequences_stage(self) -> Stage | None:
         """Prompts and completions, where a model makes them."""
         return None
@@ -188,7 +193,7 @@ class Answers(ABC):
                 for site, one in (self.untrained if needs.untrained else {}).items()
                 if site in needs.sites
             }  # fmt: skip
-            with self.study.reporter.stage(name, f"{kind.kind} grid") as advance:
+            with self.study.reporter.stage(name, f"{kind.kind} grid", "cells") as advance:
                 inputs = Inputs(
                     name=name, model=self.model, examples=self.examples, sequences=self.sequences, labels=self.labels,
                     positions=chosen, activations=states, seed=self.study.spec.seed, progress=advance, attention=rows,

@@ -45,6 +45,11 @@ class FromActivations(Answers):
         """From the manifest."""
         return precomputed.outline(self.manifest, self.project)
 
+    @cached_property
+    def identity(self) -> str:
+        """Of the manifest and its files."""
+        return precomputed.fingerprint(self.manifest, self.project)
+
     def stages(self) -> Iterator[Stage]:
         """What the manifest gives, and the grids."""
         yield self.states
@@ -55,7 +60,7 @@ class FromActivations(Answers):
         """The manifest, its files and the rows that they are matched with."""
         parts = {
             "model": self.model,
-            "files": precomputed.fingerprint(self.manifest, self.project),
+            "files": self.identity,
             "examples": self.examples.fingerprint,
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from layergrid import models
 from layergrid.console import Silent
+from layergrid.console.ledger import duration, size
+from layergrid.pipeline import locking
 from layergrid.pipeline.reasons import History
 from layergrid.pipeline.stages import Stage
 from layergrid.pipeline.study import Study
@@ -39,6 +41,7 @@ class Plan:
     steps: tuple[Step, ...]
     downloads: tuple[str, ...]  # models that are not on this machine and will be run
     free: int  # bytes on the disk of the cache
+    drift: tuple[str, ...] = ()  # what differs from the lock
 
     @property
     def made(self) -> tuple[Step, ...]:
@@ -83,7 +86,10 @@ def plan_of(spec: Spec, trust: models.Trust | None = None) -> Plan:
         BadInput: the data or the model do not fit the spec.
         BuildError: a model of the hub is not on this machine, and the hub cannot be reached.
     """
-    return plan(Study(spec, Store(), Silent(), trust))
+    study = Study(spec, Store(), Silent(), trust)
+    if study.trust.locked:
+        locking.hold(study)
+    return replace(plan(study), drift=locking.drift(study))
 
 
 def plan(study: Study) -> Plan:
@@ -101,11 +107,11 @@ def plan(study: Study) -> Plan:
             steps.append(Step(stage, "kept" if state == "kept" else "not needed"))
             continue
         alike = _alike(stage, entries)
-        size = stage.work.bytes
-        if size is None:
-            size = _rounded(_scaled([(one.amount, float(one.bytes)) for one in alike], stage.work.amount))
+        space = stage.work.bytes
+        if space is None:
+            space = _rounded(_scaled([(one.amount, float(one.bytes)) for one in alike], stage.work.amount))
         time = _scaled([(one.amount, one.seconds) for one in alike], stage.work.amount)
-        steps.append(Step(stage, "make", history.why(stage, state), time, size))
+        steps.append(Step(stage, "make", history.why(stage, state), time, space))
     run = dict.fromkeys(one.stage.loads for one in steps if one.doing == "make" and one.stage.loads)
     here = study.spec
     missing = tuple(here.models[one].address for one in run if not _is_here(study, one))
@@ -126,7 +132,7 @@ def sentence(found: Plan) -> str:
         rest = f" and what {listed([history.short(one.stage) for one in found.made if one.seconds is None])} takes"
         said.append(f"about {duration(found.seconds)}" + rest * bool(found.untimed))
     if found.bytes:
-        said.append(("at least " if found.unsized else "") + size_of(found.bytes))
+        said.append(("at least " if found.unsized else "") + size(found.bytes))
     if found.downloads:
         said.append(f"to download: {', '.join(found.downloads)}")
     return "\n".join(["; ".join(said), *([too_large(found)] if not found.fits else [])])
@@ -135,7 +141,7 @@ def sentence(found: Plan) -> str:
 def too_large(found: Plan) -> str:
     """That a plan does not fit on the disk, and what to do."""
     return (
-        f"the cache's disk has {size_of(found.free)} left, and this needs {size_of(found.bytes)}: make room with "
+        f"the cache's disk has {size(found.free)} left, and this needs {size(found.bytes)}: make room with "
         "`layergrid cache gc`, or set LAYERGRID_CACHE to a folder on another disk"
     )
 
@@ -157,7 +163,7 @@ def as_json(found: Plan) -> dict[str, Any]:
             "passes": found.passes, "bytes": found.bytes, "bytes_unknown": list(found.unsized),
             "seconds": round(found.seconds, 2), "seconds_unknown": list(found.untimed),
         },
-        "downloads": list(found.downloads), "disk_free": found.free, "fits": found.fits,
+        "drift": list(found.drift), "downloads": list(found.downloads), "disk_free": found.free, "fits": found.fits,
     }  # fmt: skip
 
 
@@ -222,29 +228,3 @@ def _rounded(value: float | None) -> int | None:
 def _free(folder: Path) -> int:
     there = next(one for one in (folder, *folder.parents) if one.exists())
     return shutil.disk_usage(there).free
-
-
-# ---------------------------------------------------------------- words
-
-
-def duration(seconds: float) -> str:
-    """A time as a reader would say it: 0.4 s, 12 s, 3 min, 2.5 h."""
-    if seconds < 1:
-        return f"{seconds:.1f} s" if seconds >= 0.05 else "0.1 s"
-    for unit, name in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return (
-                f"{seconds / unit:.1f} {name}".replace(".0 ", " ")
-                if seconds < 10 * unit
-                else f"{seconds / unit:.0f} {name}"
-            )
-    return f"{seconds:.0f} s"
-
-
-def size_of(size: int) -> str:
-    """Bytes in steps of a thousand: 210 MB."""
-    for power, name in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
-        if size >= 1000**power:
-            found = size / 1000**power
-            return f"{found:.1f} {name}" if found < 10 else f"{found:.0f} {name}"
-    return f"{size} B"

@@ -18,6 +18,7 @@ ROW = 8  # digits of a row's digest
 SHORT = 24  # characters of a value that is told; of a longer one only that it changed
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DATA = ("prompts", "examples")  # parts that are digests of rows, which the stage of the data set can tell apart
+_DRAWN = ("source", "sample", "sample_seed", "id", "group")  # what rows are taken; other rows need no further reason
 _EXPLAINED = ("models", "datasets", "positions", "grids")  # keys of a spec whose changes other stages tell
 
 
@@ -47,10 +48,15 @@ class History:
         yield from _leaves("", was.get("libraries", {}), now["libraries"])
         old, new = was.get("parts", {}), now["parts"]
         for part in [*new, *(one for one in old if one not in new)]:
-            if old.get(part) == new.get(part):
+            if old.get(part) == new.get(part) or (part == "examples" and self._told_already(stage, old, new)):
                 continue
             found = self._followed(stage, part, old.get(part), new.get(part))
             yield from _told(stage, part, old, new) if found is None else found
+
+    def _told_already(self, stage: Stage, old: Whole, new: Whole) -> bool:
+        """Whether other rows have made other sequences, which says it."""
+        again = any(one.stored and one.label in self.made for one in self._inputs(stage))
+        return again and old.get("sequences") != new.get("sequences")
 
     def _followed(self, stage: Stage, part: str, old: Any, new: Any) -> Iterator[str] | None:
         """What changed in the stages that a part stands for; None where it is no digest of others."""
@@ -117,7 +123,7 @@ def _told_of_data(part: str, old: Whole, new: Whole) -> Iterator[str]:
         yield "the prompt changed"
     elif part in ("source", "sample", "id", "group"):
         yield from _leaves(part, old.get(part), new.get(part))
-    elif part == "rows" and all(old.get(one) == new.get(one) for one in ("source", "sample", "id", "group")):
+    elif part == "rows" and all(old.get(one) == new.get(one) for one in _DRAWN):
         differing = rows_that_differ(str(old.get("rows", "")), str(new["rows"]))
         if differing:
             yield f"{plural(differing, 'row')} of the data changed"

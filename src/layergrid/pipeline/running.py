@@ -102,7 +102,8 @@ class FromModel(Answers):
         yield from map(self.grid_stage, self.grids)
 
     @cached_property
-    def _identity(self) -> str:
+    def identity(self) -> str:
+        """Of the files, or the commit."""
         return models.fingerprint(self.wanted, self.project, trust=self.study.trust)
 
     @cached_property
@@ -112,7 +113,7 @@ class FromModel(Answers):
         name, n = "generate" if settings is not None else "read", len(self.prompts)
         loaded_as = wanted.model_dump(mode="json", exclude={"revision"})  # the fingerprint holds the commit
         parts = {
-            "model": self._identity,
+            "model": self.identity,
             "loading": [models.VERSION, self.model, loaded_as, [trust.remote_code, trust.pickle]],
             "prompts": _digest([*self.examples.ids, *self.prompts]),
             "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
@@ -144,7 +145,7 @@ class FromModel(Answers):
     def captured(self) -> Stage:
         """Activations."""
         parts = {
-            "model": self._identity, "positions": self.placed.key, "sites": self._sites,
+            "model": self.identity, "positions": self.placed.key, "sites": self._sites,
             "layers": _sorted(self._layers),
         }  # fmt: skip
         return self._pass("capture", Key.of("capture", capture.VERSION, parts, LIBRARIES), self._sites, self._layers)
@@ -154,7 +155,7 @@ class FromModel(Answers):
         """The same of a model of the same shape with random weights."""
         sites, layers = self._asked_untrained
         parts = {
-            "model": self._identity, "positions": self.placed.key, "sites": sites, "layers": _sorted(layers),
+            "model": self.identity, "positions": self.placed.key, "sites": sites, "layers": _sorted(layers),
             "seed": self.study.spec.seed,
         }  # fmt: skip
         return self._pass("capture untrained", Key.of("untrained", capture.VERSION, parts, LIBRARIES), sites, layers)
@@ -168,7 +169,7 @@ class FromModel(Answers):
         """The attention rows of one grid, in a pass of their own, so that a change of one grid leaves the others."""
         layers = self.grids[name].needs().layers
         parts = {
-            "model": self._identity, "positions": self.placed.key, "need": asdict(need), "layers": _plain(layers),
+            "model": self.identity, "positions": self.placed.key, "need": asdict(need), "layers": _plain(layers),
         }  # fmt: skip
         key = Key.of("attention", attention.VERSION, parts, LIBRARIES)
         keys = self._places(need.keys) if need.keys else 0
@@ -198,7 +199,7 @@ class FromModel(Answers):
             loaded = self.study.load_model(self.model)
             many = plural(len(self.prompts), "text" if self.data.generate is None else "answer")
             chat = self.data.chat
-            with self.study.reporter.stage("read" if self.data.generate is None else "generate", many) as advance:
+            with self.study.reporter.stage(self.sequences_stage.name, many, self.sequences_stage.work.unit) as advance:
                 found = self._sequences(loaded, advance, FolderShards(folder))
             save(found, folder)
             told = {"card": asdict(loaded.card), "chat": generate.dialogue(loaded, chat)}
@@ -262,7 +263,7 @@ class FromModel(Answers):
             sequences, where = self.sequences, self.positions
             loaded = self.study.load_model(self.model)
             detail = f"{', '.join(self._sites)} at {plural(len(where.names), 'position')}"
-            with self.study.reporter.stage("capture", detail) as advance:
+            with self.study.reporter.stage("capture", detail, "sequences") as advance:
                 found = capture.capture(
                     loaded, sequences, where, folder, sites=self._sites, layers=self._layers, progress=advance,
                     shards=FolderShards(folder),
@@ -284,7 +285,7 @@ class FromModel(Answers):
         def make(folder: Path) -> None:
             sequences, where = self.sequences, self.positions
             loaded = models.untrained(self.study.load_model(self.model), seed)
-            with self.study.reporter.stage("capture untrained", f"{', '.join(sites)}") as advance:
+            with self.study.reporter.stage("capture untrained", ", ".join(sites), "sequences") as advance:
                 found = capture.capture(
                     loaded, sequences, where, folder, sites=sites, layers=layers, progress=advance,
                     shards=FolderShards(folder),
@@ -300,7 +301,7 @@ class FromModel(Answers):
         def make(folder: Path) -> None:
             sequences, where = self.sequences, self.positions
             loaded = self.study.load_model(self.model)
-            with self.study.reporter.stage("attention", f"from {listed(need.queries)}") as advance:
+            with self.study.reporter.stage("attention", f"from {listed(need.queries)}", "sequences") as advance:
                 found = attention.attention(
                     loaded, sequences, where, need, layers=layers, progress=advance, shards=FolderShards(folder)
                 )

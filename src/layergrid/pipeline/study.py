@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from layergrid import archive, exemplars, expectations, models, render
+from layergrid import archive, exemplars, expectations, lock, models, render
 from layergrid.artifacts import Examples, GridResult, Illustration, Positions, Results, Sequences
 from layergrid.console import Reporter
 from layergrid.kinds import GridKind, Inputs
@@ -33,11 +33,14 @@ class Study:
         store: Store,
         reporter: Reporter,
         trust: Trust | None = None,
-        pins: Mapping[str, str] | None = None,
+        *,
+        pinned: bool = True,
     ) -> None:
-        """`pins`: commits of models of the hub for which the spec names no revision."""
+        """`pinned`: what the lock beside the spec says of it counts, where there is one."""
         self.spec, self.store, self.reporter, self.trust = spec, store, reporter, trust or models.Trust()
-        self.pins = pins or {}
+        self.locked: lock.Block | None = None
+        if pinned:
+            self.locked = lock.read(spec.project.path(lock.NAME, lock.NAME)).get(spec.name)
         self._examples: dict[str, Examples] = {}
         self._loaded: tuple[str, Loaded] | None = None
         self.answers = {pair: self._answers(*pair) for pair in self._pairs()}
@@ -56,10 +59,11 @@ class Study:
         return {n: g for n, g in reading.items() if (g.model, g.dataset) == (model, dataset)}
 
     def wanted(self, name: str) -> ModelSpec:
-        """A model of the spec, at the commit that is pinned where it names none."""
-        found, pin = self.spec.models[name], self.pins.get(name)
-        pinned = pin is not None and found.revision is None and found.address.startswith("hf:")
-        return found.model_copy(update={"revision": pin}) if pinned else found
+        """A model of the spec, at the commit that the lock pins where the spec names none."""
+        found = self.spec.models[name]
+        pin = self.locked.models.get(name) if self.locked is not None else None
+        pinned = pin is not None and pin.address == found.address and found.revision is None and pin.commit
+        return found.model_copy(update={"revision": pinned}) if pinned else found
 
     def examples(self, name: str) -> Examples:
         """The rows of a data set, read once."""
@@ -128,6 +132,11 @@ class Study:
     def remember(self) -> None:
         """Lets the store remember what this build stands on, so that a later miss can be explained."""
         self.store.remember(self.called, {one.label: one.key for one in self.stages()})
+
+    def data_parts(self) -> dict[str, Mapping[str, Any]]:
+        """Of each data set that answers stand on, what tells its rows from others: fingerprint and digests of rows."""
+        names = dict.fromkeys(dataset for _, dataset in self.answers)
+        return {name: self._data(name).key.parts["parts"] for name in names}
 
     def _data(self, name: str) -> Stage:
         """The rows of a data set with the template that makes prompts of them, so that a change of them can be told."""
