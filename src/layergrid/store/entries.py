@@ -90,15 +90,13 @@ class Store:
             if not os.path.lexists(folder):
                 continue
             try:
-                self._check(folder)
+                if self._checked(folder):
+                    return folder
             except Damage as damage:
-                if not os.path.lexists(folder):  # removed meanwhile
-                    continue
+                self._uses.drop(folder / ENTRY)
                 if folder not in self._told:
                     self._told.add(folder)
                     self._warn(f"the stored result of {key.stage} is damaged ({damage}: {folder}); it is made again")
-                continue
-            return folder
         return None
 
     def build(self, key: Key, make: Callable[[Path], None], *, resumes: bool = False, amount: int = 0) -> Path:
@@ -157,16 +155,20 @@ class Store:
     def _elsewhere(self, key: Key) -> list[Path]:
         return [] if self._shared is None else [self._shared / key.stage / key.digest]
 
-    def _check(self, folder: Path) -> None:
-        """Compares all bytes of an entry and marks it as used. Raises Damage."""
+    def _checked(self, folder: Path) -> bool:
+        """Marks an entry as used, then compares all its bytes; False where it was removed meanwhile. Raises Damage."""
+        marked = self._uses.mark(folder / ENTRY)
+        if not marked and not os.path.lexists(folder):
+            return False
         sealed = listed(folder)
-        if not self._uses.mark(folder / ENTRY, sealed.bytes):
-            raise Damage(f"{ENTRY} is missing")
+        if not self._uses.mark(folder / ENTRY, sealed.bytes) or not marked:
+            return False  # another has taken its place
         check_sizes(folder, sealed)
         check_bytes(folder, sealed, self._memos)
         self._trusted.add(folder)
         with contextlib.suppress(OSError):  # a cache that is read-only
             os.utime(folder / ENTRY)
+        return True
 
     def _pulled(self, key: Key, base: Path) -> Path | None:
         """The entry, copied from the shared folder; None where it is not there or not as it was written."""
@@ -179,7 +181,9 @@ class Store:
             except Damage as damage:
                 self._warn(f"the result of {key.stage} in the shared cache is damaged ({damage}: {folder}); it is made")
                 continue
-            self._mark_own(final)
+            if not self._uses.mark(final / ENTRY, listed(final).bytes):  # swept at once
+                continue
+            self._trusted.add(final)
             self._warn(f"the result of {key.stage} was taken from the shared cache")
             return final
         return None
@@ -195,17 +199,15 @@ class Store:
                 make(work)
                 seconds = time.monotonic() - started
                 shutil.rmtree(work / SHARDS, ignore_errors=True)
-                seal(work, key, seconds, amount)
+                size = seal(work, key, seconds, amount)
+                self._uses.mark(work / ENTRY, size)
                 sharing.put(work, final)
+                self._uses.moved(work / ENTRY, final / ENTRY)
             finally:
                 if not resumes:
                     shutil.rmtree(work, ignore_errors=True)
-        self._mark_own(final)
+        self._trusted.add(final)
         return final
-
-    def _mark_own(self, folder: Path) -> None:
-        self._uses.mark(folder / ENTRY, 0 if folder in self._trusted else listed(folder).bytes)
-        self._trusted.add(folder)
 
     def _writable(self) -> Path:
         """The folder to build in: the root, or a temporary one where the root cannot be written."""

@@ -79,31 +79,44 @@ class Uses:
         self._held: dict[Path, tuple[int, int]] = {}  # list of an entry -> its open file, bytes of the entry
         weakref.finalize(self, _close, self._held)
 
-    def mark(self, file: Path, size: int) -> bool:
-        """Marks an entry by its list, and whether it is still there; `size` are the bytes that it stands for.
+    def mark(self, file: Path, size: int = 0) -> bool:
+        """Marks an entry by its list, and whether it is there to be marked; `size` are the bytes of the entry.
 
-        Where the file system knows no such locks, nothing is marked. When many are marked, the smallest goes: it was
-        read when it was asked for, and large entries are those that stay mapped.
+        The mark goes with the file where its folder is renamed. Where the file system knows no such locks, nothing is
+        marked. When many are marked, the smallest goes: it was read when it was asked for, while large entries stay
+        mapped.
         """
-        if fcntl is None or file in self._held:
+        if fcntl is None:
             return True
-        try:
-            handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH)  # waits for the blink in which somebody removes it
-        except OSError:
-            os.close(handle)
-            return True
-        if not _same(handle, file):
-            os.close(handle)
-            return False
+        handle = self._held.pop(file, (None, 0))[0]
+        if handle is None or not _same(handle, file):
+            _close_one(handle)
+            try:
+                handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except OSError:
+                return False
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH)  # waits for the blink in which somebody removes it
+            except OSError:
+                os.close(handle)
+                return True
+            if not _same(handle, file):
+                os.close(handle)
+                return False
         self._held[file] = handle, size
         if len(self._held) > MOST:
-            least = min(self._held, key=lambda one: self._held[one][1])
-            os.close(self._held.pop(least)[0])
+            self.drop(min(self._held, key=lambda one: self._held[one][1]))
         return True
+
+    def moved(self, file: Path, to: Path) -> None:
+        """The folder of a marked entry has another name."""
+        self.drop(to)
+        if file in self._held:
+            self._held[to] = self._held.pop(file)
+
+    def drop(self, file: Path) -> None:
+        """An entry is not used any more."""
+        _close_one(self._held.pop(file, (None, 0))[0])
 
 
 @contextmanager
@@ -152,6 +165,11 @@ def _same(handle: int, file: Path) -> bool:
 
 def _close(held: dict[Path, tuple[int, int]]) -> None:
     for handle, _ in held.values():
+        _close_one(handle)
+    held.clear()
+
+
+def _close_one(handle: int | None) -> None:
+    if handle is not None:
         with contextlib.suppress(OSError):
             os.close(handle)
-    held.clear()

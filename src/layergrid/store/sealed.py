@@ -54,13 +54,14 @@ class Sealed:
         return len(self.raw) + sum(size for size, _ in self.files.values())
 
 
-def seal(folder: Path, key: Key, seconds: float, amount: int) -> None:
-    """Writes the list of a folder's files: the last file of an entry."""
+def seal(folder: Path, key: Key, seconds: float, amount: int) -> int:
+    """Writes the list of a folder's files, the last file of an entry; the bytes of them all."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    listed = {file.relative_to(folder).as_posix(): [file.stat().st_size, file_digest(file)] for file in files}
+    lines = {file.relative_to(folder).as_posix(): (file.stat().st_size, file_digest(file)) for file in files}
     made = {"seconds": round(seconds, 3), "amount": amount}
-    entry = {"key": key.digest, "whole": key.parts, "files": listed, "made": made}
+    entry = {"key": key.digest, "whole": key.parts, "files": lines, "made": made}
     (folder / ENTRY).write_text(json.dumps(entry, indent=1, sort_keys=True), encoding="ascii")
+    return sum(size for size, _ in lines.values())
 
 
 def listed(folder: Path) -> Sealed:

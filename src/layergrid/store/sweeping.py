@@ -1,7 +1,7 @@
 """What lies in a store's folder, and how it is made smaller: what was used last stays longest; it knows no stage.
 
 Nothing that a running build makes or uses is touched: it holds locks, which end with it. An entry is renamed first and
-removed then, so that no one sees half of it.
+removed then, so that no one sees half of it. The folders of stages stay: a build may be about to put something there.
 """
 
 from __future__ import annotations
@@ -132,9 +132,6 @@ def _removed(root: Path, one: Piece, dry: bool) -> bool:
         shutil.rmtree(aside)
     else:
         aside.unlink()
-    with contextlib.suppress(OSError):  # others are left in it
-        one.folder.parent.rmdir()
-    (root / "unfinished").mkdir(exist_ok=True)
     return True
 
 
