@@ -25,6 +25,7 @@ def pytest_runtest_makereport(item, call):
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("LAYERGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("LAYERGRID_SHARED_CACHE", raising=False)
 
 
 @pytest.fixture(scope="module")
