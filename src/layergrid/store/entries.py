@@ -190,19 +190,24 @@ class Store:
 
     def _make(self, key: Key, make: Callable[[Path], None], base: Path, resumes: bool, amount: int) -> Path:
         work, final = base / "unfinished" / key.name, base / key.stage / key.digest
+        parts = work.with_name(f"{key.name}-parts")
         if not resumes:  # what a killed build left: the lock is ours
             shutil.rmtree(work, ignore_errors=True)
         with _said(key, base):
             work.mkdir(mode=0o700, exist_ok=True)
+            if resumes:
+                _moved(parts, work / SHARDS)
+            shutil.rmtree(parts, ignore_errors=True)
             try:
                 started = time.monotonic()
                 make(work)
                 seconds = time.monotonic() - started
-                shutil.rmtree(work / SHARDS, ignore_errors=True)
                 size = seal(work, key, seconds, amount)
                 self._uses.mark(work / ENTRY, size)
+                _moved(work / SHARDS, parts)  # at the very last: a build that is killed before goes on from them
                 sharing.put(work, final)
                 self._uses.moved(work / ENTRY, final / ENTRY)
+                shutil.rmtree(parts, ignore_errors=True)
             finally:
                 if not resumes:
                     shutil.rmtree(work, ignore_errors=True)
@@ -239,6 +244,12 @@ class Store:
             base / "locks" / key.name,
             lambda: self._warn(f"another build is making the same result of {key.stage}; waiting for it"),
         )
+
+
+def _moved(old: Path, new: Path) -> None:
+    """Renames a folder, if it is there and the other is not."""
+    if old.exists() and not new.exists():
+        old.rename(new)
 
 
 def _prepare(base: Path) -> None:

@@ -55,8 +55,12 @@ class Sealed:
 
 
 def seal(folder: Path, key: Key, seconds: float, amount: int) -> int:
-    """Writes the list of a folder's files, the last file of an entry; the bytes of them all."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    """Writes the list of a folder's files, the last file of an entry; the bytes of them all.
+
+    Its parts are not in it, nor is a list that a build which was killed here left.
+    """
+    apart = (folder / ENTRY, folder / SHARDS)
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and not any(f.is_relative_to(one) for one in apart))
     lines = {file.relative_to(folder).as_posix(): (file.stat().st_size, file_digest(file)) for file in files}
     made = {"seconds": round(seconds, 3), "amount": amount}
     entry = {"key": key.digest, "whole": key.parts, "files": lines, "made": made}
