@@ -28,7 +28,7 @@ from layergrid.models import blocks
 from layergrid.probes import CellFit, Plan, cells, fit_cells, keeping
 from layergrid.probes.keeping import packed, unpacked
 from layergrid.probes.solving import Direction
-from layergrid.store import FolderShards
+from layergrid.store import FolderShards, Key, Store, sharing
 
 
 class EndedError(Exception):
@@ -446,3 +446,30 @@ def test_probes_of_another_model_have_parts_of_their_own(tmp_path):
     shards = Counted(tmp_path)
     fit_cells(values[::-1].copy(), where, rows, plan, workers=1, shards=shards, name="untrained")
     assert shards.taken == []
+
+
+# ---------------------------------------------------------------- the entry
+
+
+def test_an_entry_that_is_ended_between_its_list_and_its_place_goes_on_from_its_parts(tmp_path, monkeypatch):
+    key, taken = Key.of("capture", 1, {}), []
+
+    def make(folder: Path) -> None:
+        shards = FolderShards(folder)
+        taken.append(shards.get("one") is not None)
+        shards.put("one", {"a": np.arange(3)})
+        np.save(folder / "values.npy", np.arange(3))
+
+    def end(*_: object) -> None:
+        raise EndedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sharing, "put", end)
+        with pytest.raises(EndedError):
+            Store(tmp_path).build(key, make, resumes=True)
+    assert list((tmp_path / "v1" / "unfinished").glob("*/entry.json")) != []
+    folder = Store(tmp_path).build(key, make, resumes=True)
+    assert taken == [False, True]
+    assert sorted(one.name for one in folder.iterdir()) == ["entry.json", "values.npy"]
+    assert list((tmp_path / "v1" / "unfinished").iterdir()) == []
+    assert Store(tmp_path).get(key) == folder
