@@ -14,6 +14,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
@@ -38,6 +39,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads() -> int:
+    """Threads of linear algebra, on which last bits depend: as many as OMP_NUM_THREADS says, else one a core."""
+    said = os.environ.get(THREADS[0], "")
+    return int(said) if re.fullmatch("[1-9][0-9]{0,4}", said) else cores()
+
+
 class Processes(Executor):
     """As many tasks at once as there are jobs."""
 
@@ -46,8 +53,8 @@ class Processes(Executor):
 
     @property
     def threads(self) -> int:
-        """Threads, and processes of nested joblib, of one worker."""
-        return max(1, cores() // self.jobs)
+        """Threads, and processes of nested joblib, of one worker; never more than without workers."""
+        return max(1, min(threads(), cores() // self.jobs))
 
     def map(self, task: Task, items: list[Any], hear: Callable[[Any], None]) -> list[Any]:
         """The results, or the errors in their places."""

@@ -5,6 +5,7 @@ running   ... by a model that runs
 given     ... by activations that were made elsewhere
 study     a spec with its store: who answers what, which grids stand on which answers
 stages    what all of it makes, as data that is known before anything runs
+circumstances  what describes a run and not its report
 planning  what a build would do, what that costs, and by `reasons` why
 locking   what a lock file pins, and what has drifted from it
 keeping   a store that tells what it keeps
@@ -16,7 +17,6 @@ stage needs it: a second build reads the spec, the data and the model's files, a
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,10 +28,11 @@ from layergrid.artifacts import Results
 from layergrid.cards import without_values
 from layergrid.console import Reporter, Silent
 from layergrid.expectations import junit
-from layergrid.pipeline import locking, planning
+from layergrid.pipeline import circumstances, locking, planning
 from layergrid.pipeline.answers import chosen_positions
 from layergrid.pipeline.keeping import TellingStore
 from layergrid.pipeline.study import Study
+from layergrid.render.dating import stamp
 from layergrid.spec import Spec
 from layergrid.store import Store
 
@@ -118,7 +119,8 @@ def render_again(folder: Path, reporter: Reporter, templates: Path | None = None
     with publish.draft(folder) as fresh:
         render.write_presentation(presentation, fresh)
         _documents(results, presentation, fresh, reporter)
-        build = {**manifest.get("build", {}), "pages": render.fingerprint(presentation)}
+        drawn = {"pages": render.fingerprint(presentation), "date": stamp(presentation.outputs)}
+        build = {**manifest.get("build", {}), **drawn}
         publish.write_manifest(fresh, build, manifest.get("run", {}))
         if not publish.is_published(fresh, folder):
             publish.publish(fresh, folder)
@@ -160,8 +162,9 @@ def _write(study: Study, folder: Path) -> None:
             "expectations": [expectations.as_json(one) for one in results.expectations],
             "notes": without_values(results),
             "pages": render.fingerprint(presentation),
+            "date": stamp(presentation.outputs),
         },
-        run={"platform": platform.platform(), "seconds": round(time.monotonic() - started, 1)},
+        run=circumstances.of(study, time.monotonic() - started),
     )
 
 

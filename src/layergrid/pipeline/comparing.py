@@ -11,6 +11,7 @@ from layergrid import __version__, archive, comparing, facts, prose, publish, re
 from layergrid.artifacts import Results
 from layergrid.console import Reporter
 from layergrid.kinds import BadInput
+from layergrid.render.dating import stamp
 
 RESULTS = "results/results.json"
 LISTED = 5  # things that a message names
@@ -117,7 +118,7 @@ def _card(
     return {
         "layergrid": __version__, "kind": "diff", "spec": results.spec_name, "compared": compared,
         "versions": dict(results.versions), "expectations": [], "notes": [],
-        "pages": render.fingerprint(look),
+        "pages": render.fingerprint(look), "date": stamp(look.outputs),
     }  # fmt: skip
 
 

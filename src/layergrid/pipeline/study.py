@@ -17,6 +17,7 @@ from layergrid.pipeline.answers import LIBRARIES, NUMERICS, OURS, Answers
 from layergrid.pipeline.given import FromActivations
 from layergrid.pipeline.running import FromModel
 from layergrid.pipeline.stages import Stage, Work
+from layergrid.render.dating import stamp
 from layergrid.spec import ModelSpec, Spec
 from layergrid.store import Key, Store
 
@@ -200,6 +201,7 @@ class Study:
             "spec": self.spec.digest,
             "name": self.spec.name,
             "pages": render.fingerprint(render.Presentation.of(self.spec)),
+            "date": stamp(self.spec.outputs),
         }
         key = Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
         told = (one.sequences_stage for one in self.answers.values())  # shows examples and describes the model

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from layergrid.kinds import BadInput
 
 VARIABLE = "SOURCE_DATE_EPOCH"  # https://reproducible-builds.org/specs/source-date-epoch/
+FORM = "%Y-%m-%dT%H:%M:%SZ"
 LAST = 253_402_300_799  # the last second of the year 9999, after which dates have no form
+
+
+def stamp(outputs: Sequence[str]) -> str:
+    """The date that documents bear, as text; empty where none does. Raises like `dated`."""
+    when = dated() if "pdf" in outputs else None
+    return "" if when is None else when.strftime(FORM)
 
 
 def dated() -> datetime | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from layergrid.kinds import BuildError
-from layergrid.render.dating import dated
+from layergrid.render.dating import FORM, dated
 from layergrid.theme import faces
 
 EPOCH = datetime.fromtimestamp(0, UTC)  # keeps the clock away from attached files until their dates are taken out
@@ -62,7 +62,7 @@ class Press:
 
         when = dated()
         finish = _undated if when is None else _finish
-        made.metadata.created = made.metadata.modified = None if when is None else when.strftime("%Y-%m-%dT%H:%M:%SZ")
+        made.metadata.created = made.metadata.modified = None if when is None else when.strftime(FORM)
         files = [
             Attachment(string=one.content, name=one.name, description=one.description, created=when or EPOCH,
                        modified=when or EPOCH, relationship="Data")
