@@ -27,7 +27,7 @@ from layergrid.artifacts import (
 )
 from layergrid.cards import data_card, graded_answers, illustrated, illustration, status_table
 from layergrid.graders import label_all, no_labels
-from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Outline, Readout, chosen_layers
+from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Needs, Outline, Readout, chosen_layers
 from layergrid.pipeline.stages import Stage, computing
 from layergrid.spec import ModelSpec
 from layergrid.store import FolderShards, Key
@@ -116,6 +116,10 @@ class Answers(ABC):
     def sequences_stage(self) -> Stage | None:
         """Prompts and completions, where a model makes them."""
         return None
+
+    def read_by(self, needs: Needs) -> Stage:  # noqa: ARG002 - one thing alone is given
+        """What a grid with these needs reads."""
+        return self.states
 
     def label(self, stage: str) -> str:
         """What tells a stage of these answers from the same one of others: "capture tiny on sums"."""
@@ -220,16 +224,17 @@ class Answers(ABC):
         """One grid over these answers."""
         kind = self.grids[name]
         needs = kind.needs()
+        states = self.read_by(needs)
         parts = {
             "name": name,
             "grid": kind.model_dump(mode="json"),
-            "states": self.states.key,
+            "states": states.key,
             "attention": attention.VERSION if needs.attention is not None else 0,
             "readout": lens.VERSION if needs.readout else 0,
             "seed": self.study.spec.seed,
         }
         key = Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *LIBRARIES, *NUMERICS))
-        reads = [self.states.label]
+        reads = [states.label]
         reads += [self.label("capture untrained")] if needs.untrained else []
         reads += [f"{self.label('attention')} for {name}"] if needs.attention is not None else []
         work = computing(self.outline, needs, self._places(kind.positions), len(self.examples.ids))

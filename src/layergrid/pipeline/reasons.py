@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ Whole = Mapping[str, Any]  # the parts of a key, as an entry holds them
 OTHERWISE = "this release computes it otherwise"
 ROW = 8  # digits of a row's digest
 SHORT = 24  # characters of a value that is told; of a longer one only that it changed
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OF_STAGES = ("sequences", "positions", "states", "grids")  # parts that are digests of other stages' keys
 _DATA = ("prompts", "examples")  # parts that are digests of rows, which the stage of the data set can tell apart
 _DRAWN = ("source", "sample", "sample_seed", "id", "group")  # what rows are taken; other rows need no further reason
 _EXPLAINED = ("models", "datasets", "positions", "grids")  # keys of a spec whose changes other stages tell
@@ -64,8 +63,8 @@ class History:
             return self._of_inputs([one for one in self._inputs(stage) if one.key.stage == "data"], part == "examples")
         if part == "spec":
             return self._of_inputs([one for one in self._inputs(stage) if one.key.stage == "spec"])
-        values = [*new.values()] if isinstance(new, Mapping) and part == "grids" else [new]
-        if not values or not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in values):
+        values = [*new.values()] if isinstance(new, Mapping) else [new]
+        if part not in _OF_STAGES or not all(isinstance(one, str) for one in values):
             return None
         missing = {*old.values()} if isinstance(old, Mapping) else {old}
         inputs = [one for one in self._inputs(stage) if one.key.digest in values and one.key.digest not in missing]
@@ -108,7 +107,8 @@ def _told(stage: Stage, part: str, old: Whole, new: Whole) -> Iterator[str]:
         if was[0] != now[0]:
             yield OTHERWISE
         for one, other in zip(was[2:], now[2:], strict=True):
-            yield from _leaves("", _without_address(one), _without_address(other))
+            told = old.get("model") == new.get("model")  # else the address is told with the model
+            yield from _leaves("", *(each if told else _without_address(each) for each in (one, other)))
     elif part == "positions" and isinstance(was, list) and isinstance(now, list):
         yield from _told_of_positions(was, now)
     elif part in ("files", "pages"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from layergrid import attention, capture, generate, lens, models
 from layergrid.artifacts import Activations, AttentionRows, Labels, ModelCard, Positions, Sequences
 from layergrid.graders import check_gold, grade_all
-from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Outline, Readout, Shards
+from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Needs, Outline, Readout, Shards
 from layergrid.pipeline.answers import LIBRARIES, OURS, Answers
 from layergrid.pipeline.stages import Stage, Work, attending, capturing
 from layergrid.positions import resolve_all
@@ -33,6 +33,8 @@ from layergrid.text import listed, plural
 
 if TYPE_CHECKING:
     from layergrid.pipeline.study import Study
+
+POSITIONS = 2  # version of labels and positions, part of their key: raise it when they change
 
 
 class FromModel(Answers):
@@ -134,12 +136,16 @@ class FromModel(Answers):
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
         reads = (self.sequences_stage.label, f"data {self.dataset}")
-        return Stage(self.label("positions"), "positions", Key.of("positions", 2, parts, (OURS,)), reads, stored=False)
+        return Stage(self.label("positions"), "positions", Key.of("positions", POSITIONS, parts, (OURS,)), reads, stored=False)
 
     @property
     def states(self) -> Stage:
         """All that the grids need is captured in one pass; without such a need, what attention is read from."""
         return self.captured if self._sites else self.placed
+
+    def read_by(self, needs: Needs) -> Stage:
+        """Activations, or positions where a grid asks for no site, whatever others ask for."""
+        return self.captured if needs.sites else self.placed
 
     @cached_property
     def captured(self) -> Stage:
