@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,28 @@ def test_specs_that_name_each_other_are_followed_to_their_end(home):
     assert run("changed", "--since", "HEAD", spec).out == ""
     write(home / "constraints.txt", "new\n")
     assert run("changed", "--since", "HEAD", spec).out == f"{spec}\n"
+
+
+def test_a_folder_outside_of_the_repository_is_not_gone_through(home):
+    spec = write(home / "specs" / "far.yaml", f"theme: /\ntemplates: ../../..\n{GRIDS}")
+    commit(home)
+    write(home / "README.md", "new\n")
+    started = time.monotonic()
+    assert run("changed", "--since", "HEAD", spec).out == ""
+    assert time.monotonic() - started < 5
+
+
+def test_of_the_lock_only_the_entry_of_a_spec_counts(home):
+    lock = {"layergrid_lock": 1, "specs": {"plain": {"models": {"m": 1}}, "all": {"models": {"m": 1}}}}
+    file = write(home / "specs" / "layergrid.lock", json.dumps(lock))
+    assert changed(home) == ["plain.yaml", "all.yaml"]
+    commit(home)
+    assert changed(home) == []
+    lock["specs"]["all"] = {"models": {"m": 2}}
+    file.write_text(json.dumps(lock, indent=2))
+    assert changed(home) == ["all.yaml"]
+    file.write_text("no lock")
+    assert changed(home) == ["plain.yaml", "all.yaml"]
 
 
 def test_a_spec_that_cannot_be_read_is_printed(home):

@@ -19,6 +19,7 @@ from typing import Any
 
 from layergrid import yamlsource
 from layergrid.errors import BadInput
+from layergrid.lock import NAME
 from layergrid.text import visible
 from layergrid.yamlsource import YamlError
 
@@ -33,6 +34,7 @@ class Changes:
     """The paths that differ between a commit and the working tree of one repository."""
 
     top: Path  # the repository's folder, links resolved
+    commit: str  # in hexadecimal
     paths: frozenset[str]  # relative to it, of what was changed, added, removed or renamed
 
     @cached_property
@@ -68,7 +70,7 @@ def since(ref: str, folder: Path) -> Changes:
     # A rename is a removal and an addition here, so that whoever still names the old path counts.
     same = ("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
     found = _git(top, *same, commit, "--") + _git(top, "ls-files", "--others", "--exclude-standard", "-z")
-    return Changes(top, frozenset(os.fsdecode(one).rstrip("/") for one in found.split(b"\0") if one))
+    return Changes(top, commit, frozenset(os.fsdecode(one).rstrip("/") for one in found.split(b"\0") if one))
 
 
 def reason(spec: Path, changes: Changes) -> str:
@@ -87,7 +89,29 @@ def reason(spec: Path, changes: Changes) -> str:
         return "cannot be read"
     if (found := changes.below(start)) or (found := changes.below(Path(os.path.realpath(start)))):
         return f"{found} differs"
-    return next((f"{found} differs" for path in _named(start, named) if (found := changes.below(path))), "")
+    if _locked_otherwise(start, changes):
+        return f"its entry in {NAME} differs"
+    if not changes.paths:
+        return ""
+    found = next((found for path in _named(start, named, changes.top) if (found := changes.below(path))), "")
+    return f"{found} differs" if found else ""
+
+
+def _locked_otherwise(spec: Path, changes: Changes) -> bool:
+    """Whether the lock file beside a spec says something else of it than at the commit, or cannot be read."""
+    file = spec.with_name(NAME)
+    if not changes.below(file):
+        return False
+    try:
+        then = _git(changes.top, "cat-file", "blob", f"{changes.commit}:{file.relative_to(changes.top).as_posix()}")
+    except BadInput:  # it was not there
+        then = b"{}"
+    now = file.read_bytes() if file.is_file() else b"{}"
+    try:
+        pins = [json.loads(one).get("specs", {}).get(spec.stem) for one in (then, now)]
+    except (ValueError, AttributeError, RecursionError):
+        return True
+    return bool(pins[0] != pins[1])
 
 
 def beside(path: Path, changes: Changes) -> str:
@@ -101,18 +125,20 @@ def _place(path: Path) -> Path:
     return Path(os.path.realpath(path.absolute().parent)) / path.name
 
 
-def _named(start: Path, texts: Sequence[str]) -> Iterator[Path]:
-    """Every path that a file names, or that what it names does, with all links on the way."""
+def _named(start: Path, texts: Sequence[str], top: Path) -> Iterator[Path]:
+    """Every path that a file names, or that what it names does, with all links on the way; below `top` alone."""
     waiting, seen = [(start.parent, texts)], {start}
     while waiting:
         folder, texts = waiting.pop()
         for text in texts:
             for path in _paths(folder, text):
-                if path in seen:
+                if path in seen or not path.is_relative_to(top):
                     continue
                 seen.add(path)
                 yield path
-                if path.suffix in READ and path.is_file():
+                if path.is_dir():
+                    yield from _linked(path)
+                elif path.suffix in READ and path.is_file():
                     waiting.append((path.parent, _readable(path)))
 
 
@@ -126,10 +152,14 @@ def _paths(folder: Path, text: str) -> Iterator[Path]:
         except RuntimeError:  # ~somebody, who has no home here
             continue
         yield from _ways(path)
-        if path.is_dir():
-            for above, folders, files in os.walk(path):
-                links = (Path(above) / one for one in (*folders, *files))
-                yield from (end for one in links if one.is_symlink() for end in _ways(one))
+
+
+def _linked(folder: Path) -> Iterator[Path]:
+    """Where the links in a folder lead to."""
+    for above, folders, files in os.walk(folder):
+        folders[:] = [one for one in folders if one != ".git"]
+        links = (Path(above) / one for one in (*folders, *files))
+        yield from (end for one in links if one.is_symlink() for end in _ways(one))
 
 
 def _ways(path: Path) -> Iterator[Path]:
