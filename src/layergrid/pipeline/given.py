@@ -18,6 +18,8 @@ from layergrid.text import listed
 if TYPE_CHECKING:
     from layergrid.pipeline.study import Study
 
+GIVEN = 1  # version of what is made of given activations, part of its key: raise it when that changes
+
 
 class FromActivations(Answers):
     """Activations that were made elsewhere stand in for the model that made them."""
@@ -65,7 +67,7 @@ class FromActivations(Answers):
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
-        key = Key.of("given", 1, parts, (OURS,))
+        key = Key.of("given", GIVEN, parts, (OURS,))
         return Stage(self.label("given"), "given", key, (f"data {self.dataset}",), stored=False)
 
     @cached_property

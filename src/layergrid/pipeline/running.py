@@ -136,7 +136,8 @@ class FromModel(Answers):
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
         reads = (self.sequences_stage.label, f"data {self.dataset}")
-        return Stage(self.label("positions"), "positions", Key.of("positions", POSITIONS, parts, (OURS,)), reads, stored=False)
+        key = Key.of("positions", POSITIONS, parts, (OURS,))
+        return Stage(self.label("positions"), "positions", key, reads, stored=False)
 
     @property
     def states(self) -> Stage:

@@ -24,6 +24,8 @@ from layergrid.store import Key, Store
 if TYPE_CHECKING:
     from layergrid.models import Loaded, Trust
 
+REPORT = 3  # version of the report, part of its key: raise it when its files change without `render.fingerprint`
+
 
 class Study:
     """A spec with its store: who answers which data set, which grids stand on which answers."""
@@ -203,7 +205,7 @@ class Study:
             "pages": render.fingerprint(render.Presentation.of(self.spec)),
             "date": stamp(self.spec.outputs),
         }
-        key = Key.of("report", 3, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
+        key = Key.of("report", REPORT, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
         told = (one.sequences_stage for one in self.answers.values())  # shows examples and describes the model
         reads = (*(one.label for one in self.grid_stages.values()), *(one.label for one in told if one), "spec")
         return Stage("report", "report", key, reads, Work(len(self.spec.grids), "grids"))
