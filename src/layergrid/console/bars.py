@@ -44,7 +44,7 @@ class Terminal(Listener):
                 self._end(at)
                 self._left(event)
             case "kept":
-                self._print(f"= {called(event, self.several):<{NAME}} kept from an earlier build", "dim")
+                self._print(f"= {called(event, self.several):<{NAME}} kept from an earlier build", "dim", whole=False)
             case _:
                 for line in said(event, self.several, self.console.width):
                     self._print(line, "dim" if event.level == "detail" else "", whole=event.event != "table")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HEAD = ("stage", "time", "rate", "memory", "cache")
 LAST_TO_FIRST = ("rate", "cache", "memory")  # columns that a narrow terminal lacks, in the order they go
 GAP = 2
+SHORT = 20  # characters of a name that are left before a column goes
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _aligned(cells: list[tuple[str, ...]], width: int) -> list[str]:
     kept = [i for i in range(len(HEAD)) if any(row[i] for row in cells[1:])]
     wide = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
     for name in LAST_TO_FIRST:
-        if sum(wide[i] + GAP for i in kept) - GAP > width:
+        if sum(wide[i] + GAP for i in kept[1:]) + min(wide[0], SHORT) > width:
             kept = [i for i in kept if HEAD[i] != name]
     rest = sum(wide[i] + GAP for i in kept[1:])
     wide[0] = max(8, min(wide[0], width - rest))
