@@ -1,6 +1,7 @@
 // From words to cells: the sentence under the pointer or with the focus lights the cells that its facts speak of, on
 // every map of their grid. A paragraph is one stop of the Tab key; arrow keys go from sentence to sentence in it.
 const lighting = all(".sentence[data-facts]").filter((one) => factsOf(one).length);
+const PARAGRAPHS = "p, li, caption, figcaption, td, th";
 let pinned = null;
 
 function factsOf(sentence) {
@@ -41,8 +42,8 @@ function pin(sentence) {
 }
 
 function step(event, sentence) {
-  const group = lighting.filter((one) => one.parentElement.closest("p, li, caption, figcaption, td") ===
-    sentence.parentElement.closest("p, li, caption, figcaption, td"));
+  const group = lighting.filter((one) => one.parentElement.closest(PARAGRAPHS) ===
+    sentence.parentElement.closest(PARAGRAPHS));
   const at = group.indexOf(sentence), last = group.length - 1;
   const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: last }[event.key];
   if (event.key === "Enter" || event.key === " ") { pin(sentence); event.preventDefault(); return; }
@@ -57,7 +58,7 @@ function step(event, sentence) {
 
 const starts = new Set();
 lighting.forEach((sentence) => {
-  const group = sentence.parentElement.closest("p, li, caption, figcaption, td");
+  const group = sentence.parentElement.closest(PARAGRAPHS);
   sentence.tabIndex = starts.has(group) ? -1 : 0;
   starts.add(group);
   sentence.addEventListener("pointerover", (event) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from layergrid.kinds import BadInput
 from layergrid.spec import CellBound, RowsBound
 from layergrid.spec.expecting import ALL, EVERY, LAYERS, SMALLEST
 from layergrid.spec.naming import Naming
-from layergrid.text import listed
+from layergrid.text import EN_DASH, listed
 
 
 def nested_best(result: GridResult) -> Asked:
@@ -49,6 +50,7 @@ def cells(result: GridResult, asked: CellBound, where: str) -> Asked:
         quantifier = "every" if asked.needs == "all" else "some"
         subject = f"{grid.name}: {quantifier} cell at {_said_layers(asked)}, {_said_positions(asked)}"
     seen = tuple(cell(grid, (layer, position)) for layer in layers for position in positions)
+    seen = (replace(seen[0], what=""),) if len(seen) == 1 else seen
     return Asked(subject, seen, asked.needs == "all", grid.name, grid.level)
 
 
@@ -61,7 +63,7 @@ def _several(value: object) -> tuple[object, ...]:
 
 
 def _said_layers(asked: CellBound) -> str:
-    named = [str(one) for one in _several(asked.layer)]
+    named = [LAYERS.sub(rf"\1{EN_DASH}\2", str(one)) for one in _several(asked.layer)]
     if named == [EVERY]:
         return "all layers"
     return f"{'layer' if isinstance(asked.layer, int) else 'layers'} {listed(named)}"
@@ -128,7 +130,7 @@ def cell(grid: Grid, at: GridPoint) -> Seen:
     if not grid.has_value[i, j] or not math.isfinite(value):
         status = str(grid.status[i, j])
         why = str(grid.reason[i, j])
-        reason = f"the cell has the status {status.replace('_', ' ')}" + (f": {why}" if why else "")
+        reason = f"{what} has the status {status.replace('_', ' ')}" + (f": {why}" if why else "")
         value = low = high = math.nan
     return Seen(value, low, high, int(grid.n[i, j]), what, (at,), reason)
 

@@ -27,9 +27,10 @@ def told(one: ExpectationResult) -> str:
     """An expectation with what was observed, on one line."""
     shown = _number(one, one.observed) if math.isfinite(one.observed) else "no value"
     line = f"{one.name}: {one.sentence}" if one.name else one.sentence
-    line += f"; observed: {shown}{f' at {one.at}' if one.at else ''}"
+    beside = [one.at] if one.at else []
     if one.by != "estimate" and math.isfinite(one.value):
-        line += f" (estimate {_number(one, one.value)})"
+        beside.append(f"estimate {_number(one, one.value)}")
+    line += f"; observed: {shown}" + (f" ({', '.join(beside)})" if beside else "")
     if one.reason:
         line += f": {one.reason}"
     if one.failing and not one.met:

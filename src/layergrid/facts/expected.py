@@ -26,12 +26,13 @@ def derive(judged: Sequence[ExpectationResult], ledger: Ledger) -> None:
 def _expectation(key: str, one: ExpectationResult, ledger: Ledger) -> None:
     verdict = "met" if one.met else "not met"
     sentence, shown = text.visible(one.sentence), text.visible(observed(one))
-    at = text.visible(f" at {one.at}" if one.at and math.isfinite(one.observed) else "")
+    at = text.visible(f" ({one.at})" if one.at and math.isfinite(one.observed) else "")
     end = f", {verdict}: {text.visible(one.reason)}" if one.reason else "" if one.met else ", not met"
     full = (
         f"{sentence}{end}" if one.reason and not math.isfinite(one.value) else f"{sentence}, observed {shown}{at}{end}"
     )
-    forms = {"text": sentence, "verdict": verdict, "observed": f"{shown}{at}", "full": full}
+    subject = text.visible(f"{one.name}: {one.subject}" if one.name else one.subject or f"expect.{key}")
+    forms = {"text": sentence, "subject": subject, "verdict": verdict, "observed": f"{shown}{at}", "full": full}
     ledger.add(
         key, "expectation", forms, cells=one.cells, value=one.observed, low=one.bound, n=one.n or None, relation=verdict
     )

@@ -11,6 +11,7 @@ from layergrid.prose.beside import additions
 from layergrid.prose.sections import trends
 from layergrid.prose.voice import Voice, chained, joined
 
+UNMET = 3  # expectations that are not met and that a first page names
 POSITION = "nested position"  # the rule of facts on one position alone
 BLANK, BREAK = text.token(" "), text.token("\n")
 
@@ -30,9 +31,18 @@ def of_sources(results: Results, whole: Voice) -> dict[str, Paragraph]:
     if results.data:
         found["positions"] = (whole.say(f"Status of each token position in the examples{by}."),)
         found["balance"] = tuple(_balance(whole, data_key(c.name, c.model)) for c in results.data)
-    if results.expectations:
-        found["expectations"] = (whole.say("{expectations|Text}."),)
-    return found
+    return found | _expected(results, whole)
+
+
+def _expected(results: Results, whole: Voice) -> dict[str, Paragraph]:
+    """How many expectations are met, those of the first page that are not, and what each row of their table is."""
+    judged = results.expectations
+    if not judged:
+        return {}
+    found = {f"expectations.{i}": (whole.say("{e|subject}", e=f"expectation.{i}"),) for i in range(len(judged))}
+    unmet = [i for i, one in enumerate(judged) if not one.met][:UNMET]
+    found["expectations.unmet"] = tuple(whole.say("{e|full}.", e=f"expectation.{i}") for i in unmet)
+    return {"expectations": (whole.say("{expectations|Text}."),), **found}
 
 
 def _tokens(whole: Voice) -> Paragraph:

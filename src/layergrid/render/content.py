@@ -98,6 +98,11 @@ class Content:
         """The words below a table, from the summary."""
         return self.summary.captions.get(key, ())
 
+    @property
+    def expected(self) -> sheets.Sheet | None:
+        """The table of what the spec expects."""
+        return next((sheet for sheet in self.sheets if sheet.key == "expectations"), None)
+
     @cached_property
     def references(self) -> tuple[references.Reference, ...]:
         """The works that the words of the report name."""

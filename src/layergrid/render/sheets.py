@@ -29,6 +29,7 @@ class Sheet:
     number: int = 0
     strong: int = -1  # a row to stand out
     note: str = ""  # what its entries are, after the caption
+    sentences: tuple[str, ...] = ()  # keys of the captions that the first entries are, in place of text
 
 
 def of(results: Results) -> tuple[Sheet, ...]:
@@ -295,6 +296,7 @@ def _split(by_label: dict[str, int], labels: Sequence[str]) -> str:
 
 
 def _expectations(results: Results) -> Sheet:
-    rows = tuple((e.sentence, text.number(e.observed, 3), "met" if e.met else "not met") for e in results.expectations)
-    return Sheet("expectations", "Expectations of the spec", ("Expectation", "Observed", "Verdict"), rows,
-                 (False, True, False))  # fmt: skip
+    """What the spec expects, met or not."""
+    from layergrid.render import expected  # which makes sheets
+
+    return expected.sheet(results.expectations)
