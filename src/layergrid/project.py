@@ -25,6 +25,7 @@ from layergrid.text import visible
 MARKS = (".git", "pyproject.toml", "layergrid.lock")  # the first is looked for before the others
 OPTION = "--allow-path"
 LONGEST = 1024  # characters of an address
+ANY_SIZE = 2**62  # bytes: what is mapped, or read in part
 PIECE = 2**20  # bytes that are read at a time
 MOST_LINKS = 40  # on the way to one file
 SHOWN = 200  # characters of a path in a message
@@ -84,36 +85,32 @@ class Project:
 
     def _followed(self, start: Path, what: str, address: str) -> Path:
         """Walks along a path, link by link; outside nothing is looked at, so that nothing can be told of it."""
-        left, here = list(reversed(self._respelled(start).parts)), Path()
+        left, here = list(reversed(start.parts)), Path()
         links = 0
         while left:
             part = left.pop()
             if part == "..":
                 here = here.parent
                 continue
-            here = here / part
+            here = self._known.get(here / part, here / part)
             if not self._holds(here.parent) or not here.is_symlink():
                 continue
             links += 1
             if links > MOST_LINKS:
                 raise BadInput(f"{what}: {_shown(address)} is a link that leads to itself")
             here, target = here.parent, here.readlink()
-            left += reversed(self._respelled(target).parts)  # an absolute one begins anew
+            left += reversed(target.parts)  # an absolute one begins anew
         if not self._holds(here):
             raise self._outside(what, address, here)
         self._check_hidden(here, what, address)
         return here
 
-    def _respelled(self, path: Path) -> Path:
-        """An absolute path with the links resolved that stand in the names of the project's folder and of allowed ones.
-
-        What leads to them is the user's own, and no secret.
-        """
-        for named in (*self.allowed, _absolute(self.folder)):
-            for above in (named, *named.parents):
-                if above != _real(above) and path.is_relative_to(above):
-                    return _real(above) / path.relative_to(above)
-        return path
+    @cached_property
+    def _known(self) -> dict[Path, Path]:
+        """The links in the names of the project's folder and of what is allowed: they are the user's own, no secret."""
+        named = (_absolute(self.folder), *self.allowed)
+        above = {one for path in named for one in (path, *path.parents)}
+        return {one: _real(one) for one in above if one != _real(one)}
 
     @cached_property
     def _roots(self) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ Tags are refused; aliases and merge keys work as long as what they expand to sta
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from layergrid.project import ANY_SIZE, opened
 from layergrid.text import nearest, visible
 
 MAX_BYTES = 262_144
@@ -150,11 +152,15 @@ def scalar(place: Place, value: PlainScalar) -> Node:
 
 
 def read(path: Path) -> Source:
-    """The text of a file; raises YamlError where it is not UTF-8 or too large, OSError where it cannot be read."""
-    data = path.read_bytes()
+    """The text of a file; raises YamlError where it is not UTF-8 or too large, OSError where it cannot be read.
+
+    A pipe or a device raises BadInput: it is not waited for.
+    """
+    with opened(path.resolve(), ANY_SIZE, "YAML") as stream:
+        data, size = stream.read(MAX_BYTES + 1), os.fstat(stream.fileno()).st_size
     if len(data) > MAX_BYTES:
         source = Source(str(path), "")
-        _fail(Place(source, 1, 1), f"the file has {len(data):,} bytes; expected at most {MAX_BYTES:,}")
+        _fail(Place(source, 1, 1), f"the file has {size:,} bytes; expected at most {MAX_BYTES:,}")
     try:
         return Source(str(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -212,8 +218,7 @@ class _Reader:
         except yaml.reader.ReaderError as error:
             self._unreadable(text, error)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            _fail(self._place(mark), _explain(error))
+            _fail(self._place(_mark(error)), _explain(error))
         if self.root is None:
             _fail(Place(self.source, 1, 1 + self.column), "the text is empty; expected keys and values in YAML")
         return self.root, self.problems
@@ -372,6 +377,13 @@ _HINTS = (
     ("cannot start any token", "text that begins with this character needs quotes"),
     ("expected alphabetic or numeric character", "text that begins with * or & needs quotes"),
 )  # fmt: skip
+
+
+def _mark(error: yaml.MarkedYAMLError) -> Any:
+    """Where a mistake stands: of what is opened and never closed its beginning, not the end of the text."""
+    if error.context_mark is not None and re.search(r"end of stream|<stream end>", error.problem or ""):
+        return error.context_mark
+    return error.problem_mark or error.context_mark
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from layergrid.kinds import BadInput
-from layergrid.project import Project, content, regular
+from layergrid.project import ANY_SIZE, Project, content, regular
 
 MOST_TOKENIZER = 256 * 2**20  # bytes; the largest vocabularies take a tenth of it
 MOST_SETTINGS = 64 * 2**20  # of any other file that is read whole: an index of a thousand billion parameters takes 20
@@ -42,7 +42,7 @@ def check(folder: Path, address: str) -> None:
             vocabulary = path.suffix in _VOCABULARIES or path.name == "tokenizer.json"
             regular(path, MOST_TOKENIZER if vocabulary else MOST_SETTINGS, f"model {address!r}")
         elif path.suffix in (".safetensors", ".bin"):
-            regular(path, 2**50, f"model {address!r}")
+            regular(path, ANY_SIZE, f"model {address!r}")
     for path in sorted(folder.glob("*.index.json")):
         _check_shards(path, address)
     config = _settings(folder / "config.json", address)

@@ -95,6 +95,7 @@ def _tell(study: Study, found: Sequence[str]) -> None:
 
 
 def _file(spec: Spec) -> Path:
+    spec.project.path(lock.NAME, "the lock")  # raises BadInput where it is a link that leads out
     return spec.project.folder / lock.NAME
 
 

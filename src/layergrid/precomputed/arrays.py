@@ -16,11 +16,10 @@ import numpy as np
 
 from layergrid.artifacts import Floats
 from layergrid.kinds import BadInput
-from layergrid.project import regular
+from layergrid.project import ANY_SIZE, regular
 from layergrid.text import listed, nearest
 
 SUFFIXES = (".safetensors", ".npz")
-MOST_BYTES = 2**50  # no limit but that of disks: arrays are mapped
 _SAFETENSORS = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}  # NumPy has no bfloat16
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -85,7 +84,7 @@ def open_array(path: Path, key: str, where: str) -> Array:
         near = nearest(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else None
         hint = f"did you mean {near!r}?" if near else "paths start at the manifest's folder"
         raise BadInput(f"{where}: expected a file {path}; found none, {hint}")
-    regular(path, MOST_BYTES, where)
+    regular(path, ANY_SIZE, where)
     if path.suffix not in SUFFIXES:
         raise BadInput(f"{where}: expected a file that ends in {listed(SUFFIXES, 'or')}; found {path.name!r}")
     return _safetensors(path, key, where) if path.suffix == ".safetensors" else _npz(path, key, where)
