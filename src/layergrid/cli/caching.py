@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +16,9 @@ from layergrid.errors import BadInput
 from layergrid.text import plural, visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from layergrid.store import Piece, Sealed
+
+Row = tuple[str, str, str, str, str]
 
 cache = typer.Typer(help="Look after the cache: what is in it, what may go, what is shared.", rich_markup_mode=None)
 app.add_typer(cache, name="cache")
@@ -41,15 +41,12 @@ def ls(
     all_: Annotated[bool, typer.Option("--all", "-a", help="A line for each result.")] = False,
 ) -> None:
     """List what the cache holds: results of each stage, their size, and when they were last used."""
-    from rich.console import Console
-
     from layergrid.store import Store, pieces
 
     root = Store().root
     found, now = list(pieces(root)), time.time()
-    out = Console(highlight=False, soft_wrap=True)
-    if found:
-        out.print(_each(root, found, now) if all_ else _by_stage(found, now))
+    for line in _columns(_each(root, found, now) if all_ else _by_stage(found, now)) if found else ():
+        typer.echo(line)
     typer.echo(f"{size(sum(one.bytes for one in found))} in {plural(len(found), 'result')} in {root.parent}")
 
 
@@ -144,44 +141,40 @@ def _tell(did: str, count: int, total: int, there: int, damaged: Sequence[str]) 
 # ---------------------------------------------------------------- tables
 
 
-def _by_stage(found: Sequence[Piece], now: float) -> Table:
-    table = _table("stage", "results", "size", "last used", "longest unused")
+def _by_stage(found: Sequence[Piece], now: float) -> list[Row]:
+    rows: list[Row] = [("stage", "results", "size", "last used", "longest unused")]
     stages: dict[str, list[Piece]] = {}
     for one in found:
         stages.setdefault(one.stage if one.kind == "entry" else f"({one.kind})", []).append(one)
     for name, many in sorted(stages.items()):
         total, order = sum(one.bytes for one in many), sorted(many, key=lambda one: one.used)
-        table.add_row(name, f"{len(many):,}", size(total), _ago(order[-1], now), _ago(order[0], now))
-    return table
+        rows.append((name, f"{len(many):,}", size(total), _ago(order[-1], now), _ago(order[0], now)))
+    return rows
 
 
-def _each(root: Path, found: Sequence[Piece], now: float) -> Table:
+def _each(root: Path, found: Sequence[Piece], now: float) -> list[Row]:
     from layergrid.store import called
 
-    table = _table("result", "size", "last used", "took", "of")
+    rows: list[Row] = [("result", "took", "size", "last used", "of")]
     words = called(root, {one.sealed.digest: one.sealed.whole for one in found if one.sealed is not None})
     for one in sorted(found, key=lambda one: (one.kind != "entry", one.stage, -one.used, one.folder)):
-        took = f"{one.sealed.seconds:,.1f} s" if one.sealed is not None and one.sealed.seconds else ""
-        table.add_row(
-            _state(one), size(one.bytes), _ago(one, now), took,
-            visible(words.get(one.sealed.digest, "")) if one.sealed is not None else visible(one.folder.name),
-        )  # fmt: skip
-    return table
+        took = f"{one.sealed.seconds:,.1f} s" if one.sealed is not None and one.sealed.seconds else "-"
+        name = words.get(one.sealed.digest, "") if one.sealed is not None else one.folder.name
+        rows.append((_state(one), took, size(one.bytes), _ago(one, now), visible(name) or "-"))
+    return rows
 
 
-def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, name in enumerate(columns):
-        right = name in ("results", "size", "took")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="fold" if i else "ellipsis")
-    return table
+def _columns(rows: Sequence[Row]) -> Iterator[str]:
+    """The rows as lines, words to the left and the two columns of figures to the right, as wide as they need."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        yield "  ".join(cell.rjust(n) if i in (1, 2) else cell.ljust(n) for i, (cell, n) in enumerate(cells)).rstrip()
 
 
 def _state(one: Piece) -> str:
     """The stage of a piece, with the first digits of its digest and what is wrong with it."""
-    name = f"{one.stage} {one.folder.name[:8]}" if one.kind != "unfinished" else one.stage
+    name = f"{visible(one.stage)} {one.folder.name[:8]}" if one.kind != "unfinished" else visible(one.stage)
     return name if one.kind == "entry" else f"{name} ({one.kind})"
 
 

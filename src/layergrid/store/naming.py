@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from layergrid.store.keys import digest_of
@@ -22,7 +22,7 @@ def called(base: Path, wholes: Mapping[str, Mapping[str, Any]]) -> dict[str, str
         for label, whole in keys.items():
             digest = digest_of(whole)
             if digest not in words:
-                words[digest] = f"{label} ({name})"
+                words[digest] = f"{label} ({PurePath(name).name})"
     return {digest: words.get(digest) or ", ".join(_told(digest, wholes, set())) for digest in wholes}
 
 
