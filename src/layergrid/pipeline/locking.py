@@ -46,9 +46,9 @@ def hold_made(study: Study, manifest: Mapping[str, Any]) -> None:
     """The same for batches and splits, from the manifest of a report that is not published yet."""
     if study.locked is None:
         return
-    made = manifest.get("locked", {})
-    batches = {name: lock.BatchPin(**one) for name, one in made.get("batches", {}).items()}
-    splits = {name: lock.SplitPin(**one) for name, one in made.get("splits", {}).items()}
+    found = manifest.get("locked") or made(study)
+    batches = {name: lock.BatchPin(**one) for name, one in found["batches"].items()}
+    splits = {name: lock.SplitPin(**one) for name, one in found["splits"].items()}
     _tell(study, lock.late_drift(study.locked, batches, splits))
 
 
