@@ -218,7 +218,9 @@ class _Reader:
         except yaml.reader.ReaderError as error:
             self._unreadable(text, error)
         except yaml.MarkedYAMLError as error:
-            _fail(self._place(_mark(error)), _explain(error))
+            unclosed = re.search("end of stream|<stream end>", error.problem or "")  # told where it was opened
+            mark = (unclosed and error.context_mark) or error.problem_mark or error.context_mark
+            _fail(self._place(mark), _explain(error))
         if self.root is None:
             _fail(Place(self.source, 1, 1 + self.column), "the text is empty; expected keys and values in YAML")
         return self.root, self.problems
@@ -377,13 +379,6 @@ _HINTS = (
     ("cannot start any token", "text that begins with this character needs quotes"),
     ("expected alphabetic or numeric character", "text that begins with * or & needs quotes"),
 )  # fmt: skip
-
-
-def _mark(error: yaml.MarkedYAMLError) -> Any:
-    """Where a mistake stands: of what is opened and never closed its beginning, not the end of the text."""
-    if error.context_mark is not None and re.search(r"end of stream|<stream end>", error.problem or ""):
-        return error.context_mark
-    return error.problem_mark or error.context_mark
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:

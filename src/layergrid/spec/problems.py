@@ -197,8 +197,9 @@ def _hint(node: Node, group: Sequence[tuple[_Walk, ErrorDetails]]) -> str:
         return "; quote it to make it text"
     if isinstance(node.value, str) and "bool_type" in types and node.value.lower() in ("yes", "no", "on", "off"):
         return f"; did you mean {'true' if node.value.lower() in ('yes', 'on') else 'false'}?"
-    if isinstance(node.value, str) and "bool_type" in types and node.value.lower() in ("true", "false"):
-        return f"; did you mean {node.value.lower()}?"
+    if isinstance(node.value, str) and "bool_type" in types:
+        like = nearest(node.value.lower(), ("true", "false"))
+        return f"; did you mean {like}?" if like else ""
     if isinstance(node.value, str):
         choices = [c.strip("'") for _, d in group if d["type"] in ("literal_error", "enum") for c in _choices(d)]
         like = nearest(node.value, choices) or next((c for c in choices if c.lower() == node.value.lower()), None)
@@ -240,7 +241,12 @@ def _wrong_kind(walk: _Walk, root: Node) -> Problem:
     names, word = sorted(known(base)), WORDS[base]
     written = walk.node.get("kind")
     if written is None or written.value is None:
-        return Problem(walk.key, f"key 'kind' is missing; expected a {word}: {listed(names, 'or') or 'none is known'}")
+        wanted = f"expected a {word}: {listed(names, 'or') or 'none is known'}"
+        fields = walk.node.value if written is None and isinstance(walk.node.value, Mapping) else {}
+        slip = nearest("kind", fields)
+        if slip is None:
+            return Problem(walk.key, f"key 'kind' is missing; {wanted}")
+        return Problem(fields[slip].key, f"unknown key '{visible(slip)}'; did you mean 'kind'? It is missing; {wanted}")
     if not isinstance(written.value, str):
         message = f"'kind' is {describe(written)}; expected a {word}: {listed(names, 'or') or 'none is known'}"
         return Problem(written.place, message)

@@ -241,8 +241,13 @@ def _is_glob(item: Node) -> bool:
 
 def _position(item: Node, naming: Naming, problems: list[Problem], any_name: bool) -> Iterator[Node]:
     """The resolvers that one entry of `positions` stands for; with `any_name` unknown names are given elsewhere."""
+    if isinstance(item.value, Mapping):
+        yield texted(item, "name")
+        return
     if not isinstance(item.value, str | int) or isinstance(item.value, bool):
-        yield texted(item, "name")  # a mapping, or something whose type is reported later
+        what = "a list" if isinstance(item.value, tuple) else "empty (null)" if item.value is None else item.written
+        message = f"an item of 'positions' is {what}; expected a name, a range such as -8..-1, or a mapping"
+        problems.append(Problem(item.place, message))
         return
     names = naming.expand(item, problems)
     for name in names:
