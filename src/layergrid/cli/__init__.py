@@ -5,6 +5,7 @@ problems    errors as messages and exit codes
 building    build, validate, positions
 planning    plan, lock
 reports     render, index, diff, verify
+summarising summary
 changing    changed
 caching     cache ls, gc, push, pull, dir
 knowing     new, schema, list, doctor
@@ -23,7 +24,15 @@ from typing import Annotated
 import typer
 
 from layergrid import __version__
-from layergrid.cli import building, caching, changing, knowing, planning, reports  # noqa: F401 - each adds its commands, in the order of the help
+from layergrid.cli import (  # noqa: F401 - each adds its commands, in the order of the help
+    building,
+    caching,
+    changing,
+    knowing,
+    planning,
+    reports,
+    summarising,
+)
 from layergrid.cli.options import app
 from layergrid.cli.problems import INTERRUPTED, told
 

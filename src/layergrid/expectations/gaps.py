@@ -10,12 +10,14 @@ import numpy as np
 
 from layergrid import stats
 from layergrid.artifacts import Baseline, Floats, GridPoint, GridResult
-from layergrid.expectations.cells import cell, chosen_layers, chosen_positions, without_best
+from layergrid.expectations.cells import cell, chosen_layers, without_best
 from layergrid.expectations.seen import Asked, Seen
 from layergrid.facts import between
 from layergrid.facts.view import View
+from layergrid.kinds import BadInput
 from layergrid.spec import BaselineBound, DifferenceBound, Side
 from layergrid.spec.expecting import BEST
+from layergrid.spec.naming import Naming
 from layergrid.text import nearest
 
 OTHER_ROWS = "the two grids do not compare the same rows in the same folds by one measure"
@@ -53,11 +55,11 @@ def _point(side: Side, result: GridResult, where: str) -> tuple[GridPoint, ...]:
     if side.position is None:
         winners = result.selection.winners if result.selection else ()
         return tuple(dict.fromkeys((w.layer, w.position) for w in winners))
-    layers = result.grid.layers if side.layer is None else chosen_layers(result.grid, side.layer, where)
-    positions = chosen_positions(result.grid, side.position, where)
-    if len(positions) != 1:
-        return tuple((layer, position) for layer in layers for position in positions)
-    return tuple((layer, positions[0]) for layer in layers)
+    grid = result.grid
+    if side.position not in grid.positions:
+        raise BadInput(f"{where}: grid {grid.name!r} has {Naming(grid.positions).unknown(side.position)}")
+    layers = grid.layers if side.layer is None else chosen_layers(grid, side.layer, where)
+    return tuple((layer, side.position) for layer in layers)
 
 
 def _gap(sides: list[tuple[Side, GridResult]], points: list[tuple[GridPoint, ...]]) -> Seen:

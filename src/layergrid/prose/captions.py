@@ -39,7 +39,9 @@ def _expected(results: Results, whole: Voice) -> dict[str, Paragraph]:
     judged = results.expectations
     if not judged:
         return {}
-    found = {f"expectations.{i}": (whole.say("{e|subject}", e=f"expectation.{i}"),) for i in range(len(judged))}
+    found: dict[str, Paragraph] = {
+        f"expectations.{i}": (whole.say("{e|subject}", e=f"expectation.{i}"),) for i in range(len(judged))
+    }
     unmet = [i for i, one in enumerate(judged) if not one.met][:UNMET]
     found["expectations.unmet"] = tuple(whole.say("{e|full}.", e=f"expectation.{i}") for i in unmet)
     return {"expectations": (whole.say("{expectations|Text}."),), **found}

@@ -12,6 +12,7 @@ from layergrid.artifacts import DataCard, Fact, Figure, Grid, ModelCard, Paragra
 from layergrid.facts import differences, prefixes, sections, sentences
 from layergrid.render import answers, examples, references, shades, sheets
 from layergrid.render.figures import Block
+from layergrid.render.sheets import Sheet
 from layergrid.theme import Theme
 
 FIRST_PAGE = 2  # blocks of figures on the first page
@@ -70,7 +71,7 @@ class Content:
         return tuple(s for s in self.summary.sections if s.key == "methods")
 
     @cached_property
-    def sheets(self) -> tuple[sheets.Sheet, ...]:
+    def sheets(self) -> tuple[Sheet, ...]:
         """All tables, numbered."""
         return sheets.of(self.results)
 
@@ -99,7 +100,7 @@ class Content:
         return self.summary.captions.get(key, ())
 
     @property
-    def expected(self) -> sheets.Sheet | None:
+    def expected(self) -> Sheet | None:
         """The table of what the spec expects."""
         return next((sheet for sheet in self.sheets if sheet.key == "expectations"), None)
 

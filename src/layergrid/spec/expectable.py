@@ -80,10 +80,10 @@ def _side(side: Node, grid: Node, root: Node) -> list[Problem]:
     kind = grid_kind(own)
     if kind is not None and not kind.selects and side.get("layer") is None and isinstance(side.value, Mapping):
         found.append(Problem(side.place, CHOOSES_NO_LAYER))
-    return [*found, *_positions(side.get("position"), own, root)]
+    return [*found, *_positions(side.get("position"), own, root, several=False)]
 
 
-def _positions(node: Node | None, grid: Node | None, root: Node) -> list[Problem]:
+def _positions(node: Node | None, grid: Node | None, root: Node, several: bool = True) -> list[Problem]:
     """Names, globs and ranges that match no position of a grid, or of the spec where there is no grid."""
     every = root.get("positions")
     if node is None or every is None or every.broken:
@@ -93,6 +93,8 @@ def _positions(node: Node | None, grid: Node | None, root: Node) -> list[Problem
         return []  # of a table, or of the tokens of a text, positions are known when it is read
     chosen = [str(item.value) for item in items(grid.get("positions"))] if grid is not None else []
     naming, found = Naming(chosen or position_names(root)), list[Problem]()
+    if not several:
+        return reference(node, "position", naming.names)
     for item in items(node) or (node,):
         if isinstance(item.value, str) and item.value not in (EVERY, *naming.names):
             found += _unmatched(item, naming)

@@ -8,7 +8,7 @@ from pathlib import Path
 from layergrid import archive, facts, prose, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
-from layergrid.verify import compared, differences, grids, pages, paired, surest, words
+from layergrid.verify import compared, differences, expected, grids, pages, paired, surest, words
 from layergrid.verify.problems import OWN, Notes, Problem, Verified
 
 
@@ -21,6 +21,7 @@ def verify(folder: Path) -> Verified:
        statistics, control tasks and directions against what must hold between them, since nothing is kept that they
        follow from. Of a comparison the tables too, from the grids of both reports; what it says of whole reports
        (specs, seeds, cards, libraries, expectations, the count of other facts, lone grids) follows from nothing kept.
+       Every expectation is judged again, its paired differences by that code too.
     2. Every fact and every sentence of facts.json, which holds those of all three lengths.
     3. Every number and comparison word of the sentences in report.html and report.md, read back to the cited facts; and
        that these documents hold the sentences of their own length, and no others.
@@ -37,6 +38,7 @@ def verify(folder: Path) -> Verified:
     differences.check_bests(results, notes)
     surest.check(results, notes)
     compared.check(results, notes)
+    expected.check(results, folder, notes)
     derived = facts.derive(results)
     summary = prose.summarise(results, derived)
     paired.check(results, derived, words.FACTS, notes)
