@@ -390,7 +390,7 @@ def test_cells_of_parquet_that_are_no_numbers_are_named_by_row(tmp_path):
 
 def test_a_file_that_is_not_what_it_is_called_is_named(tmp_path):
     (tmp_path / "table.parquet").write_text(LONG)
-    with pytest.raises(BadInput, match=r"table.parquet: is damaged or no Parquet file"):
+    with pytest.raises(BadInput, match=r"table.parquet: cannot be read as Parquet"):
         compute(tmp_path, name="table.parquet")
     (tmp_path / "table.csv").write_bytes("layer,ä\n0,1\n".encode("latin-1"))
     with pytest.raises(BadInput, match="byte 6 is not UTF-8"):

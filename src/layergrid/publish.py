@@ -56,6 +56,7 @@ def check(target: Path) -> None:
     Raises:
         BadInput: something that is no report stands there, or the folder cannot be written.
     """
+    _check_out(target)
     with alone(target):
         _refuse(target)
     above = next(p for p in (target.absolute().parent, *target.absolute().parent.parents) if os.path.lexists(p))
@@ -144,8 +145,28 @@ def draft(report: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="layergrid-") as temporary:
         fresh = Path(temporary) / report.name
         for name in SAVED:
+            _check_links(report / name)
             shutil.copytree(report / name, fresh / name)
         yield fresh
+
+
+def _check_links(folder: Path) -> None:
+    """Raises BadInput where a report's saved results hold a link: its file would be copied into the report."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise BadInput(f"{path}: is a link, and a report holds none; build the report again")
+
+
+def _check_out(target: Path) -> None:
+    """Raises BadInput where a folder on the way to a report, as it was named, is a link that leads elsewhere.
+
+    A project may be a stranger's, and `reports` in it a link to the user's own files.
+    """
+    here = Path.cwd()
+    for folder in [] if target.is_absolute() else [one for one in target.parents if one.parts]:
+        if folder.is_symlink() and not folder.resolve().is_relative_to(here):
+            real = folder.resolve()
+            raise BadInput(f"{target}: {folder} is a link to {real}; name that folder itself: --out {real}")
 
 
 def _sha256(path: Path) -> str:

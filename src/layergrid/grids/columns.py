@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from layergrid import parquetsource
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput
 from layergrid.project import Project, regular
@@ -148,17 +148,14 @@ def _csv(path: Path, delimiter: str) -> Columns:
 
 
 def _parquet(path: Path) -> Columns:
-    import pyarrow
-    from pyarrow import parquet
-
     try:
         # One file, read as it stands: no columns are made of the names of folders.
-        table: Any = parquet.ParquetFile(path).read()
-        cells = {name: table.column(i).to_pylist() for i, name in enumerate(table.column_names)}
-    except (pyarrow.ArrowException, ValueError) as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise BadInput(f"{path}: is damaged or no Parquet file ({first})") from None
-    found = Columns(path, tuple(table.column_names), cells, tuple(f"row {i + 1}" for i in range(table.num_rows)))
+        names, values = parquetsource.columns(path, "source")
+    except ValueError as error:
+        raise BadInput(f"{path}: is damaged or no Parquet file ({error})") from None
+    cells = dict(zip(names, values, strict=True))
+    rows = range(max(map(len, values), default=0))
+    found = Columns(path, tuple(names), cells, tuple(f"row {i + 1}" for i in rows))
     for name, values in cells.items():
         for i, value in enumerate(values):
             if not (value is None or isinstance(value, str | int | float | bool)):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from layergrid import parquetsource
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput, Loader
 from layergrid.loaders.files import locate
@@ -23,30 +24,18 @@ class ParquetLoader(Loader):
 
     def read(self, project: Project) -> dict[str, list[Scalar]]:
         """Columns in the order of the file; BadInput where it is not Parquet, or where a column holds bytes."""
-        import pyarrow
-        from pyarrow import parquet
-
         path = locate(project, self.address)
         try:
-            with path.open("rb") as file:
-                table = parquet.read_table(file)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
-        names = list(table.column_names)
+            names, values = parquetsource.columns(path, project.what or "data")
+        except ValueError as error:  # text that is not UTF-8; times finer than Python's
+            raise BadInput(f"{path}, {error}") from None
         if len(set(names)) < len(names):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             raise BadInput(f"{path}: two columns are named {twice!r}; rename one")
         return {
-            name: [_scalar(path, name, row, value) for row, value in enumerate(_values(path, name, table), start=1)]
-            for name in names
+            name: [_scalar(path, name, row, value) for row, value in enumerate(held, start=1)]
+            for name, held in zip(names, values, strict=True)
         }
-
-
-def _values(path: Path, name: str, table: Any) -> list[Any]:
-    try:
-        return list(table.column(name).to_pylist())
-    except ValueError as error:  # text that is not UTF-8; times finer than Python's
-        raise BadInput(f"{path}, column {name!r}: {error}") from None
 
 
 def _scalar(path: Path, name: str, row: int, value: Any) -> Scalar:

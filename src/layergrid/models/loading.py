@@ -46,15 +46,21 @@ class Placing:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps transformers' bars and load tables from the terminal: what matters in them is raised as an error here."""
+    """Keeps transformers' bars and load tables from the terminal: what matters in them is raised as an error here.
+
+    It is kept from the hub too: all files are there, and a configuration that names another model is not followed.
+    """
+    from huggingface_hub import constants
     from transformers.utils import logging
 
+    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
         yield
     finally:
+        constants.HF_HUB_OFFLINE = offline
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
