@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -200,3 +204,59 @@ def test_a_draft_holds_the_saved_results_and_no_document_and_goes_away(tmp_path)
     with publish.draft(report) as fresh:
         assert set(tree(fresh)) == {"grids/errors.csv", "results/results.json"}
     assert not fresh.exists()
+
+
+def test_an_earlier_report_that_a_killed_build_had_moved_aside_is_put_back_with_what_was_added_to_it(tmp_path):
+    target = tmp_path / "small"
+    publish.publish(made(tmp_path / "one", "old"), target)
+    (target / "notes.txt").write_text("mine")
+    script = (
+        "import os, pathlib, sys; from layergrid import publish; rename = pathlib.Path.rename\n"
+        "def once(self, to):\n    rename(self, to)\n    os.kill(os.getpid(), 9)\n"
+        "pathlib.Path.rename = once; publish.publish(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+    )
+    source = made(tmp_path / "two")
+    ended = subprocess.run([sys.executable, "-c", script, str(source), str(target)], check=False)
+    assert (ended.returncode, target.exists()) == (-9, False)
+    publish.publish(source, target)
+    assert (target / "report.md").read_text() == "new"
+    assert (target / "notes.txt").read_text() == "mine"
+
+
+def test_what_killed_builds_left_long_ago_is_removed_and_nothing_else(tmp_path):
+    names = (
+        ".small-abcdefgh",
+        ".small-1_345678",
+        ".small-b-cdefghij",
+        ".small-notes",
+        ".other-abcdefgh",
+        "small-abcdefgh",
+    )
+    for name in names:
+        (tmp_path / name / "new").mkdir(parents=True)
+        if name != ".small-1_345678":
+            os.utime(tmp_path / name, (0, 0))
+    publish.publish(made(tmp_path / "source"), tmp_path / "small")
+    assert {*names} - left(tmp_path) == {".small-abcdefgh"}
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_full_disk_leaves_the_earlier_report_and_nothing_beside_it(tmp_path, monkeypatch, after):
+    target = tmp_path / "reports" / "small"
+    publish.publish(made(tmp_path / "one", "old"), target)
+    before, copy, done = tree(target), shutil.copyfile, []
+
+    def full(source, to, **options):
+        if len(done) == after:
+            Path(to).write_bytes(b"ha")
+            raise OSError(errno.ENOSPC, "No space left on device", str(to))
+        done.append(to)
+        return copy(source, to, **options)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(BuildError) as told:
+        publish.publish(made(tmp_path / "two"), target)
+    assert "cannot be written ([Errno 28] No space left on device" in str(told.value)
+    assert "[(" not in str(told.value)
+    assert tree(target) == before
+    assert left(tmp_path / "reports") == {"small"}

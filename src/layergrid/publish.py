@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from layergrid.kinds import BadInput, BuildError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+LEFT = 3600  # seconds after which a folder of an unfinished publication is nobody's any more
 SAVED = ("grids", "results")  # the folders that documents are drawn from
 
 
@@ -91,7 +94,8 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
     """Copies a report to its place. An earlier report stays whole until the new one takes its place by renaming.
 
     Files named in `leave` belong to the store, not to the report. Files that somebody added to the earlier report are
-    carried over; those that layergrid wrote into it are not.
+    carried over; those that layergrid wrote into it are not. What a build moved aside that was then killed counts as
+    the earlier report.
 
     Raises:
         BadInput: something that is no report stands there.
@@ -105,14 +109,33 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
             shutil.copytree(source, fresh, ignore=lambda _, names: [n for n in names if n in leave])
             fresh.chmod(0o755)  # the store's folders are private; a report is for sharing
             with alone(target):
+                _put_back(target)
                 _refuse(target)
                 _carry(target, fresh)
                 _swap(fresh, target, Path(temporary) / "old")
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
         raise BuildError(
-            f"{target}: the report cannot be written ({reason}); choose another folder with --out"
+            f"{target}: the report cannot be written ({_reason(error)}); choose another folder with --out, or make room; "
+            "an earlier report stays as it was"
         ) from error
+
+
+def _reason(error: OSError) -> str:
+    """Why a report cannot be written; of a copy that failed for many files the reason of the first."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list) and error.args[0]:
+        return str(error.args[0][0][-1])
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _put_back(target: Path) -> None:
+    """Brings back the earlier report that a killed build had moved aside; removes what was left long ago."""
+    ours = re.compile(re.escape(f".{target.name}-") + "[a-z0-9_]{8}")  # the names that tempfile gives
+    for left in sorted(one for one in target.parent.iterdir() if ours.fullmatch(one.name)):
+        with suppress(FileNotFoundError):  # that of a build which has published by now
+            if (left / "old").is_dir() and not os.path.lexists(target):
+                (left / "old").rename(target)
+            if time.time() - left.lstat().st_mtime > LEFT and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _carry(target: Path, fresh: Path) -> None:
