@@ -115,8 +115,8 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
                 _swap(fresh, target, Path(temporary) / "old")
     except OSError as error:
         raise BuildError(
-            f"{target}: the report cannot be written ({_reason(error)}); choose another folder with --out, or make room; "
-            "an earlier report stays as it was"
+            f"{target}: the report cannot be written ({_reason(error)}); choose another folder with --out, or make "
+            "room; an earlier report stays as it was"
         ) from error
 
 
