@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -340,3 +341,52 @@ def test_a_size_that_is_told_is_read_back_to_two_digits(count):
 )
 def test_ages_are_told_in_their_largest_unit(seconds, said):
     assert age(seconds) == said
+
+
+def test_a_full_disk_is_said_in_a_sentence_also_where_not_even_a_lock_can_be_made(tmp_path, monkeypatch):
+    import filelock
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", full)
+    with pytest.raises(BuildError, match="no space is left for the result of capture"):
+        Store(tmp_path).build(key(0), writes())
+
+
+def test_a_lock_of_another_user_is_told(tmp_path, monkeypatch):
+    import filelock
+
+    def forbidden(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", forbidden)
+    with pytest.raises(BuildError, match="belongs to another user; set LAYERGRID_CACHE"):
+        Store(tmp_path).build(key(0), writes())
+
+
+def test_small_files_that_may_not_be_removed_are_no_error(tmp_path, monkeypatch):
+    filled(Store(tmp_path), 0)
+    (tmp_path / "digests").mkdir()
+    (tmp_path / "digests" / "nonsense").write_text("x")
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert sweep(tmp_path / "v1", None, None).litter == 0
+
+
+def test_an_entry_that_may_not_be_written_is_not_said_to_be_in_use(tmp_path, monkeypatch):
+    folder = filled(Store(tmp_path), 0)
+    real = os.open
+
+    def read_only(path, flags, *rest, **more):
+        if Path(path).name == ENTRY and flags & os.O_RDWR:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(BuildError, match=r"cannot be removed \(Read-only file system\)"):
+        sweep(tmp_path / "v1", 0, 0)
+    assert folder.exists()

@@ -114,7 +114,7 @@ class Store:
         if found is not None:
             return found
         base = self._writable()
-        with self._locked(key, base):
+        with _said(key, base), self._locked(key, base):
             # Another process may have made it meanwhile.
             return self.get(key) or self._pulled(key, base) or self._make(key, make, base, resumes, amount)
 
@@ -176,12 +176,12 @@ class Store:
             if not os.path.lexists(folder):
                 continue
             try:
-                with _said(key, base):
-                    final = sharing.copied(folder, base)
+                final = sharing.copied(folder, base)
+                marked = self._uses.mark(final / ENTRY, listed(final).bytes)
             except Damage as damage:
                 self._warn(f"the result of {key.stage} in the shared cache is damaged ({damage}: {folder}); it is made")
                 continue
-            if not self._uses.mark(final / ENTRY, listed(final).bytes):  # swept at once
+            if not marked:  # swept at once
                 continue
             self._trusted.add(final)
             self._warn(f"the result of {key.stage} was taken from the shared cache")
@@ -193,24 +193,23 @@ class Store:
         parts = work.with_name(f"{key.name}-parts")
         if not resumes:  # what a killed build left: the lock is ours
             shutil.rmtree(work, ignore_errors=True)
-        with _said(key, base):
-            work.mkdir(mode=0o700, exist_ok=True)
-            if resumes:
-                _moved(parts, work / SHARDS)
+        work.mkdir(mode=0o700, exist_ok=True)
+        if resumes:
+            _moved(parts, work / SHARDS)
+        shutil.rmtree(parts, ignore_errors=True)
+        try:
+            started = time.monotonic()
+            make(work)
+            seconds = time.monotonic() - started
+            size = seal(work, key, seconds, amount)
+            self._uses.mark(work / ENTRY, size)
+            _moved(work / SHARDS, parts)  # at the very last: a build that is killed before goes on from them
+            sharing.put(work, final)
+            self._uses.moved(work / ENTRY, final / ENTRY)
             shutil.rmtree(parts, ignore_errors=True)
-            try:
-                started = time.monotonic()
-                make(work)
-                seconds = time.monotonic() - started
-                size = seal(work, key, seconds, amount)
-                self._uses.mark(work / ENTRY, size)
-                _moved(work / SHARDS, parts)  # at the very last: a build that is killed before goes on from them
-                sharing.put(work, final)
-                self._uses.moved(work / ENTRY, final / ENTRY)
-                shutil.rmtree(parts, ignore_errors=True)
-            finally:
-                if not resumes:
-                    shutil.rmtree(work, ignore_errors=True)
+        finally:
+            if not resumes:
+                shutil.rmtree(work, ignore_errors=True)
         self._trusted.add(final)
         return final
 

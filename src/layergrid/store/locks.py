@@ -36,7 +36,7 @@ def alone(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[boo
     """Holds the lock; yields False at once where another holds it and `waiting` is None, else tells and waits.
 
     Raises:
-        BuildError: the file system knows no locks.
+        BuildError: the file system knows no locks, or the lock is another user's.
     """
     from filelock import FileLock
 
@@ -62,6 +62,11 @@ def _acquired(lock: BaseFileLock, path: Path, waiting: Callable[[], None] | None
             lock.acquire()
     except (OSError, NotImplementedError) as error:
         number = error.errno if isinstance(error, OSError) else errno.ENOSYS
+        if number in (errno.EACCES, errno.EPERM):
+            raise BuildError(
+                f"{path} belongs to another user; set LAYERGRID_CACHE to a folder of your own, and share results with "
+                "`layergrid cache push`"
+            ) from error
         if number not in _LOCKLESS:
             raise
         raise BuildError(
@@ -124,6 +129,7 @@ def unused(file: Path) -> Iterator[bool]:
     """Holds the list of an entry, so that nobody begins to use it; yields False where somebody does already.
 
     Raises:
+        OSError: it may not be written, so that it may not be removed either.
         BuildError: the file system knows no locks, so that it cannot be told.
     """
     if fcntl is None:
@@ -131,8 +137,8 @@ def unused(file: Path) -> Iterator[bool]:
         return
     try:
         handle = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        yield not os.path.lexists(file)  # what has no list cannot be used
+    except FileNotFoundError:  # what has no list cannot be used
+        yield True
         return
     try:
         yield _taken(handle, file)

@@ -141,23 +141,25 @@ def _litter(root: Path, dry: bool) -> int:
     made |= {one.name for one in (root / "unfinished").glob("*")}
     count = 0
     for lock in sorted((root / "locks").glob("*")):
-        if lock.name in made or not _older(lock, _DAY):
-            continue
-        with (
-            contextlib.suppress(OSError),
-            alone(lock) as free,
-        ):  # who waits for it meanwhile finds out that it is gone, and makes it anew
-            count += free
-            if free and not dry:
-                lock.unlink(missing_ok=True)
+        if lock.name not in made and _older(lock, _DAY):
+            with contextlib.suppress(OSError, BuildError), alone(lock) as free:
+                count += free and _dropped(lock, dry)  # who waits for it meanwhile finds it gone, and makes it anew
     memos = root.parent / DIGESTS
     for file in sorted((*memos.glob("*"), *(root / "specs").glob(".*.part"))):
         part = file.name.startswith(".")
         if _older(file, _DAY) if part else forgettable(file):
-            count += 1
-            if not dry:
-                file.unlink(missing_ok=True)
+            count += _dropped(file, dry)
     return count
+
+
+def _dropped(file: Path, dry: bool) -> bool:
+    """Removes a small file; whether it is, or would be, gone. One that may not be removed does no harm."""
+    try:
+        if not dry:
+            file.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _older(file: Path, seconds: float) -> bool:
