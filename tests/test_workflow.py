@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from workflows import TOP, Job, program, read
 
@@ -51,6 +52,20 @@ case "$1" in
     exit $code ;;
   diff) mkdir -p "$3/$5" ;;
   summary) echo '{MARK}'; shift; echo "reports: $*" ;;
+esac
+"""
+
+
+# The same for the way of calling it without options: reports go to reports/NAME.
+SIMPLE = f"""\
+#!/bin/bash
+printf '%s\\n' "$*" >> "$RUNNER_TEMP/called"
+case "$1" in
+  changed) exec {sys.executable} -c 'from layergrid import cli; cli.main()' "$@" ;;
+  build)
+    spec="${{@: -1}}"
+    mkdir -p "reports/$(basename "${{spec%.*}}")"
+    if grep -q UNMET "$spec"; then exit 1; fi ;;
 esac
 """
 
@@ -406,6 +421,53 @@ def test_with_layergrid_itself_a_spec_is_built_compared_and_told(checkout, bound
     assert (reports / "two" / "junit.xml").is_file()
     assert job.summary.startswith(f"{MARK}\n")
     assert "https://example.com/o/r/actions/runs/7" in job.summary
+
+
+# ---------------------------------------------------------------- what CI.md says
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", (TOP / "CI.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_guide_names_inputs_and_pins_that_there_are():
+    guide = (TOP / "CI.md").read_text(encoding="utf-8")
+    pins = {step["uses"].split("@")[1] for _, step in every_step() if "@" in step.get("uses", "")}
+    assert set(re.findall(r"@([0-9a-f]{40})", guide)) <= pins
+    action = read(ACTION)
+    given = yaml.safe_load(blocks("yaml")[0])[1]["with"]
+    assert set(given) <= set(action["inputs"])
+    sentence = guide[guide.index("most useful:") :].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z-]+)`", sentence))
+    assert named == (named & set(action["inputs"])) | set(action["outputs"])
+
+
+def test_the_guide_for_gitlab_is_yaml_whose_scripts_can_be_parsed():
+    job = yaml.safe_load(blocks("yaml")[1])["reports"]
+    for line in job["script"]:
+        assert subprocess.run(["bash", "-n"], input=line, text=True, check=False).returncode == 0
+
+
+def test_the_guide_for_a_plain_shell_builds_compares_and_ends_as_the_build_did(checkout):
+    change(checkout, "one.yaml", SPEC.format("UNMET"))
+    change(checkout, "three.yaml", SPEC.format("three"))
+    git(checkout, "clone", "-q", "--bare", ".", str(checkout.parent / "origin.git"))
+    git(checkout, "remote", "add", "origin", str(checkout.parent / "origin.git"))
+    git(checkout, "push", "-q", "origin", "HEAD~2:refs/heads/main", "--force")
+    programs = checkout.parent / "programs"
+    program(programs, "layergrid", SIMPLE)
+    script = next(one for one in blocks("sh") if "worktree" in one)
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "RUNNER_TEMP": str(programs)}
+    ended = subprocess.run(["bash", "-eu", "-c", script], cwd=checkout, env=environment, check=False)
+    assert ended.returncode == 1
+    assert (programs / "called").read_text().splitlines() == [
+        "changed --since origin/main specs/one.yaml specs/three.yaml specs/two.yaml",
+        "build specs/one.yaml",
+        "build -q specs/one.yaml",
+        "diff base/reports/one reports/one --name one-against-base",
+        "build specs/three.yaml",
+    ]
+    assert git(checkout, "worktree", "list").count("\n") == 0
 
 
 # ---------------------------------------------------------------- the comment
