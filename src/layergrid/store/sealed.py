@@ -6,6 +6,7 @@ size, its names stay below the folder, no link is followed, and a file that is n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -61,7 +62,7 @@ def seal(folder: Path, key: Key, seconds: float, amount: int) -> int:
     """
     apart = (folder / ENTRY, folder / SHARDS)
     files = sorted(f for f in folder.rglob("*") if f.is_file() and not any(f.is_relative_to(one) for one in apart))
-    lines = {file.relative_to(folder).as_posix(): (file.stat().st_size, file_digest(file)) for file in files}
+    lines = {file.relative_to(folder).as_posix(): (file.stat().st_size, _sha256(file)) for file in files}
     made = {"seconds": round(seconds, 3), "amount": amount}
     entry = {"key": key.digest, "whole": key.parts, "files": lines, "made": made}
     (folder / ENTRY).write_text(json.dumps(entry, indent=1, sort_keys=True), encoding="ascii")
@@ -121,6 +122,12 @@ def plain_bytes(folder: Path) -> int:
             except OSError:
                 continue
     return total
+
+
+def _sha256(file: Path) -> str:
+    """Of the bytes as they are now: what a file was under this name before is not asked."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read(file: Path) -> bytes:
