@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,11 @@ def test_a_full_disk_leaves_the_earlier_report_and_nothing_beside_it(tmp_path, m
     assert "[(" not in str(told.value)
     assert tree(target) == before
     assert left(tmp_path / "reports") == {"small"}
+
+
+def test_a_clock_that_is_years_ahead_of_the_disk_removes_nothing_that_is_in_use(tmp_path, monkeypatch):
+    later = time.time() + 10**8
+    monkeypatch.setattr(time, "time", lambda: later)
+    (tmp_path / ".small-abcdefgh").mkdir()
+    publish.publish(made(tmp_path / "source"), tmp_path / "small")
+    assert left(tmp_path) == {".small-abcdefgh", "small", "source"}

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -109,7 +108,7 @@ def publish(source: Path, target: Path, leave: tuple[str, ...] = ()) -> None:
             shutil.copytree(source, fresh, ignore=lambda _, names: [n for n in names if n in leave])
             fresh.chmod(0o755)  # the store's folders are private; a report is for sharing
             with alone(target):
-                _put_back(target)
+                _put_back(target, Path(temporary))
                 _refuse(target)
                 _carry(target, fresh)
                 _swap(fresh, target, Path(temporary) / "old")
@@ -127,14 +126,15 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def _put_back(target: Path) -> None:
-    """Brings back the earlier report that a killed build had moved aside; removes what was left long ago."""
+def _put_back(target: Path, mine: Path) -> None:
+    """Brings back the earlier report that a killed build had moved aside; removes what was left long before `mine`."""
+    now = mine.lstat().st_mtime  # by the clock of the disk, which need not be that of this machine
     ours = re.compile(re.escape(f".{target.name}-") + "[a-z0-9_]{8}")  # the names that tempfile gives
     for left in sorted(one for one in target.parent.iterdir() if ours.fullmatch(one.name)):
         with suppress(FileNotFoundError):  # that of a build which has published by now
             if (left / "old").is_dir() and not os.path.lexists(target):
                 (left / "old").rename(target)
-            if time.time() - left.lstat().st_mtime > LEFT and not left.is_symlink():
+            if now - left.lstat().st_mtime > LEFT and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)
 
 
