@@ -34,8 +34,13 @@ def new(
 
 
 @app.command()
-def schema() -> None:
+def schema(log: Annotated[bool, typer.Option("--log", help="Of the lines of `build --json` instead.")] = False) -> None:
     """Print the JSON Schema of specs, for editors."""
+    if log:
+        from layergrid.console import schema as of_lines
+
+        typer.echo(json.dumps(of_lines(), indent=2))
+        return
     from layergrid.spec import schema as describe
 
     typer.echo(json.dumps(describe(), indent=2, ensure_ascii=False))
