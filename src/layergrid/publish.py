@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from layergrid.kinds import BadInput, BuildError
+from layergrid.project import content
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+MOST_BYTES = 64 * 2**20  # of a manifest
 LEFT = 3600  # seconds after which a folder of an unfinished publication is nobody's any more
 SAVED = ("grids", "results")  # the folders that documents are drawn from
 
@@ -37,9 +39,9 @@ def write_manifest(folder: Path, build: Mapping[str, Any], run: Mapping[str, Any
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a report, or None where there is none that can be read."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads(content(folder / MANIFEST, MOST_BYTES, "the manifest"))
         return found if found["format"] == FORMAT and isinstance(found["build"]["outputs"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, BadInput):
         return None
 
 

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 
 import jinja2
 from jinja2 import meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from layergrid.artifacts import Examples
 from layergrid.kinds import BadInput
+from layergrid.prompts.sandbox import Bounded
 from layergrid.text import listed, nearest, visible
 
 # What a template can raise while it runs on one row, beside Jinja's own errors.
-TEMPLATE_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+TEMPLATE_FAULTS = (
+    TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError
+)  # fmt: skip
 
 
 def _finalize(value: object) -> object:
@@ -22,32 +24,26 @@ def _finalize(value: object) -> object:
     return value
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    # Prompts are plain text for a model: escaping for HTML would change what it reads. Pages escape for themselves.
-    return ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-        finalize=_finalize,
-    )
-
-
 def render(template: str, examples: Examples) -> tuple[str, ...]:
     """One prompt per example. Columns are names; `row["any column"]` reaches names that Jinja cannot spell.
 
     Values are only ever inserted, never read as templates. Raises BadInput where the template is malformed, names a
     column that the data set lacks, prints a null or fails on a row.
     """
-    environment = _environment()
+    # Prompts are plain text for a model: escaping for HTML would change what it reads. Pages escape for themselves.
+    environment = Bounded(_finalize)
     try:
         tree = environment.parse(template)
         compiled = environment.from_string(template)
+        wanted = meta.find_undeclared_variables(tree)
     except jinja2.TemplateSyntaxError as error:
         raise BadInput(_syntax(template, examples.name, error)) from None
-    wanted = meta.find_undeclared_variables(tree)
+    except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError):  # of Python, which reads it after Jinja
+        raise BadInput(f"data set {examples.name!r}: the prompt template is nested too deeply; nest less") from None
     prompts = []
     for i in range(len(examples.ids)):
         row = examples.row(i)
+        environment.begin()
         try:
             prompts.append(compiled.render({"row": row, **row}))
         except jinja2.UndefinedError as error:

@@ -14,10 +14,12 @@ from typing import Any, Literal
 from layergrid import resources, theme
 from layergrid.artifacts import Fact, Results, Summary
 from layergrid.kinds import BadInput, BuildError
+from layergrid.project import content as content_of
 from layergrid.render import beside, drawing, figures, markdown, overriding, page, printing
 from layergrid.render.content import Content
 
 PRESENTATION = Path("results") / "presentation.json"
+MOST_BYTES = 64 * 2**20  # of that file
 AFTER_THE_WAIST = ("artifacts", "text", "facts", "prose", "charts", "theme", "render", "expectations")
 DECIDING = {".py", ".ttf", ".woff2", ".json"}  # suffixes of files that decide the documents
 
@@ -160,14 +162,14 @@ def read_presentation(folder: Path) -> Presentation:
     """How a saved report is shown; raises BuildError where the file cannot be read."""
     path = folder / PRESENTATION
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = json.loads(content_of(path, MOST_BYTES, "the presentation"))
         if saved.pop("format") != 1:
             raise ValueError("another format")
         lists = {key: tuple(saved[key]) for key in ("outputs", "figures")}
         shown = Presentation(**{**saved, **lists})
         overriding.check(shown.templates)
         return shown
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"{path}: cannot be read ({error}); build the report again") from error
 
 

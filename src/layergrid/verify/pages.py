@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def drawn_as_now(folder: Path, notes: Notes) -> bool:
     try:
         shown = render.read_presentation(folder)
         drawn = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["build"].get("pages")
-    except (BuildError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (BuildError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return True  # what is missing or damaged is told by the checks of documents and digests
     if drawn is None or drawn == render.fingerprint(shown):
         return True
@@ -64,12 +65,14 @@ def check_digests(folder: Path, notes: Notes) -> None:
     try:
         outputs = json.loads(path.read_text(encoding="utf-8"))["build"]["outputs"]
         listed = {str(name): str(digest) for name, digest in outputs.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         notes.wrong(MANIFEST, f"cannot be read ({error}); build the report again")
         return
     for name, digest in listed.items():
         file = folder / name
-        if not file.is_file():
+        if file.is_symlink() or not Path(os.path.normpath(file)).is_relative_to(os.path.normpath(folder)):
+            notes.wrong(name, "is a link or lies outside of the report")
+        elif not file.is_file():
             notes.wrong(name, "is listed in the manifest and missing")
         elif hashlib.sha256(file.read_bytes()).hexdigest() != digest.removeprefix("sha256:"):
             notes.wrong(name, "has changed since the manifest was written")
