@@ -169,13 +169,15 @@ def escaped(string: str) -> str:
 def in_html(string: str) -> str:
     """The same inside an element of HTML."""
     shown = text.visible(" ".join(string.split()))
-    return _apart(html.escape(shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 4].rstrip()} ..."))
+    shown = html.escape(shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 4].rstrip()} ...")
+    return _apart(shown.replace("[", "&#91;").replace("]", "&#93;"))
 
 
 def _apart(shown: str) -> str:
     """Mentions (@name), references (#12, GH-12) and addresses kept apart by a sign that nobody sees."""
     shown = shown.replace("&#64;", "@")
-    shown = re.sub(r"@(?=\w)", f"@{JOINER}", shown)
+    shown = re.sub(r"@(?=\w)", f"@{JOINER}", shown).replace("://", f":{JOINER}//")
+    shown = re.sub(r"\b(www)\.", rf"\1{JOINER}.", shown, flags=re.IGNORECASE)
     shown = re.sub(r"(?<!&)#(?=\d)", f"#{JOINER}", shown)
     return re.sub(r"\b(gh)-(?=\d)", rf"\1-{JOINER}", shown, flags=re.IGNORECASE)
 
@@ -241,8 +243,9 @@ def _details(one: Told, abstract: bool, met: bool) -> str:
     lines = [f"\n<details>\n<summary>{in_html(one.name)}: {in_html(one.title)}</summary>\n\n"]
     lines += [f"- ❌ {escaped(_said(e))}\n" for e in one.unmet]
     lines += [f"- ✅ {escaped(_said(e))}\n" for e in one.expectations if e["met"] and met]
-    lines += ["\n", " ".join(map(_whole, one.abstract)), "\n"] if abstract and one.abstract else []
-    return "".join([*lines, "\n</details>\n"])
+    lines += ["\n"] if one.expectations else []
+    lines += [" ".join(map(_whole, one.abstract)), "\n\n"] if abstract and one.abstract else []
+    return "".join([*lines, "</details>\n"])
 
 
 def _whole(sentence: str) -> str:
