@@ -339,9 +339,8 @@ def test_two_processes_write_the_same_bytes_and_load_no_model_library():
     seen = set()
     for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": ""}
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT.format(here=str(HERE)), seed], capture_output=True, text=True, env=env, check=True
-        )  # fmt: skip
+        script = SCRIPT.format(here=str(HERE))
+        done = subprocess.run([sys.executable, "-c", script, seed], capture_output=True, text=True, env=env, check=True)
         seen.add(done.stdout)
     assert len(seen) == 1
     assert seen.pop().endswith("[]\n")
