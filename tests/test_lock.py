@@ -305,7 +305,8 @@ def test_a_build_that_is_locked_again_and_again_stays_as_it_is_and_loads_no_mode
     assert again.out == f"{built / lock.NAME}: small: unchanged\n"
     assert (built / lock.NAME).read_text() == text
     ran = child("build", built / "small.yaml", "--locked", "--out", built / "reports")
-    assert (ran.code, ran.err) == (0, "report: kept from an earlier build\n")
+    assert ran.code == 0
+    assert ran.err.startswith("report: kept from an earlier build\n")
     assert not set(ran.imported) & set(MODEL_LIBRARIES)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from building import MODEL_LIBRARIES, SPEC, cache, child, run, shared
 from layergrid import generate, models, resources
 from layergrid.console import Silent
 from layergrid.kinds import AttentionNeed, Needs, Outline
 from layergrid.pipeline import planning
+from layergrid.pipeline import reasons as reasoning
 from layergrid.pipeline.stages import attending, capturing, computing
 from layergrid.pipeline.study import Study
 from layergrid.spec import load_spec
@@ -249,6 +253,36 @@ def test_every_stage_comes_after_what_it_reads(home):
     for stage in study(home).stages():
         assert set(stage.inputs) <= seen
         seen.add(stage.label)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_was_remembered_by_another_release_a_reason_is_found(home, data):
+    stages = {one.label: one for one in _stages(home)}
+    before = {}
+    for label, stage in stages.items():
+        whole = json.loads(json.dumps(stage.key.parts))
+        part = data.draw(st.sampled_from(sorted(whole["parts"])))
+        whole["parts"][part] = data.draw(JSON)
+        whole[data.draw(st.sampled_from(sorted(whole)))] = (
+            data.draw(JSON) if data.draw(st.booleans()) else whole["parts"]
+        )
+        before[label] = whole
+    history = reasoning.History(stages, before, frozenset(stages))
+    for stage in stages.values():
+        assert all(isinstance(one, str) and one for one in history.why(stage, "absent"))
+
+
+@functools.cache
+def _stages(home):
+    return study(home).stages()
 
 
 # ---------------------------------------------------------------- what it costs

@@ -192,7 +192,7 @@ def _alike(stage: Stage, entries: Iterable[Entry]) -> list[Entry]:
     same = [
         one for one in entries
         if one.stage == stage.key.stage and one.amount > 0 and one.seconds > 0
-        and one.whole["parts"].get("model") == settings.get("model")
+        and isinstance(one.whole.get("parts"), Mapping) and one.whole["parts"].get("model") == settings.get("model")
     ]  # fmt: skip
     alike = [_common(one.whole["parts"], settings) for one in same]
     return [one for one, common in zip(same, alike, strict=True) if common == max(alike)]

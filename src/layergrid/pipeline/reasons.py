@@ -38,6 +38,8 @@ class History:
             return ("new in this spec" if self.before else "never built here",)
         if was == stage.key.parts:
             return ("was removed from the cache",)
+        if not all(isinstance(was.get(one), Mapping) for one in ("parts", "libraries")):  # of another release
+            return (OTHERWISE,)
         return tuple(dict.fromkeys(self._changes(stage, was))) or (OTHERWISE,)
 
     def _changes(self, stage: Stage, was: Whole) -> Iterator[str]:
@@ -66,7 +68,7 @@ class History:
         values = [*new.values()] if isinstance(new, Mapping) else [new]
         if part not in _OF_STAGES or not all(isinstance(one, str) for one in values):
             return None
-        missing = {*old.values()} if isinstance(old, Mapping) else {old}
+        missing = [*old.values()] if isinstance(old, Mapping) else [old]
         inputs = [one for one in self._inputs(stage) if one.key.digest in values and one.key.digest not in missing]
         gone = [*set(old) - set(new)] if isinstance(old, Mapping) and isinstance(new, Mapping) else []
         return iter([*self._of_inputs(inputs), *(f"{name} was taken out" for name in sorted(gone))])
@@ -74,7 +76,9 @@ class History:
     def _of_inputs(self, inputs: Sequence[Stage], without_prompt: bool = False) -> Iterator[str]:
         for one in inputs:
             was = self.before.get(one.label)
-            if one.label in self.made and one.stored:
+            if was is not None and not all(isinstance(was.get(each), Mapping) for each in ("parts", "libraries")):
+                yield OTHERWISE
+            elif one.label in self.made and one.stored:
                 yield f"because {self.short(one)} is made again" if was is not None else f"{self.short(one)} is new"
             elif was is not None:
                 told = [*self._changes(one, was)]
@@ -154,7 +158,8 @@ def _told_of_model(old: Whole, new: Whole) -> Iterator[str]:
 
 def _address(parts: Whole) -> str:
     loading = parts.get("loading")
-    return str(loading[2].get("address", "")) if isinstance(loading, list) and len(loading) > 2 else ""
+    dump = loading[2] if isinstance(loading, list) and len(loading) > 2 else None
+    return str(dump.get("address", "")) if isinstance(dump, Mapping) else ""
 
 
 def _without_address(dump: Any) -> Any:
