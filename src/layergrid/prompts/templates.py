@@ -38,7 +38,7 @@ def render(template: str, examples: Examples) -> tuple[str, ...]:
         wanted = meta.find_undeclared_variables(tree)
     except jinja2.TemplateSyntaxError as error:
         raise BadInput(_syntax(template, examples.name, error)) from None
-    except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError):  # of Python, which reads it after Jinja
+    except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError):  # of Python, which compiles it
         raise BadInput(f"data set {examples.name!r}: the prompt template is nested too deeply; nest less") from None
     prompts = []
     for i in range(len(examples.ids)):

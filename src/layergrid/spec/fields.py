@@ -62,6 +62,9 @@ def _strictly(kind: type[Kind], text: str) -> Kind:
     return kind.model_validate_json(text)
 
 
+HUB_NAME = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?"  # no part begins with a dot: none leads up
+
+
 class AnyOf:
     """Marks a field that holds a kind: its `kind` says which class reads it, and which parameters it may have."""
 
@@ -115,7 +118,7 @@ class ModelSpec(Model):
     @classmethod
     def _known_scheme(cls, value: str) -> str:
         scheme, _, rest = value.partition(":")
-        if scheme == "hf" and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", rest):
+        if scheme == "hf" and not re.fullmatch(HUB_NAME, rest, re.ASCII):
             raise ValueError(f"{value!r} is no address on the hub; expected hf:owner/name")
         if scheme == "builtin" and rest not in MODELS:
             raise ValueError(f"no model {value!r} ships; known: {', '.join('builtin:' + m for m in MODELS)}")

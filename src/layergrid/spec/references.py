@@ -5,6 +5,7 @@ It works on the full form as nodes, so that wrong references are reported beside
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +17,7 @@ from layergrid.project import Project, content
 from layergrid.spec import expectable
 from layergrid.spec.fields import DatasetSpec
 from layergrid.spec.naming import reference
-from layergrid.spec.sugar import SCHEME, dataset_of, entries, given, grid_kind, items, position_names
+from layergrid.spec.sugar import dataset_of, entries, given, grid_kind, items, position_names
 from layergrid.text import listed, nearest, visible
 from layergrid.yamlsource import MAX_BYTES, Entry, Node, Place, Problem, top_keys
 
@@ -254,7 +255,7 @@ def _outside(root: Node, project: Project) -> list[Problem]:
 def _is_file(part: str, node: Node, written: str) -> bool:
     """Whether an address is a file's or a folder's, and none that ships, lies on the hub or stands in the spec."""
     if part == "models":
-        return written.startswith("activations:") or not SCHEME.fullmatch(written)
+        return written.startswith("activations:") or not re.match(r"[a-z][a-z0-9+]+:", written)
     if part == "grids":
         return True
     kind = (loader := node.get("loader")) and loader.get("kind")
