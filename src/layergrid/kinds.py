@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,9 +36,8 @@ from layergrid.artifacts import (
 from layergrid.errors import BadInput as BadInput
 from layergrid.errors import BuildError as BuildError
 from layergrid.project import Project
-
-if TYPE_CHECKING:
-    import numpy as np
+from layergrid.shards import NoShards as NoShards
+from layergrid.shards import Shards as Shards
 
 
 class Kind(BaseModel, ABC):
@@ -210,30 +209,6 @@ class Readout(Protocol):
 
     def encode(self, text: str) -> tuple[Ints, Ints]:
         """Ids [T] of a text by the model's tokenizer, no special token added, and the characters [T, 2] of each."""
-
-
-class Shards(Protocol):
-    """Parts of a result that is being made, which survive the end of the process: each is whole or not there.
-
-    A name stands for one computation, such as one batch: whoever takes a part must make the same of it every time.
-    """
-
-    def get(self, name: str) -> Mapping[str, np.ndarray[Any, Any]] | None:
-        """The arrays of a part that an earlier run put there, byte for byte; None where there is none."""
-
-    def put(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Keeps the arrays of a part. A disk that is full raises OSError."""
-
-
-class NoShards:
-    """Keeps nothing: what is interrupted starts again."""
-
-    def get(self, name: str) -> Mapping[str, np.ndarray[Any, Any]] | None:  # noqa: ARG002 - the protocol's name
-        """None."""
-        return None
-
-    def put(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)
