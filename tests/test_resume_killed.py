@@ -46,6 +46,7 @@ STAGES = (
     "generate", "capture", "untrained", "attention", "grid-probe", "grid-attention", "grid-activation",
     "grid-logit_lens", "report", "publish", "between",
 )  # fmt: skip
+TIMED = 7  # of the fifty moments: a machine that has become quicker since ends its build before some of them
 NOT_RESULTS = ("locks", "unfinished")
 
 
@@ -64,7 +65,7 @@ class Workload:
 
 def stage_of(path: str) -> str:
     """The stage that a step belongs to."""
-    inside = re.search(r"/unfinished/(.+)-[0-9a-f]{20}", path)
+    inside = re.search(r"/unfinished/([^/]+)-[0-9a-f]{20}", path)
     if inside is not None:
         return inside[1]
     return "publish" if "/reports" in path else "between"
@@ -154,17 +155,18 @@ class Tally:
 
 
 def moments(made: Workload) -> list[Moment]:
-    """The first, the middle and the last step of every stage, and as many moments in time as make fifty."""
+    """The first, the middle and the last step of every stage, steps between them, and moments in time: fifty."""
     found = []
     for stage in STAGES:
         steps = made.steps(stage)
         assert steps, stage
         found += [Moment(f"{stage} {steps[at]}", steps[at]) for at in (0, len(steps) // 2, -1)]
-    count = 50 - len(found)
-    return found + [
-        Moment(f"second {made.whole.seconds * i / count:.2f}", after=made.whole.seconds * i / count)
-        for i in range(1, count + 1)
+    between = [
+        len(made.whole.steps) * i // (50 - TIMED - len(found) + 1) for i in range(1, 50 - TIMED - len(found) + 1)
     ]
+    seconds = [made.whole.seconds * i / (TIMED + 1) for i in range(1, TIMED + 1)]
+    found += [Moment(f"step {stop}", stop) for stop in between]
+    return found + [Moment(f"second {after:.2f}", after=after) for after in seconds]
 
 
 def one_moment(nursery: Nursery, made: Workload, home: Path, moment: Moment, tally: Tally) -> None:
@@ -196,7 +198,7 @@ def test_fifty_kills_spread_over_every_stage_are_each_followed_by_the_bytes_of_a
     print(f"\nkilled in: {dict(tally.hit)}; too late: {tally.late}; not computed again: {dict(tally.saved)}")
     assert set(STAGES) <= tally.hit.keys()
     assert tally.hit.total() + tally.late == 50
-    assert tally.late <= 3
+    assert tally.late <= TIMED
     assert all(tally.saved[what] > 0 for what in ("generate", "capture", "attention", "cell"))
 
 
