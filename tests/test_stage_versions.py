@@ -39,6 +39,7 @@ DECIDE_NOTHING = {
     "kinds": "the interfaces; what it computes itself, which layers a choice names, stands in every result",
     "project": "where files may lie",
     "resources": "where the package's own files lie",
+    "shards": "keeps parts byte for byte",
     "spec": "what a spec says is part of every key",
     "text": "words",
     "yamlsource": "reads specs",

@@ -1,4 +1,4 @@
-"""What keeps parts of a result while it is made, so that a stage can go on from them; it knows no folder and no stage."""
+"""What keeps parts of a result while it is made, so that a stage can go on from them; it knows no folder."""
 
 from __future__ import annotations
 
