@@ -265,7 +265,9 @@ def test_the_project_is_the_nearest_folder_with_git_else_with_a_mark_else_the_wo
     assert Project.around(path).top == inner
     monkeypatch.chdir(tmp_path / "a")
     assert Project.around(path).top == tmp_path / "a"
-    (inner.parent / "layergrid.lock").touch()
+    (inner / "layergrid.lock").touch()
+    assert Project.around(path).top == tmp_path / "a"
+    (inner.parent / "pyproject.toml").touch()
     assert Project.around(path).top == inner.parent
     (tmp_path / ".git").touch()  # a worktree's is a file
     assert Project.around(path).top == tmp_path

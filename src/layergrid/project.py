@@ -22,7 +22,7 @@ from typing import BinaryIO
 from layergrid.errors import BadInput
 from layergrid.text import visible
 
-MARKS = (".git", "pyproject.toml", "layergrid.lock")  # the first is looked for before the others
+MARKS = (".git", "pyproject.toml")  # the first is looked for before the other
 OPTION = "--allow-path"
 LONGEST = 1024  # characters of an address
 ANY_SIZE = 2**62  # bytes: what is mapped, or read in part
@@ -53,8 +53,9 @@ class Project:
     def around(cls, spec: Path, allowed: Sequence[Path] = ()) -> Project:
         """The project that a spec's file belongs to.
 
-        It is the nearest folder above that holds `.git`, else `pyproject.toml` or `layergrid.lock`, else the working
-        directory if the spec lies below it, else the spec's own folder; never the home folder or the root of the disk.
+        It is the nearest folder above that holds `.git`, else `pyproject.toml`, else the working directory if the spec
+        lies below it, else the spec's own folder; never the home folder or the root of the disk. A layergrid.lock marks
+        nothing: writing one must not draw the border closer.
         """
         return cls(spec.parent, _real(_top(spec)), tuple(map(_absolute, allowed)))
 
