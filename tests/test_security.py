@@ -351,6 +351,36 @@ def test_a_link_in_a_report_from_elsewhere_is_not_copied_into_it(name, report, t
     assert "is a link" in ran.err
 
 
+@pytest.mark.parametrize("name", ["report.md", "facts.json", "manifest.json", "results/results.json"])
+def test_a_link_in_a_report_from_elsewhere_is_not_read_and_nothing_of_its_file_is_told(name, report, tmp_path):
+    (tmp_path / "secret").write_text("s3cr3t")
+    (report / name).unlink()
+    (report / name).symlink_to(tmp_path / "secret")
+    for arguments in (("verify", report), ("summary", report), ("index", report.parent), ("diff", report, report)):
+        ran = run(*arguments)
+        assert "s3cr3t" not in ran.err + ran.out
+        assert "Traceback" not in ran.err
+        listed = (report.parent / "index.html").read_text() if arguments[0] == "index" else ""
+        assert "link" in ran.err + ran.out + listed
+
+
+def test_a_pipe_in_a_report_from_elsewhere_is_not_waited_for(report):
+    (report / "facts.json").unlink()
+    os.mkfifo(report / "facts.json")
+    for arguments in (("verify", report), ("summary", report), ("index", report.parent), ("diff", report, report)):
+        assert "Traceback" not in run(*arguments).err
+
+
+def test_a_verdict_of_a_report_from_elsewhere_that_is_none_counts_as_damage(report):
+    told = json.loads((report / "manifest.json").read_text())
+    for verdicts in ([{}], [{"met": "false"}], [{"met": 1}]):
+        told["build"]["expectations"] = verdicts
+        (report / "manifest.json").write_text(json.dumps(told))
+        ran = run("summary", report)
+        assert ran.code == 0, ran.err
+        assert "is damaged" in ran.out
+
+
 def test_a_report_from_elsewhere_with_a_hostile_template_is_refused(report):
     path = report / "results" / "presentation.json"
     saved = json.loads(path.read_text())

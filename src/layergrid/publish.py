@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from layergrid.kinds import BadInput, BuildError
-from layergrid.project import content
+from layergrid.project import ANY_SIZE, content, regular
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 MOST_BYTES = 64 * 2**20  # of a manifest
 LEFT = 3600  # seconds after which a folder of an unfinished publication is nobody's any more
 SAVED = ("grids", "results")  # the folders that documents are drawn from
+BESIDE = (MANIFEST, "facts.json", "junit.xml", "report.html", "report.md", "report.pdf")  # files that lie beside them
+MOST_WORDS = 2**30  # bytes of a file that is read whole
+_ARRAYS = (".parquet", ".safetensors")  # files that are read by columns
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -43,6 +46,21 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return found if found["format"] == FORMAT and isinstance(found["build"]["outputs"], dict) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, BadInput):
         return None
+
+
+def check_own(folder: Path) -> None:
+    """Looks at the files of a report, which may come from elsewhere, before they are read; those beside may be any.
+
+    Raises:
+        BadInput: one of its own is a link, whose file would be read and told of, a pipe or a device, or far too large.
+    """
+    own = [*(folder / name for name in (*BESIDE, *SAVED)), *(p for name in SAVED for p in (folder / name).rglob("*"))]
+    for path in own:
+        if path.is_symlink():
+            raise BadInput(f"{path}: is a link, and a report holds none; build the report again")
+        if path.exists() and not path.is_dir():
+            most = MOST_BYTES if path.name == MANIFEST else ANY_SIZE if path.suffix in _ARRAYS else MOST_WORDS
+            regular(path, most, str(folder))
 
 
 def is_published(source: Path, target: Path) -> bool:
@@ -169,17 +187,10 @@ def draft(report: Path) -> Iterator[Path]:
     """A folder with the saved results of a report and none of its documents, removed at the end."""
     with tempfile.TemporaryDirectory(prefix="layergrid-") as temporary:
         fresh = Path(temporary) / report.name
+        check_own(report)
         for name in SAVED:
-            _check_links(report / name)
             shutil.copytree(report / name, fresh / name)
         yield fresh
-
-
-def _check_links(folder: Path) -> None:
-    """Raises BadInput where a report's saved results hold a link: its file would be copied into the report."""
-    for path in (folder, *folder.rglob("*")):
-        if path.is_symlink():
-            raise BadInput(f"{path}: is a link, and a report holds none; build the report again")
 
 
 def _check_out(target: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from layergrid.cli.listing import list_reports
 from layergrid.cli.problems import explained, told
+from layergrid.text import visible
 
 if TYPE_CHECKING:
     from layergrid.console import Listener
@@ -76,9 +77,9 @@ class Ending:
         self.built.append(built)
         self.code = max(self.code, 1 if built.unmet else 0)
         for line in built.notes:
-            sys.stderr.write(f"{name}: {line}\n")
+            sys.stderr.write(f"{visible(f'{name}: {line}')}\n")
         for line in built.unmet:
-            sys.stderr.write(f"{name}: expectation not met: {line}\n")
+            sys.stderr.write(f"{visible(f'{name}: expectation not met: {line}')}\n")
         self.listener.tell(console.Event("built", spec=name, more=_outcome([built])))
         if self.listener.lists_files:
             try:

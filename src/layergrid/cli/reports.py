@@ -11,6 +11,7 @@ import typer
 
 from layergrid.cli.listing import list_reports
 from layergrid.cli.options import Out, Quiet, Reports, app
+from layergrid.text import visible
 
 
 @app.command()
@@ -82,7 +83,7 @@ def verify(reports: Reports, quiet: Quiet = False) -> None:
     for folder in reports:
         checked = check(folder)
         for problem in checked.problems:
-            sys.stderr.write(f"{folder}: {problem.where}: {problem.message}\n")
+            sys.stderr.write(f"{visible(f'{folder}: {problem.where}: {problem.message}')}\n")
         bad = bad or bool(checked.problems)
         if not quiet:
             typer.echo(f"{folder}: {checked.sentence}")

@@ -111,6 +111,7 @@ def render_again(folder: Path, reporter: Reporter, templates: Path | None = None
     The user's own templates are those that the report was drawn with, or of another folder: they are saved with it.
     """
     folder = folder.resolve()
+    publish.check_own(folder)
     results = archive.read(folder)
     presentation = render.read_presentation(folder)
     if templates is not None:

@@ -70,6 +70,7 @@ def _read(folder: Path) -> Results:
     """The results of a report's folder, whose manifest this version can read."""
     if not folder.is_dir():
         raise BadInput(f"{folder}: there is no such folder; give the folder of a report, such as reports/arithmetic")
+    publish.check_own(folder)
     if publish.read_manifest(folder) is None:
         raise BadInput(
             f"{folder / publish.MANIFEST}: is missing, damaged or in another format, so that this is no report of this "

@@ -126,6 +126,10 @@ def _report(folder: Path, name: str, stops: dict[str, int]) -> page.Entry:
     """What a report says of itself; raises what a damaged one brings about."""
     if not (folder / publish.MANIFEST).is_file():
         raise _Damaged(f"is no report: it has no {publish.MANIFEST}")
+    try:
+        publish.check_own(folder)
+    except BadInput as error:
+        raise _Damaged("holds a link, or what is no file of a report; build it again") from error
     manifest = publish.read_manifest(folder)
     if manifest is None:
         raise _Damaged(f"is damaged or no report: {publish.MANIFEST} is not what layergrid writes")

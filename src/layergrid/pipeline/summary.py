@@ -85,15 +85,19 @@ def _told(folder: Path, against: Path | None) -> Told:
 def _read(folder: Path, name: str) -> Told:
     if not folder.is_dir():
         return Told(name, problem="is missing: it was not built")
+    publish.check_own(folder)
     manifest = publish.read_manifest(folder)
     if manifest is None:
         return Told(name, problem="failed to build, or is no report: it has no manifest that can be read")
+    judged = tuple(dict(one) for one in manifest["build"].get("expectations", ()))
+    if not all(isinstance(one["met"], bool) for one in judged):
+        raise ValueError("a verdict is neither met nor not")
     said = _sentences(folder)
     figures = [line for where, line in said if where.startswith("key figure ")]
     return Told(
         name,
         title=str(json.loads((folder / "results" / "results.json").read_bytes())["title"]),
-        expectations=tuple(dict(one) for one in manifest["build"].get("expectations", ())),
+        expectations=judged,
         figures=tuple(zip(figures[::2], figures[1::2], strict=True)),
         abstract=tuple(line for where, line in said if where == "abstract"),
     )
@@ -112,6 +116,7 @@ def _compared(found: Told, folder: Path, against: Path | None) -> Told:
     if publish.read_manifest(other) is None:
         return replace(found, beside="new: there is none to compare with")
     try:
+        publish.check_own(other)
         changes = _changes(archive.read(other), archive.read(folder))
     except (BadInput, BuildError):
         return replace(found, beside="the report to compare with cannot be read")

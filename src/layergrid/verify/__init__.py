@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from layergrid import archive, facts, prose, render
+from layergrid import archive, facts, prose, publish, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
 from layergrid.verify import compared, differences, expected, grids, pages, paired, surest, words
@@ -29,6 +29,7 @@ def verify(folder: Path) -> Verified:
     """
     notes = Notes()
     try:
+        publish.check_own(folder)
         results = archive.read(folder)
     except BadInput as error:
         notes.wrong("results", str(error))
