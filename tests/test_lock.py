@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 
 import pytest
@@ -110,6 +111,29 @@ def test_what_is_no_lock_file_is_told_with_its_line_and_what_to_do(tmp_path, tex
     assert "layergrid lock SPEC" in message
 
 
+def test_a_pipe_a_folder_a_large_file_and_endless_numbers_in_the_place_of_a_lock_are_refused_at_once(tmp_path):
+    places = [tmp_path / str(i) for i in range(4)]
+    os.mkfifo(places[0])
+    places[1].mkdir()
+    places[2].write_bytes(b"")
+    os.truncate(places[2], 2**40)
+    places[3].write_text(f'{{"layergrid_lock": {"9" * 5000}, "specs": {{}}}}')
+    for file in places:
+        with pytest.raises(BadInput, match="layergrid lock SPEC") as caught:
+            lock.read(file)
+        assert len(str(caught.value)) < 600
+
+
+def test_a_lock_that_is_a_link_within_the_project_is_written_where_it_leads_and_stays_one(home):
+    (home / ".git").mkdir()
+    (home / "kept.lock").write_text('{"layergrid_lock": 1, "specs": {}}')
+    (home / lock.NAME).symlink_to("kept.lock")
+    ran = run("lock", home / "spec.yaml")
+    assert ran.code == 0, ran.err
+    assert (home / lock.NAME).is_symlink()
+    assert set(lock.read(home / "kept.lock")) == {"spec"}
+
+
 def test_a_lock_file_that_is_no_text_is_told(tmp_path):
     (tmp_path / lock.NAME).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="is not UTF-8"):
@@ -167,6 +191,14 @@ def test_batches_and_splits_that_differ_are_told_by_their_counts():
     assert lock.late_drift(BLOCK, BLOCK.batches, other) == (said,)
     fewer = {"errors": lock.SplitPin(digest="x", folds=["3 rows, 2 positive"])}
     assert lock.late_drift(BLOCK, BLOCK.batches, fewer) == ("split of grid errors: 2 folds locked, 1 now",)
+
+
+def test_a_lock_that_lacks_a_stage_or_batches_pins_them_not_and_is_drift():
+    said = (f"stage capture is not in {lock.NAME}",)
+    assert lock.drift(changed(stages={}), BLOCK) == said
+    said = (f"batches of tiny on sums is not in {lock.NAME}",)
+    assert lock.late_drift(changed(batches={}), BLOCK.batches, BLOCK.splits) == said
+    assert len(lock.late_drift(BLOCK, {}, BLOCK.splits)) == 1
 
 
 def test_a_lock_from_another_platform_holds_all_but_splits():

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from layergrid import yamlsource
 from layergrid.errors import BadInput
 from layergrid.fingerprints import default_root
+from layergrid.project import content
 from layergrid.text import count, plural
 
 NAME = "layergrid.lock"
@@ -112,11 +113,11 @@ def read(file: Path) -> dict[str, Block]:
         BadInput: it is no lock file, with the line where it ceases to be one.
     """
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise BadInput(f"{file}: larger than {MOST_BYTES >> 20} MB; {_REMAKE}")
-        text = file.read_bytes().decode("utf-8")
+        text = content(file, MOST_BYTES, "the lock").decode("utf-8")
     except FileNotFoundError:
         return {}
+    except BadInput as error:  # a pipe, a folder, or far too large
+        raise BadInput(f"{error}; {_REMAKE}") from None
     except UnicodeDecodeError:
         raise BadInput(f"{file}: is not UTF-8; {_REMAKE}") from None
     except OSError as error:
@@ -139,6 +140,8 @@ def read(file: Path) -> dict[str, Block]:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise BadInput(f"{file}{_line(text, first['loc'])}: {where}: {first['msg']}; {_REMAKE}") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise BadInput(f"{file}: cannot be read ({error}); {_REMAKE}") from None
 
 
 _REMAKE = "make it again with `layergrid lock SPEC...`"
@@ -164,7 +167,7 @@ def _known(found: Any) -> bool:
 
 def _newer(file: Path, found: dict[str, Any]) -> dict[str, Block]:
     written = found["layergrid_lock"]
-    raise BadInput(f"{file}: has the format {written!r}, and this release reads {FORMAT}; upgrade it, or {_REMAKE}")
+    raise BadInput(f"{file}: has the format {written!r:.40}, and this release reads {FORMAT}; upgrade it, or {_REMAKE}")
 
 
 def _line(text: str, where: Sequence[str | int]) -> str:
@@ -196,22 +199,22 @@ def write(file: Path, name: str, block: Block) -> None:
     """
     with _alone(file):
         blocks = {**read(file), name: block}
-        content = _File(layergrid_lock=FORMAT, specs=dict(sorted(blocks.items())))
-        text = json.dumps(content.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        whole = _File(layergrid_lock=FORMAT, specs=dict(sorted(blocks.items())))
+        text = json.dumps(whole.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         try:
             _replace(file, text.encode("utf-8"))
         except OSError as error:
             raise BadInput(f"{file}: cannot be written ({error.strerror})") from error
 
 
-def _replace(file: Path, content: bytes) -> None:
-    if file.exists() and file.read_bytes() == content:
+def _replace(file: Path, new: bytes) -> None:
+    if file.exists() and file.read_bytes() == new:
         return
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask()
     handle, temporary = tempfile.mkstemp(prefix=f".{NAME}.", dir=file.parent)
     try:
         with open(handle, "wb") as stream:  # noqa: PTH123 - a descriptor, which Path cannot open
-            stream.write(content)
+            stream.write(new)
         os.chmod(temporary, mode)  # noqa: PTH101 - mkstemp gives a str
         os.replace(temporary, file)  # noqa: PTH105 - mkstemp gives a str
     except BaseException:
@@ -276,8 +279,10 @@ def drift(locked: Block, now: Block) -> tuple[str, ...]:
         ),
         *(
             f"stage {name}: version {locked.stages[name]} is locked, and this release has {version}"
+            if name in locked.stages
+            else f"stage {name} is not in {NAME}"
             for name, version in now.stages.items()
-            if locked.stages.get(name, version) != version
+            if locked.stages.get(name) != version
         ),
     )  # fmt: skip
 
@@ -328,7 +333,8 @@ def _prompts(locked: Block, now: Block) -> Iterator[str]:
 
 def late_drift(locked: Block, batches: Mapping[str, BatchPin], splits: Mapping[str, SplitPin]) -> tuple[str, ...]:
     """What differs once answers are written and grids are computed; splits only on the platform of the lock."""
-    found = [
+    found = list(_unpaired("batches of", locked.batches, batches))
+    found += [
         f"batches of {name}: {plural(locked.batches[name].count, 'batch', 'batches')} locked, {one.count} now"
         if locked.batches[name].count != one.count
         else f"batches of {name} hold other prompts than in {NAME}"

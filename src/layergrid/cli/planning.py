@@ -22,6 +22,7 @@ from layergrid.cli.options import (
     read_specs,
     trusted,
 )
+from layergrid.text import visible
 
 if TYPE_CHECKING:
     from layergrid.pipeline.planning import Plan, Step
@@ -50,7 +51,7 @@ def plan(
         typer.echo(json.dumps([planning.as_json(one) for one in found], indent=1))
         return
     for path, one in zip(specs, found, strict=True):
-        typer.echo(f"{path}\n" + "\n".join(_told(one)))
+        typer.echo("\n".join(map(visible, (str(path), *_told(one)))))
 
 
 @app.command()
@@ -76,7 +77,7 @@ def lock(
     listener, trust = console.reporter(quiet), trusted(remote_code, pickle, offline)
     for spec in read:
         file, changed = locking.write(spec, listener.of(spec.name), trust)
-        typer.echo(f"{file}: {spec.name}: {'; '.join(changed) or 'unchanged'}")
+        typer.echo(visible(f"{file}: {spec.name}: {'; '.join(changed) or 'unchanged'}"))
 
 
 def _told(found: Plan) -> list[str]:

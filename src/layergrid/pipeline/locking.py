@@ -76,9 +76,10 @@ def write(spec: Spec, reporter: Reporter, trust: Trust | None = None) -> tuple[P
     """
     trust = replace(trust or models.Trust(), locked=False)
     study = Study(spec, Store(warn=reporter.note), reporter, trust, pinned=False)
-    before, file = lock.read(_file(spec)).get(spec.name), _file(spec)
+    file, there = _file(spec), spec.project.path(lock.NAME, lock.NAME)  # a link within the project stays one
+    before = lock.read(there).get(spec.name)
     block = _known(study).model_copy(update={"batches": _batches(study), "splits": _splits(study)})
-    lock.write(file, spec.name, block)
+    lock.write(there, spec.name, block)
     if before is None:
         return file, ("new",)
     return file, (*lock.drift(before, block), *lock.late_drift(before, block.batches, block.splits))
@@ -95,12 +96,13 @@ def _tell(study: Study, found: Sequence[str]) -> None:
 
 
 def _file(spec: Spec) -> Path:
-    spec.project.path(lock.NAME, "the lock")  # raises BadInput where it is a link that leads out
+    spec.project.path(lock.NAME, lock.NAME)  # raises BadInput where it is a link that leads out
     return spec.project.folder / lock.NAME
 
 
 def _accept(spec: Spec) -> str:
-    return f"`layergrid lock {spec.project.folder / spec.name}.yaml`"
+    there = [file for suffix in ("yaml", "yml") if (file := spec.project.folder / f"{spec.name}.{suffix}").is_file()]
+    return f"`layergrid lock {there[0] if there else spec.project.folder / spec.name}`"
 
 
 # ---------------------------------------------------------------- what is pinned
