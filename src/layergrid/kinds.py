@@ -360,18 +360,35 @@ AnyKind = TypeVar("AnyKind", bound=Kind)
 @cache
 def known(base: type[AnyKind]) -> dict[str, type[AnyKind]]:
     """All kinds of a base, by name, built-in ones first; entry points cannot take a built-in name."""
-    found: dict[str, type[AnyKind]] = {}
-    package = importlib.import_module(f"layergrid.{base.folder}")
-    modules = [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
-    for name in sorted(modules):
-        for value in vars(importlib.import_module(name)).values():
-            if _is_kind(value, base) and value.__module__ == name:
-                found[_name(value)] = value
-    for point in sorted(entry_points(group=f"layergrid.{base.folder}"), key=lambda p: p.name):
-        value = point.load()
-        if _is_kind(value, base):
+    found = {name: kind for module in _modules(base) for name, kind in _kinds_in(module, base).items()}
+    for point in sorted(_installed().select(group=f"layergrid.{base.folder}"), key=lambda p: p.name):
+        if _is_kind(value := point.load(), base):
             found.setdefault(point.name, value)
     return found
+
+
+@cache
+def kind_named(base: type[AnyKind], name: str) -> type[AnyKind] | None:
+    """The kind of a name, or None. A built-in one costs no import but of the module that has its name."""
+    own = _kinds_in(name, base) if name in _modules(base) else {}
+    return own[name] if name in own else known(base).get(name)
+
+
+@cache
+def _modules(base: type[Kind]) -> tuple[str, ...]:
+    package = importlib.import_module(f"layergrid.{base.folder}")
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def _kinds_in(module: str, base: type[AnyKind]) -> dict[str, type[AnyKind]]:
+    where = f"layergrid.{base.folder}.{module}"
+    values = vars(importlib.import_module(where)).values()
+    return {_name(value): value for value in values if _is_kind(value, base) and value.__module__ == where}
+
+
+@cache
+def _installed() -> Any:  # its class differs between Pythons; one reading finds the entry points of all packages
+    return entry_points()
 
 
 def _is_kind(value: object, base: type[Kind]) -> bool:

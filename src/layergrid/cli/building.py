@@ -90,13 +90,14 @@ def validate(
     pickle: Pickle = False,
 ) -> None:
     """Check specs without running them; every error comes with its line and column. With --data also what they name."""
-    from layergrid.render import Presentation
     from layergrid.spec import SpecError, load_spec
 
     wrong = []
     for path in specs:
         try:
             spec = load_spec(path, tuple(set_ or ()), tuple(allow or ()))
+            from layergrid.render import Presentation
+
             Presentation.of(spec)  # reads its theme and its templates
             if data:
                 from layergrid import pipeline

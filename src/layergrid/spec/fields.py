@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from layergrid.artifacts import Scalar
-from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
+from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, kind_named, known
 from layergrid.project import Project
 from layergrid.spec.base import Model, Name
 from layergrid.spec.expecting import Expectation
@@ -78,7 +78,7 @@ class AnyOf:
         if not isinstance(value, dict):
             raise PydanticCustomError("model_type", "Input should be an object")
         name = value.get("kind")
-        found = known(self.base).get(name) if isinstance(name, str) else None
+        found = kind_named(self.base, name) if isinstance(name, str) else None
         if found is None:
             raise PydanticCustomError("kind_missing" if name is None else "kind_unknown", "no such kind")
         return _strictly(found, json.dumps(value))

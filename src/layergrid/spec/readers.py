@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from layergrid.kinds import Kind, known
+from layergrid.kinds import Kind, kind_named
 from layergrid.spec.fields import AnyOf, Spec
 from layergrid.yamlsource import Node
 
@@ -49,7 +49,7 @@ def _model(reader: Any, node: Node) -> type[BaseModel] | None:
     """The model of a reader: the class of the kind that the value names, where any kind may stand."""
     if isinstance(reader, AnyOf):
         kind = node.get("kind")
-        return known(reader.base).get(str(kind.value)) if kind is not None else None
+        return kind_named(reader.base, str(kind.value)) if kind is not None else None
     return reader if isinstance(reader, type) and issubclass(reader, BaseModel) else None
 
 

@@ -11,8 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from layergrid import resources
-from layergrid.kinds import BadInput, Loader
-from layergrid.kinds import known as known_kinds
+from layergrid.kinds import BadInput, Loader, kind_named
 from layergrid.project import Project, content
 from layergrid.spec import expectable
 from layergrid.spec.fields import DatasetSpec
@@ -259,5 +258,5 @@ def _is_file(part: str, node: Node, written: str) -> bool:
     if part == "grids":
         return True
     kind = (loader := node.get("loader")) and loader.get("kind")
-    reader = known_kinds(Loader).get(kind.value) if kind is not None and isinstance(kind.value, str) else None
+    reader = kind_named(Loader, kind.value) if kind is not None and isinstance(kind.value, str) else None
     return reader is not None and bool(reader.suffixes)

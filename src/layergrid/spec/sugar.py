@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from layergrid.kinds import ChartKind, GridKind, Kind, Loader, known
+from layergrid.kinds import ChartKind, GridKind, Kind, Loader, kind_named, known
 from layergrid.spec.expecting import OF_DATA
 from layergrid.spec.naming import ORDER, Naming, find_resolver, known_names
 from layergrid.text import listed, nearest
@@ -91,8 +91,8 @@ def _as_text(node: Node) -> Node:
 
 def listing(node: Node, base: type[Kind]) -> Node:
     """A kind's mapping with a bare text as a list of one wherever the kind takes a list of texts."""
-    named = node.get("kind")
-    kind = known(base).get(named.value) if named is not None and isinstance(named.value, str) else None
+    written = node.get("kind")
+    kind = kind_named(base, written.value) if written is not None and isinstance(written.value, str) else None
     for name, field in (kind.model_fields if kind is not None else {}).items():
         value = node.get(field.alias or name)
         if field.annotation == tuple[str, ...] and value is not None and isinstance(value.value, str):
@@ -135,8 +135,8 @@ def _dataset(node: Node, problems: list[Problem]) -> Node:
 
 def _own_address(loader: Node) -> Node | None:
     """The address of a kind that has one without being given it."""
-    named = loader.get("kind")
-    kind = known(Loader).get(named.value) if named is not None and isinstance(named.value, str) else None
+    written = loader.get("kind")
+    kind = kind_named(Loader, written.value) if written is not None and isinstance(written.value, str) else None
     field = kind.model_fields["address"] if kind is not None else None
     return None if field is None or field.is_required() else scalar(loader.place, str(field.default))
 
@@ -261,8 +261,8 @@ def _position(item: Node, naming: Naming, problems: list[Problem], any_name: boo
 
 def grid_kind(node: Node) -> type[GridKind] | None:
     """The kind of a grid's mapping, where it is known."""
-    named = node.get("kind")
-    return known(GridKind).get(named.value) if named is not None and isinstance(named.value, str) else None
+    written = node.get("kind")
+    return kind_named(GridKind, written.value) if written is not None and isinstance(written.value, str) else None
 
 
 def _grid(node: Node, root: Node, problems: list[Problem]) -> Node:
