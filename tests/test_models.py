@@ -157,6 +157,13 @@ def test_a_fingerprint_follows_the_weights_and_the_tokenizer_but_not_other_files
     assert models.fingerprint(spec, Project.of(folder.parent)) == first
 
 
+def test_a_fingerprint_follows_the_chat_templates_that_lie_in_a_folder_of_their_own(folder):
+    spec, first = Spec("tiny-llama"), models.fingerprint(Spec("tiny-llama"), Project.of(folder.parent))
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "default.jinja").write_text("{{ messages[0].content }}")
+    assert models.fingerprint(spec, Project.of(folder.parent)) != first
+
+
 def test_a_fingerprint_needs_no_torch(saved):
     code = (
         "import sys; from types import SimpleNamespace; from pathlib import Path; from layergrid import models; "

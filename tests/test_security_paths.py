@@ -328,6 +328,23 @@ def test_a_link_inside_a_models_folder_that_leads_out_is_refused(name, home, mod
     assert "outside of the project folder" in refused(spec(home, model="../model"))
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "config.json", "model.safetensors"])
+def test_a_link_inside_a_models_folder_is_refused_in_the_same_words_whatever_it_leads_to(name, home, model, outside):
+    def said():
+        return refused(spec(home, model="../model"))
+
+    (model / name).unlink(missing_ok=True)
+    (model / name).symlink_to(outside / "theirs")
+    told = [said()]
+    (outside / "theirs").write_text("[1]")
+    told.append(said())
+    (outside / "theirs").unlink()
+    os.mkfifo(outside / "theirs")
+    told.append(said())
+    assert len(set(told)) == 1
+    assert "outside of the project folder" in told[0]
+
+
 def test_links_as_in_the_hubs_cache_are_followed_inside_of_the_project(home, model):
     blobs = home / "models--o--n" / "blobs"
     blobs.mkdir(parents=True)

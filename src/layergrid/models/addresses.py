@@ -96,9 +96,9 @@ def find(spec: ModelSpec, project: Project, *, offline: bool = False, trust: Tru
         if not _HUB_NAME.fullmatch(rest):
             raise BadInput(f"model {spec.address!r} is not written as hf:owner/name")
         return Place(spec.address, None, rest, _commit(rest, spec.revision or "main", offline), trust)
-    folder = _checked(project.path(spec.address), spec.address, trust)
-    vetting.check_links(folder, project, spec.address)
-    return Place(spec.address, folder, trust=trust)
+    folder = project.path(spec.address)
+    vetting.check_links(folder, project, spec.address)  # first: nothing is told of what a link out leads to
+    return Place(spec.address, _checked(folder, spec.address, trust), trust=trust)
 
 
 def identity(place: Place) -> str:
@@ -187,6 +187,7 @@ def _checked(folder: Path, address: str, trust: Trust) -> Path:
 def _digest(folder: Path, trust: Trust) -> str:
     """sha256 over the names and bytes of the files that a loader may read."""
     files = [file for file in folder.iterdir() if file.suffix in _READ]
+    files += folder.glob("additional_chat_templates/*.jinja")
     files += folder.glob("**/*.py") if trust.remote_code else ()
     files += folder.glob(_PICKLED) if trust.pickle else ()
     whole = hashlib.sha256()

@@ -43,6 +43,8 @@ def check(folder: Path, address: str) -> None:
             regular(path, MOST_TOKENIZER if vocabulary else MOST_SETTINGS, f"model {address!r}")
         elif path.suffix in (".safetensors", ".bin"):
             regular(path, ANY_SIZE, f"model {address!r}")
+    for path in sorted(folder.glob("additional_chat_templates/*.jinja")):
+        regular(path, MOST_SETTINGS, f"model {address!r}")
     for path in sorted(folder.glob("*.index.json")):
         _check_shards(path, address)
     config = _settings(folder / "config.json", address)
