@@ -342,6 +342,13 @@ def test_shares_that_cannot_be_known_are_never_met():
     assert not verdict(of(), dataset="sums", accuracy={"at_most": 1}).met
 
 
+def test_a_model_without_positions_keeps_no_bound_on_every_one_whatever_another_does():
+    none = replace(TABLE, rows=())
+    both = of(data=(CARD, replace(CARD, model="big")), tables=(TABLE, none))
+    found = verdict(both, dataset="sums", missing={"at_most": 0.5})
+    assert (found.met, found.reason) == (False, "there are no positions")
+
+
 def test_answers_of_several_models_must_all_keep_the_bound():
     other = replace(CARD, model="big", n_correct=100)
     both = of(data=(CARD, other), tables=(TABLE, TABLE))

@@ -228,6 +228,17 @@ def test_allow_path_names_folders_and_files_that_may_be_read(home, outside, tmp_
     assert run("validate", "--data", through, "--allow-path", tmp_path / "alias").code == 0
 
 
+def test_what_may_be_read_can_be_said_once_in_the_environment(home, outside, tmp_path, monkeypatch):
+    (outside / "more.csv").write_text((home / "data" / "sums.csv").read_text())
+    path = spec(home, source="../../elsewhere/more.csv")
+    assert "LAYERGRID_ALLOW_PATH" in refused(path)
+    monkeypatch.setenv("LAYERGRID_ALLOW_PATH", "")
+    refused(path)
+    monkeypatch.setenv("LAYERGRID_ALLOW_PATH", f"{tmp_path / 'none'}{os.pathsep}{outside}")
+    assert run("validate", "--data", path).code == 0
+    refused(path, "--allow-path", home)  # what is given takes its place
+
+
 # ---------------------------------------------------------------- the spec itself
 
 

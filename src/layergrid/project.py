@@ -24,6 +24,7 @@ from layergrid.text import visible
 
 MARKS = (".git", "pyproject.toml")  # the first is looked for before the other
 OPTION = "--allow-path"
+ALWAYS = "LAYERGRID_ALLOW_PATH"  # the environment variable that says the same; paths are parted as in PATH
 LONGEST = 1024  # characters of an address
 ANY_SIZE = 2**62  # bytes: what is mapped, or read in part
 PIECE = 2**20  # bytes that are read at a time
@@ -135,7 +136,7 @@ class Project:
         return BadInput(
             f"{what}: {_shown(address)} leads to {_shown(found)}, which lies outside of the project folder "
             f"{_shown(self.top)}; only files below it are read: put a copy there, or allow it on the command line: "
-            f"{OPTION} {_shown(found, '')}"
+            f"{OPTION} {_shown(found, '')} (or for all builds in {ALWAYS})"
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layergrid.errors import BadInput
+from layergrid.project import ALWAYS
 
 if TYPE_CHECKING:
     from layergrid.models import Trust
@@ -40,7 +41,13 @@ RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Pytho
 Pickle = Annotated[bool, typer.Option("--allow-pickle", help="Read a model's weights from pytorch_model.bin.")]
 AllowPaths = Annotated[
     list[Path] | None,
-    typer.Option("--allow-path", help="Let specs also name files below this folder, or this file.", metavar="PATH"),
+    typer.Option(
+        "--allow-path",
+        help="Let specs also name files below this folder, or this file.",
+        metavar="PATH",
+        envvar=ALWAYS,
+        show_envvar=False,
+    ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Ask nothing of the network; models of the hub are there.")]
 

@@ -60,6 +60,8 @@ def _of_positions(counts: Counts, asked: MissingBound) -> list[Seen]:
     found = matched(tuple(counts), asked.position)
     if isinstance(found, str):
         return [Seen(reason=found)]
+    if not found:  # else nothing would keep a bound on every one of them
+        return [Seen(reason="there are no positions")]
     return [_share(*counts[name], what=name if len(found) > 1 else "") for name in found]
 
 
