@@ -319,10 +319,16 @@ def test_cache_alone_shows_its_commands_and_dir_the_folder():
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("20GB", 20 * 10**9), ("1.5TiB", 3 * 2**39), ("7", 7), (" 500 mb ", 5 * 10**8), ("0", 0), (".5k", 500)],
+    [("20GB", 20 * 10**9), ("1.5TiB", 3 * 2**39), ("7 B", 7), (" 500 mb ", 5 * 10**8), ("0", 0), (".5k", 500)],
 )
 def test_sizes_are_read_as_people_write_them(text, count):
     assert bytes_of(text, "--keep") == count
+
+
+@pytest.mark.parametrize("text", ["20", "1.5", "20XB", "-5", "5,5GB", ""])
+def test_a_size_without_a_unit_is_refused_rather_than_read_as_bytes(text):
+    with pytest.raises(BadInput, match="is no size; write a number with a unit, such as 20GB"):
+        bytes_of(text, "--keep")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import re
 from layergrid.errors import BadInput
 from layergrid.text import plural, trimmed
 
-_BYTES = {"": 1, "b": 1}
+_BYTES = {"b": 1}
 _BYTES |= {f"{letter}{end}": 1000**i for i, letter in enumerate("kmgtp", 1) for end in ("", "b")}
 _BYTES |= {f"{letter}ib": 1024**i for i, letter in enumerate("kmgtp", 1)}
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -17,8 +17,13 @@ _AMOUNT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15})\s*([A-Za
 
 
 def bytes_of(text: str, option: str) -> int:
-    """The bytes of "20GB", "1.5 TiB" or "300000"; raises BadInput, which names the option."""
+    """The bytes of "20GB", "1.5 TiB" or "0"; raises BadInput, which names the option.
+
+    A number without a unit is refused: who writes 20 means gigabytes, and would lose all but 20 bytes.
+    """
     amount, unit = _parts(text)
+    if amount == 0 and not unit:
+        return 0
     if amount is None or unit.lower() not in _BYTES:
         raise BadInput(f"{option} {text!r}: is no size; write a number with a unit, such as 20GB, 500MB or 1.5TiB")
     return math.floor(amount * _BYTES[unit.lower()])
