@@ -62,7 +62,11 @@ def test_every_form_is_read_with_its_only_grid_or_data_set(line):
     ("beats: {baseline: logprob_maen, at_least: 0}", "no baseline 'logprob_maen'"),
     ("beats: {baseline: logprob_maen, at_least: 0}", "did you mean 'logprob_mean'?"),
     ("rows: {of: wrong answer, at_least: 1}", "no class 'wrong answer'; known: wrong answers, right answers"),
+    ("difference: {of: last_q, minus: last_q, at_least: 0}", "'of' and 'minus' are the same"),
     ("rows: {at_least: 1, by: low}", "unknown key 'by'"),
+    ("missing: {at_most: 5}", "a share lies between 0 and 1, and this is 5; 5 % is written 0.05"),
+    ("truncated: {at_most: -0.1}", "a share lies between 0 and 1, and this is -0.1"),
+    ("accuracy: {at_least: 30.0}", "a share lies between 0 and 1, and this is 30.0"),
     ("missing: {position: lst_q, at_most: 0}", "no position 'lst_q'"),
     ("dataset: smus, truncated: {at_most: 0}", "no data set 'smus'; known: sums; did you mean 'sums'?"),
     ("nested_best: {at_least: 0}, rows: {at_least: 1}", "exactly one of 'nested_best', 'cell', "),
@@ -75,6 +79,29 @@ def test_what_makes_no_sense_is_told_at_its_place(line, said):
     assert any(said in one for one in found), "\n".join(found)
     assert all(one.startswith("t.yaml:21:") for one in found)
     assert all(one.rstrip().endswith("^") for one in found)
+
+
+@pytest.mark.parametrize(("layers", "asked", "said"), [
+    ("[0, 2, 4]", "3", "the grid has no layer 3; its layers are 0, 2 and 4"),
+    ("[4, 0, 2]", "[0, 2..4]", "no layer 3; its layers are 0, 2 and 4"),
+    ("2..4", "5", "no layer 5; its layers run from 2 to 4"),
+    ("{from: 1, to: 3}", "0..3", "no layer 0; its layers run from 1 to 3"),
+    ("{to: 90, every: 3}", "1", "no layer 1; its layers are 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, and others up"),
+])  # fmt: skip
+def test_a_layer_that_the_grid_leaves_out_is_told_at_its_place_before_anything_runs(layers, asked, said):
+    chosen = BASE.replace(PROBE, PROBE + f"    layers: {layers}\n")
+    (found,) = errors(spec(f"cell: {{layer: {asked}, position: last_q, at_least: 0}}", chosen))
+    assert found.startswith("t.yaml:22:")
+    assert said in found
+    side = "difference: {of: {layer: 97, position: last_q}, minus: last_q, at_least: 0}"
+    assert "the grid has no layer 97" in errors(spec(side, chosen))[0]
+
+
+@pytest.mark.parametrize("layers", ["all", "{from: 2}", "{from: 0, every: 2}", "[1, 2, 3]", "1..3", "3..1"])
+def test_layers_that_the_grid_has_or_that_only_its_model_tells_are_let_through(layers):
+    chosen = BASE.replace(PROBE, PROBE + f"    layers: {layers}\n")
+    line = "cell: {layer: [1..2, 3], position: last_q, at_least: 0}"
+    assert read(spec(line, chosen)).expect[0].cell is not None
 
 
 def test_what_the_grid_or_its_data_cannot_bear_is_told_before_anything_runs():

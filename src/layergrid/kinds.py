@@ -286,10 +286,12 @@ class StateGrid(GridKind):
     )
 
     @model_validator(mode="after")
-    def _head_of_heads(self) -> StateGrid:
+    def _fits_its_site(self) -> StateGrid:
         of_heads = self.site.endswith("head_out")
         if of_heads != (self.head is not None):
             raise ValueError("'head' is for the site head_out; " + ("name one" if of_heads else "remove it"))
+        if not self.site.endswith("residual") and isinstance(self.layers, tuple) and 0 in self.layers:
+            raise ValueError(f"layer 0 is the embedding, and {self.site} belongs to a block; name layers from 1")
         return self
 
     def needs(self) -> Needs:
@@ -306,11 +308,6 @@ class StateGrid(GridKind):
         if not outline.attention and bare in ("attention_out", "head_out"):
             raise BadInput(f"grids.{grid}.site: model {model} has no attention, and so no {bare}; choose another site")
         super().check_model(outline, model, grid)
-        asked = self.layers if isinstance(self.layers, tuple) else ()
-        if not self.site.endswith("residual") and 0 in asked:
-            raise BadInput(
-                f"grids.{grid}.layers: layer 0 is the embedding, and {self.site} belongs to a block; name layers from 1"
-            )
         if self.head is not None and outline.heads and self.head >= outline.heads:
             raise BadInput(
                 f"grids.{grid}.head: model {model} has no head {self.head}; its heads go from 0 to {outline.heads - 1}"

@@ -11,7 +11,7 @@ from layergrid.artifacts import DataCard, Grid, GridPoint, GridResult
 from layergrid.expectations.seen import Asked, Seen
 from layergrid.kinds import BadInput
 from layergrid.spec import CellBound, RowsBound
-from layergrid.spec.expecting import ALL, EVERY, LAYERS, SMALLEST
+from layergrid.spec.expecting import ALL, EVERY, LAYERS, SMALLEST, said_layers
 from layergrid.spec.naming import Naming
 from layergrid.text import EN_DASH, listed
 
@@ -89,13 +89,9 @@ def chosen_layers(grid: Grid, written: object, where: str) -> tuple[int, ...]:
         )
         for layer in named:
             if layer not in grid.layers:
-                raise BadInput(f"{where}: grid {grid.name!r} has no cell at layer {layer}; {_has_layers(grid)}")
+                raise BadInput(f"{where}: grid {grid.name!r} has no cell at layer {layer}; {said_layers(grid.layers)}")
             found.add(layer)
     return tuple(layer for layer in grid.layers if layer in found)
-
-
-def _has_layers(grid: Grid) -> str:
-    return f"its layers run from {grid.layers[0]} to {grid.layers[-1]}"
 
 
 def chosen_positions(grid: Grid, written: str | tuple[str, ...], where: str) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ It works on the full form as nodes, so that wrong references are reported beside
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from layergrid.artifacts import DataCard
-from layergrid.spec.expecting import ALL, BEST, EVERY, OF_DATA, SMALLEST
+from layergrid.spec.expecting import ALL, BEST, EVERY, LAYERS, OF_DATA, SMALLEST, said_layers
 from layergrid.spec.fields import LabelSpec
 from layergrid.spec.naming import Naming, reference
 from layergrid.spec.sugar import dataset_of, entries, grid_kind, items, position_names
@@ -58,7 +58,7 @@ def _of_grid(one: Node, root: Node) -> list[Problem]:
             found.append(Problem(asked.place, CHOOSES_NONE))
     cell = one.get("cell")
     if cell is not None:
-        found += _positions(cell.get("position"), grid, root)
+        found += [*_positions(cell.get("position"), grid, root), *_layers(cell.get("layer"), grid)]
     difference = entries(one.get("difference"))
     for key in ("of", "minus"):
         if key in difference:
@@ -80,7 +80,41 @@ def _side(side: Node, grid: Node, root: Node) -> list[Problem]:
     kind = grid_kind(own)
     if kind is not None and not kind.selects and side.get("layer") is None and isinstance(side.value, Mapping):
         found.append(Problem(side.place, CHOOSES_NO_LAYER))
-    return [*found, *_positions(side.get("position"), own, root, several=False)]
+    return [*found, *_positions(side.get("position"), own, root, several=False), *_layers(side.get("layer"), own)]
+
+
+def _layers(node: Node | None, grid: Node) -> list[Problem]:
+    """Layers that the grid does not have, where its spec names those that it has."""
+    known = _known_layers(grid)
+    if node is None or not known:
+        return []
+    for item in items(node) or (node,):
+        bounds = LAYERS.fullmatch(item.value) if isinstance(item.value, str) else None
+        named: Sequence[int] = range(int(bounds[1]), int(bounds[2]) + 1) if bounds else _numbers([item.value])
+        for layer in named:
+            if layer not in known:
+                return [Problem(item.place, f"the grid has no layer {layer}; {said_layers(known)}")]
+    return []
+
+
+def _known_layers(grid: Node) -> Sequence[int]:
+    """The layers that a grid names, rising; empty where only its model tells them."""
+    asked = grid.get("layers")
+    if asked is None:
+        return ()
+    if isinstance(asked.value, str):
+        bounds = _numbers(map(int, found.groups())) if (found := LAYERS.fullmatch(asked.value)) else []
+        return range(min(bounds), max(bounds) + 1) if bounds else ()
+    if isinstance(asked.value, Mapping):
+        ends = {key: entry.node.value for key, entry in asked.value.items()}
+        numbers = _numbers((ends.get("from", 0), ends.get("to"), ends.get("every", 1)))
+        return range(numbers[0], numbers[1] + 1, numbers[2]) if len(numbers) == 3 and numbers[2] > 0 else ()
+    return sorted(set(_numbers(item.value for item in items(asked))))
+
+
+def _numbers(values: Iterable[object]) -> list[int]:
+    """The whole numbers among values."""
+    return [one for one in values if isinstance(one, int) and not isinstance(one, bool)]
 
 
 def _positions(node: Node | None, grid: Node | None, root: Node, several: bool = True) -> list[Problem]:
@@ -165,6 +199,7 @@ def _of_data(one: Node, root: Node) -> list[Problem]:
         message = f"the expectation does not say which data set it speaks of; expected dataset: {', '.join(datasets)}"
         return [Problem(one.place, message)] if len(datasets) > 1 else []
     found = [*reference(named, "data set", datasets), *(reference(grid, "grid", grids) if grid is not None else [])]
+    found += _shares(one)
     missing = one.get("missing")
     if missing is not None:
         found += _positions(missing.get("position"), None, root)
@@ -174,6 +209,18 @@ def _of_data(one: Node, root: Node) -> list[Problem]:
         asked = one.get(subject)
         if asked is not None and data is not None and not _has(data, key):
             found.append(Problem(asked.place, f"'{subject}' cannot be judged: in this data set {why}"))
+    return found
+
+
+def _shares(one: Node) -> list[Problem]:
+    """Bounds on shares that no share can break or keep, such as 5 where 5 % is meant."""
+    found = []
+    for asked in (one.get(subject) for subject in OF_DATA):
+        for limit in (asked.get(key) for key in ("at_least", "at_most") if asked is not None):
+            value = limit.value if limit is not None else None
+            if limit is not None and isinstance(value, int | float) and not 0 <= value <= 1:
+                message = f"a share lies between 0 and 1, and this is {limit.written or value}; 5 % is written 0.05"
+                found.append(Problem(limit.place, message))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,6 +19,7 @@ Text = Annotated[str, Field(min_length=1)]
 Whole = Annotated[int, Field(ge=0)]
 
 EVERY = "every"  # all layers or positions
+MANY = 12  # layers that are listed one by one
 BEST = "best"  # the baseline with the highest estimate
 ALL, SMALLEST = "all", "smallest"  # rows of all classes, and of the class that has the fewest
 LAYERS = re.compile(r"([0-9]{1,6})\s*\.\.\s*([0-9]{1,6})")
@@ -69,6 +71,15 @@ class Bound(Limits):
     )
 
 
+def said_layers(layers: Sequence[int]) -> str:
+    """The layers of a grid in words, for whoever named one that it lacks; `layers` rise."""
+    if layers[-1] - layers[0] == len(layers) - 1:
+        return f"its layers run from {layers[0]} to {layers[-1]}"
+    if len(layers) > MANY:
+        return f"its layers are {', '.join(map(str, layers[: MANY - 1]))}, and others up to {layers[-1]}"
+    return f"its layers are {listed(map(str, layers))}"
+
+
 class CellBound(Bound):
     """A bound on one cell of a grid, or on several."""
 
@@ -114,6 +125,12 @@ class DifferenceBound(Bound):
 
     of: Side = Field(description="What is subtracted from: a position, or {layer, position}, or {grid, ...}.")
     minus: Side = Field(description="What is subtracted, likewise.")
+
+    @model_validator(mode="after")
+    def _two_sides(self) -> Self:
+        if self.of == self.minus:
+            raise ValueError("'of' and 'minus' are the same, so that the difference is always 0")
+        return self
 
 
 class BaselineBound(Bound):
