@@ -144,7 +144,7 @@ def read(file: Path) -> dict[str, Block]:
         raise BadInput(f"{file}: cannot be read ({error}); {_REMAKE}") from None
 
 
-_REMAKE = "make it again with `layergrid lock SPEC...`"
+_REMAKE = "make it again: remove it, then `layergrid lock SPEC...` with all its specs"
 
 
 class _TwiceError(Exception):
