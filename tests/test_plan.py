@@ -179,9 +179,24 @@ def test_an_entry_that_was_removed_and_one_that_is_damaged_are_told_apart(home):
     errors = next(s for s in one.stages() if s.label == LABELS["errors"])
     shutil.rmtree(one.store.root / errors.key.stage / errors.key.digest)
     assert reasons(home) == {}  # the report is there: nobody asks for the grid
-    assert reasons(home, "title=Other")["errors"] == ["was removed from the cache"]
+    assert reasons(home, "title=Other")["errors"] == ["nothing changed, but the cache does not have it"]
     (one.store.root / captured.key.stage / captured.key.digest / "made").write_text("x")
     assert reasons(home, "title=Other")["capture"] == ["damaged"]
+
+
+def test_another_order_of_grids_is_another_report(home):
+    pretend(study(home))
+    text = (home / "spec.yaml").read_text()
+    head, looks = text[: text.index("  errors")], text[text.index("  looks") :]
+    (home / "spec.yaml").write_text(head + looks + text[len(head) : -len(looks)])
+    assert reasons(home) == {"report": ["the order of the grids changed"]}
+
+
+def test_words_of_a_spec_that_change_no_result_are_told_and_not_laid_at_the_release(home):
+    pretend(study(home))
+    text = (home / "spec.yaml").read_text()
+    (home / "spec.yaml").write_text(text.replace("rows.csv", "./rows.csv"))
+    assert reasons(home) == {"report": ["datasets.sums.source rows.csv -> ./rows.csv"]}
 
 
 def test_what_nobody_reads_is_not_made_though_it_is_not_there(home):

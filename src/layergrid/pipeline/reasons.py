@@ -37,10 +37,21 @@ class History:
         if was is None:
             return ("new in this spec" if self.before else "never built here",)
         if was == stage.key.parts:
-            return ("was removed from the cache",)
+            return ("nothing changed, but the cache does not have it",)  # removed, or never needed here
         if not all(isinstance(was.get(one), Mapping) for one in ("parts", "libraries")):  # of another release
             return (OTHERWISE,)
-        return tuple(dict.fromkeys(self._changes(stage, was))) or (OTHERWISE,)
+        return tuple(dict.fromkeys(self._changes(stage, was))) or tuple(self._of_words(stage)) or (OTHERWISE,)
+
+    def _of_words(self, stage: Stage) -> Iterator[str]:
+        """What changed in the spec and makes nothing else again, such as another path to the same rows."""
+        for one in self._inputs(stage):
+            was = self.before.get(one.label, {}).get("parts")
+            if one.key.stage != "spec" or not isinstance(was, Mapping):
+                continue
+            now = one.key.parts["parts"]
+            for part in _EXPLAINED:
+                said = _leaves(part, was.get(part), now.get(part))
+                yield from (line for line in said if ".loader." not in line)  # made from `source`, which says it
 
     def _changes(self, stage: Stage, was: Whole) -> Iterator[str]:
         now = stage.key.parts
@@ -105,6 +116,9 @@ def _told(stage: Stage, part: str, old: Whole, new: Whole) -> Iterator[str]:
         yield from _told_of_data(part, old, new)
     elif part in ("attention", "readout"):
         yield OTHERWISE
+    elif part == "order":
+        if isinstance(was, list) and isinstance(now, list) and {*map(str, was)} == {*map(str, now)}:
+            yield "the order of the grids changed"
     elif part == "model":
         yield from _told_of_model(old, new)
     elif part == "loading" and isinstance(was, list) and isinstance(now, list) and len(was) == len(now) == 4:

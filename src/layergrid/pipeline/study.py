@@ -200,6 +200,7 @@ class Study:
         """The whole report: the grids, the words of the spec, and everything after the waist."""
         parts = {
             "grids": {name: stage.key for name, stage in self.grid_stages.items()},
+            "order": [*self.spec.grids],  # in which they are shown; keys and digests know no order of names
             "spec": self.spec.digest,
             "name": self.spec.name,
             "pages": render.fingerprint(render.Presentation.of(self.spec)),
