@@ -14,11 +14,11 @@ from layergrid.prompts import (
     completion_offsets,
     decoded_spans,
     encode_prompts,
-    known_columns,
     render,
     tokenizable,
     with_lone_surrogates,
 )
+from layergrid.text import known_columns
 from small_tokenizers import byte_level, ids_of, metaspace, raw, wordpiece
 
 

@@ -199,3 +199,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name most like a misspelt one, or None where nothing is like it."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
+
+
+def known_columns(wanted: str, columns: Iterable[str]) -> str:
+    """What to say after a column that does not exist: those that do, and the nearest of them to `wanted`."""
+    names = list(columns)
+    near = nearest(wanted, names)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"the columns are {listed(repr(name) for name in names)}.{hint}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from layergrid.artifacts.base import Bools, Floats, Ints, Scalar, Strings
 
 
@@ -45,6 +43,8 @@ class Sequences:
     @classmethod
     def none(cls, example_ids: tuple[str, ...]) -> Sequences:
         """Sequences of which nothing is known but whose they are."""
+        import numpy as np
+
         n = len(example_ids)
         none, pairs = np.empty(0, np.int32), np.empty((0, 2), np.int32)
         return cls(
@@ -110,6 +110,8 @@ class Positions:
     @classmethod
     def none(cls) -> Positions:
         """No position of no example."""
+        import numpy as np
+
         empty = np.empty((0, 0), np.int32)
         return cls((), empty, empty, np.empty((0, 0), np.str_))
 

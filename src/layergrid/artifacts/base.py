@@ -1,17 +1,23 @@
-"""Array types and statuses that all artifacts share; they hold no data."""
+"""Array types and statuses that all artifacts share; they hold no data.
+
+Who only reads a spec does without numpy: the artifacts import it where they compute.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
-Bools = npt.NDArray[np.bool_]
-Strings = npt.NDArray[np.str_]
+    Floats = npt.NDArray[np.floating[Any]]
+    Ints = npt.NDArray[np.integer[Any]]
+    Bools = npt.NDArray[np.bool_]
+    Strings = npt.NDArray[np.str_]
+else:
+    Floats = Ints = Bools = Strings = Any
 Scalar = str | int | float | bool | None  # one entry of a data set's column or of a table
 GridPoint = tuple[int, str]  # layer, position
 

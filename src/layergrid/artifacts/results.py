@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from layergrid.artifacts.base import HAS_VALUE, Bools, Floats, GridPoint, Ints, Scalar, Strings
 
 
@@ -86,6 +84,8 @@ class Grid:
     @property
     def has_value(self) -> Bools:
         """Bool [L, P]: cells that hold a number."""
+        import numpy as np
+
         return np.isin(self.status, list(HAS_VALUE))
 
 

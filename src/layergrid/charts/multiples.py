@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from layergrid import text
 from layergrid.artifacts import Figure, Floats, Grid, Results
-from layergrid.charts import colourbar, heatmap, names, panels
+from layergrid.charts import colourbar, mapped, names, panels
 from layergrid.charts import frame as shared
 from layergrid.charts import scale as scales
 from layergrid.charts.frame import BAR_GAP
@@ -102,7 +102,7 @@ class Multiples(ChartKind):
         ]
         note = _note(drawn, every, role, bool(np.isnan(values).any()), scale.log)
         top, bottom = max(panels.ABOVE, round(colourbar.above(bar, theme))), sizes.below
-        about = heatmap.said(grid, frame, View(one).digits, _tells(grid, title))
+        about = mapped.said(grid, frame, View(one).digits, _tells(grid, title))
         spec = {
             "usermeta": {"layergrid": {"note": note, **_places(sizes, words), **about}},
             **shared.outer(theme, sizes.width, sizes.height, (sizes.left, top, sizes.right, bottom)),

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from layergrid.artifacts import Bools, Examples, Label, Labels, Scalar, Sequences
 from layergrid.kinds import BadInput, Grader
-from layergrid.prompts import known_columns
+from layergrid.text import known_columns
 
 
 def check_gold(grader: Grader, examples: Examples) -> None:
@@ -39,6 +37,8 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
 
     Raises BadInput as `check_gold` does.
     """
+    import numpy as np
+
     check_gold(grader, examples)
     if sequences.example_ids != examples.ids:
         raise ValueError("sequences and examples are not of the same rows")
@@ -74,6 +74,8 @@ def label_all(
     Raises BadInput where the column is missing or has a hole, and, without `values`, where it is neither true nor
     false.
     """
+    import numpy as np
+
     where = f"data set {examples.name!r} ({examples.source})"
     if column not in examples.columns:
         raise BadInput(
@@ -100,10 +102,14 @@ def label_all(
 
 def no_labels(examples: Examples) -> Labels:
     """What stands for labels where there are none."""
+    import numpy as np
+
     return _without_answers(np.zeros(len(examples.ids), dtype=np.bool_), ("", ""))
 
 
 def _without_answers(correct: Bools, classes: tuple[str, str]) -> Labels:
+    import numpy as np
+
     n = len(correct)
     spans = np.full((n, 2), -1, dtype=np.int32)
     return Labels("", "", spans, (None,) * n, correct, ("",) * n, classes)

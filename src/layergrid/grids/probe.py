@@ -1,33 +1,32 @@
 """The kind `probe`: how well a linear probe predicts labels from the states at each layer and position.
 
-It knows the parameters; the package probing takes the steps (rows, fits, judgement) and has the words.
+It knows the parameters; the package probing takes the steps (rows, fits, judgement) and has the words. A spec is read
+without what computes: the methods that a build calls import it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus, Scalar
-from layergrid.baselines import BUILT_IN, as_numbers, check_columns
 from layergrid.kinds import BadInput, Inputs, Needs, StateGrid
-from layergrid.probes import CellFit, Probe
-from layergrid.probing import assembling, words
-from layergrid.probing.asked import Target
-from layergrid.probing.fitting import fit_all, plan_of
-from layergrid.probing.judging import outcomes
-from layergrid.probing.predictors import FITTED, LAYER_0, LOGPROBS, QUESTION, UNTRAINED
-from layergrid.probing.rows import Rows, compared_rows, named_parts, outcomes_without_values
-from layergrid.selection import CellValues
-from layergrid.stats.metrics import METRICS, Metric
+from layergrid.probing.names import LAYER_0, LOGPROBS, QUESTION, SIMPLER, UNTRAINED
 from layergrid.text import listed, nearest
+
+if TYPE_CHECKING:
+    from layergrid.probes import CellFit
+    from layergrid.probing.asked import Target
+    from layergrid.probing.rows import Rows
+    from layergrid.selection import CellValues
+    from layergrid.stats.metrics import Metric
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Probe = Literal["logistic", "ridge", "mean_difference"]
 Entry = str | dict[str, tuple[str, ...]]
 USUAL = (
     "answer_length", "truncation", "logprob_mean", "logprob_min", "exact_logprob_mean", "exact_logprob_min", LOGPROBS,
@@ -48,6 +47,8 @@ class PenaltyRange(BaseModel):
     @property
     def values(self) -> tuple[float, ...]:
         """The penalties from weak to strong."""
+        import numpy as np
+
         low, high = sorted((self.start, self.to))
         return tuple(float(v) for v in np.geomspace(low, high, self.count))
 
@@ -131,7 +132,7 @@ class ProbeGrid(StateGrid):
     )
     baselines: tuple[Entry, ...] = Field(
         USUAL,
-        description=f"Simpler predictors on the same rows and folds: {', '.join((*BUILT_IN, *FITTED))}; or columns, as "
+        description=f"Simpler predictors on the same rows and folds: {', '.join(SIMPLER)}; or columns, as "
         "{operand sizes: [left_digits, right_digits]}.",
     )
     permutations: int = Field(
@@ -152,17 +153,18 @@ class ProbeGrid(StateGrid):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the baseline {name!r} stands twice")
-        plain = (*BUILT_IN, *FITTED)
         for entry in value:
-            if isinstance(entry, str) and entry not in plain:
-                near = nearest(entry, plain)
+            if isinstance(entry, str) and entry not in SIMPLER:
+                near = nearest(entry, SIMPLER)
                 hint = f"; did you mean {near!r}?" if near else "."
-                known = listed(repr(name) for name in plain)
+                known = listed(repr(name) for name in SIMPLER)
                 raise ValueError(f"unknown baseline {entry!r}{hint} Known are {known}; or give {{name: [columns]}}")
             if isinstance(entry, dict) and not (entry and all(entry.values())):
                 raise ValueError("a baseline of columns is a name with at least one column: {name: [columns]}")
             taken = (
-                [name for name in entry if name in plain or name.endswith("+probe")] if isinstance(entry, dict) else []
+                [name for name in entry if name in SIMPLER or name.endswith("+probe")]
+                if isinstance(entry, dict)
+                else []
             )
             if taken:
                 raise ValueError(f"the baseline {taken[0]!r} needs another name: that one has a meaning of its own")
@@ -226,6 +228,8 @@ class ProbeGrid(StateGrid):
     @property
     def judge(self) -> Metric:
         """How predictions are judged."""
+        from layergrid.stats.metrics import METRICS
+
         return METRICS[self.metric or METRICS_OF[self.asks_for][0]]
 
     @property
@@ -248,6 +252,9 @@ class ProbeGrid(StateGrid):
 
     def check(self, examples: Examples, grid: str) -> None:
         """Raises BadInput where a parameter names a column that the data lack, or one with holes."""
+        from layergrid.baselines import check_columns
+        from layergrid.probing.rows import named_parts
+
         for name, columns in self.column_baselines.items():
             check_columns(columns, examples, f"grids.{grid}.baselines, {name!r}")
         if self.split is not None and self.split.column:
@@ -259,6 +266,11 @@ class ProbeGrid(StateGrid):
 
     def _target_column(self, examples: Examples, grid: str) -> Target:
         """The column that is predicted. Raises BadInput for a hole, or text where numbers are wanted."""
+        import numpy as np
+
+        from layergrid.baselines import as_numbers
+        from layergrid.probing.asked import Target
+
         where = f"grids.{grid}.predict: column {self.column!r} of data set {examples.name!r}"
         values = examples.columns[self.column]
         if self.asks_for == "number":
@@ -279,6 +291,10 @@ class ProbeGrid(StateGrid):
 
     def target(self, inputs: Inputs) -> Target:
         """What is predicted, of all examples."""
+        import numpy as np
+
+        from layergrid.probing.asked import Target
+
         if self.column:
             return self._target_column(inputs.examples, inputs.name)
         positive, *said = inputs.labels.positive(self.predicts)
@@ -290,6 +306,10 @@ class ProbeGrid(StateGrid):
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that count at all compared positions, then the nested best and the baselines."""
+        from layergrid.probing import assembling
+        from layergrid.probing.fitting import fit_all, plan_of
+        from layergrid.probing.rows import compared_rows
+
         self.check(inputs.examples, inputs.name)
         rows = compared_rows(self, inputs)
         if rows.split is None:
@@ -304,6 +324,12 @@ class ProbeGrid(StateGrid):
 
     def _grid(self, inputs: Inputs, rows: Rows, fits: list[CellFit], values: CellValues | None) -> Grid:
         """The grid itself; without values every cell holds the rows' trouble."""
+        import numpy as np
+
+        from layergrid.probing import assembling, words
+        from layergrid.probing.judging import outcomes
+        from layergrid.probing.rows import outcomes_without_values
+
         layers, names = self.states(inputs).layers, inputs.positions.names
         shape = (len(layers), len(names))
         takes_part = np.broadcast_to(rows.positions, shape)

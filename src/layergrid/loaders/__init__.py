@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from layergrid.artifacts import Examples, Scalar
 from layergrid.kinds import BadInput, Loader
 from layergrid.project import Project
-from layergrid.prompts import known_columns
-from layergrid.text import count
+from layergrid.text import count, known_columns
 
 
 def load_examples(

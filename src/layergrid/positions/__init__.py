@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from layergrid.artifacts import Examples, Labels, Positions, Sequences
 from layergrid.kinds import BadInput, PositionResolver
 
@@ -14,6 +12,8 @@ def resolve_all(
     resolvers: Sequence[PositionResolver], sequences: Sequences, labels: Labels, examples: Examples
 ) -> Positions:
     """All positions of a spec in its order, P of them in N examples; BadInput where two have one name."""
+    import numpy as np
+
     n = len(sequences.ids)
     found = [resolver.resolve(sequences, labels, examples) for resolver in resolvers]
     names = [name for one in found for name in one.names]

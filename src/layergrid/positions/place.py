@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from layergrid.artifacts import Ints, Positions, PositionStatus
 
 
@@ -33,12 +31,16 @@ def covering(offsets: Ints, start: int, stop: int) -> tuple[int, int] | None:
 
     A character split over several tokens needs all of them; tokens that cover nothing are never an end of the run.
     """
+    import numpy as np
+
     held = np.flatnonzero((offsets[:, 0] < stop) & (offsets[:, 1] > start) & (offsets[:, 1] > offsets[:, 0]))
     return (int(held[0]), int(held[-1]) + 1) if held.size and stop > start else None
 
 
 def gathered(name: str, places: Sequence[Place]) -> Positions:
     """The positions of one name in N examples."""
+    import numpy as np
+
     return Positions(
         names=(name,),
         start=np.array([[place.start] for place in places], dtype=np.int32).reshape(-1, 1),

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from layergrid.artifacts import Examples, Labels, Positions, PositionStatus, Scalar, Sequences
 from layergrid.kinds import BadInput, PositionResolver, known
 from layergrid.positions.place import Place, absent, covering, gathered
-from layergrid.prompts import known_columns
+from layergrid.text import known_columns
 
 Chars = tuple[int, int]
 Find = Callable[[str], Iterator[Chars]]

@@ -8,4 +8,5 @@ predictors   baselines, and what the probe adds to them
 control      the control task
 assembling   the result
 words        what a report says of it
+names        what a spec calls its baselines
 """

@@ -13,16 +13,8 @@ from layergrid.probes import CellFit, Plan
 from layergrid.probing import control, fitting, judging
 from layergrid.probing.asked import Asked, Target
 from layergrid.probing.judging import Nested, at_positions, beside_nested, difference, nested_best
-from layergrid.probing.predictors import (
-    FITTED,
-    LAYER_0,
-    LOGPROBS,
-    UNTRAINED,
-    Predictor,
-    logprobs,
-    speaks_of_answers,
-    without_states,
-)
+from layergrid.probing.names import LAYER_0, LOGPROBS, UNTRAINED
+from layergrid.probing.predictors import FITTED, Predictor, logprobs, speaks_of_answers, without_states
 from layergrid.probing.rows import Rows
 from layergrid.selection import CellValues, as_estimate, evaluate_cells
 from layergrid.stats import Split, evaluate, mean_interval

@@ -9,7 +9,7 @@ from layergrid.kinds import BadInput, Inputs
 from layergrid.probes import CellFit, Plan, Relabelling, fit_cells, no_fit, ridge_penalty
 from layergrid.probing import control
 from layergrid.probing.asked import Asked
-from layergrid.probing.predictors import LOGPROBS
+from layergrid.probing.names import LOGPROBS
 from layergrid.probing.rows import Rows, columns_of, missing
 from layergrid.stats.relabel import relabellings, unmoved
 

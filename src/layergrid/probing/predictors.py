@@ -15,9 +15,9 @@ from layergrid.kinds import Inputs
 from layergrid.probes import SELECT, CellFit, Plan, fit_cell
 from layergrid.probes.newton import NewtonSolver
 from layergrid.probes.solving import Task
+from layergrid.probing.names import LAYER_0, LOGPROBS, QUESTION, UNTRAINED
 from layergrid.probing.rows import Rows
 
-QUESTION, LOGPROBS, LAYER_0, UNTRAINED = "question", "logprobs", "layer_0", "untrained"
 FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it sees
     QUESTION: ("lengths and words of the question", "question"),
     LOGPROBS: ("all log-probabilities of the answer together", "completion"),

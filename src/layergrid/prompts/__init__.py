@@ -15,5 +15,4 @@ from layergrid.prompts.encoding import decoded_spans as decoded_spans
 from layergrid.prompts.encoding import encode_prompts as encode_prompts
 from layergrid.prompts.encoding import tokenizable as tokenizable
 from layergrid.prompts.encoding import with_lone_surrogates as with_lone_surrogates
-from layergrid.prompts.templates import known_columns as known_columns
 from layergrid.prompts.templates import render as render

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import jinja2
 from jinja2 import meta
 
 from layergrid.artifacts import Examples
 from layergrid.kinds import BadInput
 from layergrid.prompts.sandbox import Bounded
-from layergrid.text import listed, nearest, visible
+from layergrid.text import known_columns, visible
 
 # What a template can raise while it runs on one row, beside Jinja's own errors.
 TEMPLATE_FAULTS = (
@@ -74,11 +72,3 @@ def _undefined(wanted: set[str], examples: Examples, i: int, message: str) -> st
         f"data set {examples.name!r}: the prompt names {missing[0]!r}, which is no column of {examples.source}; "
         f"{known_columns(missing[0], examples.columns)}"
     )
-
-
-def known_columns(wanted: str, columns: Iterable[str]) -> str:
-    """What to say after a column that does not exist: those that do, and the nearest of them to `wanted`."""
-    names = list(columns)
-    near = nearest(wanted, names)
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"the columns are {listed(repr(name) for name in names)}.{hint}"
