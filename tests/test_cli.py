@@ -134,7 +134,7 @@ def test_a_build_that_misses_an_expectation_ends_with_1_and_its_report_says_so(w
     assert str(out / "small" / "report.html") in ran.out
     report = (out / "small" / "report.md").read_text()
     assert re.search(r"nested best at least 0\.999.*not met", report)
-    assert re.search(r"upper bound of the interval, at least 0\.001.*\| met", report)
+    assert re.search(r"upper bound at least 0\.001.*\| ● met", report)
     again = run("build", spec, "--out", out, "--quiet")
     assert (again.code, again.out) == (1, "")
     assert again.err == f"{unmet[0]}\n"
@@ -219,7 +219,7 @@ def test_an_override_takes_the_place_of_a_value(written, tmp_path):
 
 # ---------------------------------------------------------------- what a model's own files may do
 
-NONE = {"remote_code": False, "pickle": False}
+NONE = {"remote_code": False, "pickle": False, "offline": False, "locked": False}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,8 @@ NONE = {"remote_code": False, "pickle": False}
         ((), NONE),
         (("--trust-remote-code",), {**NONE, "remote_code": True}),
         (("--allow-pickle",), {**NONE, "pickle": True}),
-        (("--allow-pickle", "--trust-remote-code"), {"remote_code": True, "pickle": True}),
+        (("--allow-pickle", "--trust-remote-code"), {**NONE, "remote_code": True, "pickle": True}),
+        (("--offline",), {**NONE, "offline": True}),
     ],
 )
 @pytest.mark.parametrize("name", ["build", "positions", "validate"])

@@ -108,6 +108,14 @@ def test_a_rate_is_that_of_the_last_half_minute_and_what_was_found_at_once_count
     assert pace.overall(200.2) == pytest.approx((699 - 400) / 100)
 
 
+def test_what_is_found_after_a_look_at_the_model_counts_for_nothing_either():
+    pace = Pace(0.0)
+    pace.add(8.0, 0, 64)
+    pace.add(8.1, 40, 64)
+    pace.add(20.1, 64, 64)
+    assert pace.overall(20.1) == pytest.approx(2.0)
+
+
 def test_no_rate_is_made_up_where_nothing_was_counted_or_the_clock_stood_still():
     pace = Pace(0.0)
     assert pace.overall(5.0) is None
@@ -283,7 +291,7 @@ def test_a_second_build_says_in_one_line_that_all_was_kept_and_nothing_with_q(wr
     arguments = ("build", written, "--out", tmp_path / "reports")
     assert run(*arguments).code == 0
     again = run(*arguments)
-    assert re.fullmatch(r"report: kept .*\neverything was kept; .* s, .*MB of memory at most\n", again.err)
+    assert re.fullmatch(r"report: kept .*\neverything was kept; .* s, .*[MG]B of memory at most\n", again.err)
     assert run(*arguments, "-q") == Ran(0, "", "")
 
 

@@ -166,7 +166,7 @@ ONE_ERROR = [
      "t.yaml:21:47: no position '-3'; known: last_q, exact_answer_last, -2, -1\n"
      "      - {grid: errors, cell: {layer: 2, position: -3, at_least: 0.6}}\n" + " " * 50 + "^"),
     ("{at_least: 0.6}", "{at_least: 0.6, at_most: 0.5}",
-     "t.yaml:21:33: 'nested_best': no number is at least 0.6 and at most 0.5\n"
+     "t.yaml:21:33: no number is at least 0.6 and at most 0.5\n"
      "      - {grid: errors, nested_best: {at_least: 0.6, at_most: 0.5}}\n" + " " * 36 + "^"),
     (", nested_best: {at_least: 0.6}", "",
      "t.yaml:21:5: an item of 'expect': exactly one of 'nested_best', 'cell', 'difference', 'beats', 'rows', "
