@@ -94,6 +94,7 @@ def run(*arguments: object) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["layergrid", *map(str, arguments)])
+        patch.setenv("PYTHONSAFEPATH", "1")  # as the command does; it goes with this patch
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
             cli.main()
     assert isinstance(ended.value.code, int)

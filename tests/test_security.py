@@ -412,6 +412,30 @@ def test_a_report_from_elsewhere_with_a_hostile_manifest_is_refused_or_read_with
         assert ran.code in (0, 1, 2, 3)
 
 
+# ---------------------------------------------------------------- the working directory
+
+WORKERS = """
+import contextlib, operator, sys
+from layergrid import cli
+from layergrid.executors.processes import Processes
+sys.argv = ["layergrid", "--version"]
+with contextlib.suppress(SystemExit):
+    cli.main()
+print(Processes(jobs=2).map(operator.is_not, [1, 2], print))
+import joblib
+print(joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(abs)(i) for i in (-1, -2)))
+"""
+
+
+def test_no_worker_imports_what_lies_in_the_working_directory(tmp_path):
+    for name in ("multiprocessing", "joblib", "pickle", "signal"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    ended = subprocess.run([sys.executable, "-P", "-c", WORKERS], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.stdout.splitlines()[1:] == ["[True, True]", "[1, 2]"], ended.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 # ---------------------------------------------------------------- SECURITY.md
 
 

@@ -41,6 +41,7 @@ def main() -> None:
     """The entry point: runs a command, and turns its errors into messages and exit codes."""
     gc.disable()  # nothing of a start is garbage; commands that run models turn it on again
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads the lists of all packages
+    os.environ["PYTHONSAFEPATH"] = "1"  # workers would import what lies in the working directory, a stranger's checkout
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     for stream in (sys.stdout, sys.stderr):
