@@ -116,12 +116,12 @@ def known() -> dict[str, str]:
 
 def _shipped(name: str, where: str) -> Path:
     """The file of a theme that ships; raises BadInput with the known names."""
-    names = sorted(known())
-    if name not in names:
-        near = text.nearest(name, names)
+    files = {path.stem: path for path in sorted((resources.folder("templates") / "themes").glob("*.yaml"))}
+    if name not in files:
+        near = text.nearest(name, files)
         hint = f"; did you mean {near!r}?" if near else ""
-        raise BadInput(f"{where}: there is no theme {name!r}, only {text.listed(names)}{hint}")
-    return resources.folder("templates") / "themes" / f"{name}.yaml"
+        raise BadInput(f"{where}: there is no theme {name!r}, only {text.listed(files)}{hint}")
+    return files[name]
 
 
 def content(name: str, project: Project) -> str:
