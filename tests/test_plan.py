@@ -108,7 +108,7 @@ def test_a_change_of_the_grader_generates_nothing(home):
     pretend(study(home))
     found = reasons(home, "datasets.sums.grade={kind: exact, gold: answer}")
     assert "generate" not in found
-    assert found["capture"] == found["attention"] == ["the grader.kind changed"]
+    assert found["capture"] == found["attention"] == ["grade.kind numeric -> exact"]
 
 
 @pytest.mark.parametrize("change", ["title=Other", "interpretation=Well", "length=summary", "paper=Letter"])
@@ -124,7 +124,7 @@ def test_a_change_of_the_theme_makes_the_report_alone(home):
     shipped = resources.file("templates/themes/paper.yaml").read_text(encoding="utf-8")
     (home / "mine.yaml").write_text(shipped.replace("#0b3c7d", "#123456"), encoding="utf-8")
     found = reasons(home, "theme=mine.yaml")
-    assert found == {"report": ["theme paper -> mine.yaml", "templates, theme or fonts changed"]}
+    assert found == {"report": ["theme paper -> mine.yaml"]}
 
 
 def test_rows_that_changed_are_counted(home):

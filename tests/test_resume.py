@@ -452,7 +452,7 @@ def test_probes_of_another_model_have_parts_of_their_own(tmp_path):
 
 
 def test_an_entry_that_is_ended_between_its_list_and_its_place_goes_on_from_its_parts(tmp_path, monkeypatch):
-    key, taken = Key.of("capture", 1, {}), []
+    key, taken, said = Key.of("capture", 1, {}), [], []
 
     def make(folder: Path) -> None:
         shards = FolderShards(folder)
@@ -468,8 +468,11 @@ def test_an_entry_that_is_ended_between_its_list_and_its_place_goes_on_from_its_
         with pytest.raises(EndedError):
             Store(tmp_path).build(key, make, resumes=True)
     assert list((tmp_path / "v1" / "unfinished").glob("*/entry.json")) != []
-    folder = Store(tmp_path).build(key, make, resumes=True)
+    assert Store(tmp_path).begun(key)
+    folder = Store(tmp_path, warn=said.append).build(key, make, resumes=True)
     assert taken == [False, True]
+    assert said == ["capture goes on from what an earlier build had finished of it"]
+    assert not Store(tmp_path).begun(key)
     assert sorted(one.name for one in folder.iterdir()) == ["entry.json", "values.npy"]
     assert list((tmp_path / "v1" / "unfinished").iterdir()) == []
     assert Store(tmp_path).get(key) == folder

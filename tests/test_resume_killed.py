@@ -128,6 +128,7 @@ def test_a_build_that_is_killed_over_and_over_goes_on_to_the_same_bytes(nursery,
         killed.append(nursery.build(made.spec, tmp_path / "killed", stop=every))
         assert killed[-1].code == -signal.SIGKILL, killed[-1].told
     last = goes_on(nursery, made, tmp_path / "killed", killed)
+    assert "goes on from what an earlier build had finished of it" in "".join(one.told for one in (*killed, last))
     assert sum(last.ran.values()) < sum(made.whole.ran.values())
     assert sum(sum(one.ran.values()) for one in killed) > 0
 

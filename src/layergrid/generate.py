@@ -170,10 +170,10 @@ def greedy(
     """The completions of encoded prompts, in their order: the most probable token at every step, a tie's lowest id."""
     _check_room(loaded, example_ids, prompt_ids, max_new_tokens)
     found: dict[int, Completion] = {}
-    progress(0, len(prompt_ids))
     lengths = [len(ids) for ids in prompt_ids]
     # Encoders stand padded on the right, which disturbs none; their decoders start together.
     equal = loaded.design == "decoder" and bool(lengths) and _disturbed_by_padding(loaded, prompt_ids[0])
+    progress(0, len(prompt_ids))
     for members in plan(lengths, batch, equal=equal):
         rows = [prompt_ids[i] for i in members]
         name = _shard(members, rows, max_new_tokens)

@@ -92,9 +92,9 @@ def attention(
 
     lengths, done = stack.feed.lengths, 0
     examples = asked.index[asked.run] if wanted else asked.index[:0]
-    progress(0, len(examples))
     pad = not (len(examples) > 1 and padding_matters(loaded, tuple(stack.feed.ids)))
     batches = plan(lengths, examples, batch_tokens, pad=pad)
+    progress(0, len(examples))
     for batch, fitted in memory.in_halves(
         batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run, shards
     ):

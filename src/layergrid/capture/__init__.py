@@ -82,10 +82,10 @@ def capture(
             held.finish()
 
     lengths, done = feed.lengths, 0
-    progress(0, len(with_tokens))
     pad = len(np.unique(lengths[with_tokens], axis=0)) < 2 or not tracing.padding_matters(loaded, tuple(feed.ids))
     budget = batch_tokens or BATCH_TOKENS.get(loaded.device.type, BATCH_TOKENS_ELSEWHERE)
     batches = plan(lengths, with_tokens, budget, pad=pad)
+    progress(0, len(with_tokens))
     for batch, fitted in memory.in_halves(
         batches, lambda rows: len(rows) * int(lengths[rows].max(axis=0).sum()), run, shards
     ):

@@ -6,7 +6,7 @@ from collections import deque
 
 WINDOW = 30.0  # seconds that count as recent
 LEAST = 1.0  # seconds below which a rate is a guess
-FOUND = 0.5  # seconds: what a stage says at once it found in the parts that an earlier build left
+FOUND = 0.5  # seconds from the first count: what is counted in them was found in parts of an earlier build
 
 
 class Pace:
@@ -15,6 +15,7 @@ class Pace:
     def __init__(self, start: float) -> None:
         """`start` is when the stage began."""
         self._start = start
+        self._counting: float | None = None  # since when it counts: a stage may look at its model first
         self._base = (start, 0)
         self._recent: deque[tuple[float, int]] = deque([self._base])
         self.done, self.total = 0, 0
@@ -22,7 +23,8 @@ class Pace:
     def add(self, now: float, done: int, total: int) -> None:
         """A new count; what is said at once counts as found there, not as made."""
         self.done, self.total = done, total
-        if now - self._start <= FOUND:
+        self._counting = now if self._counting is None else self._counting
+        if now - self._counting <= FOUND:
             self._base = (now, done)
             self._recent.clear()
         self._recent.append((now, done))

@@ -12,7 +12,7 @@ from layergrid import models
 from layergrid.console import Silent
 from layergrid.console.ledger import duration, size
 from layergrid.pipeline import locking
-from layergrid.pipeline.reasons import History
+from layergrid.pipeline.reasons import NEVER, History
 from layergrid.pipeline.stages import Stage
 from layergrid.pipeline.study import Study
 from layergrid.spec import Spec
@@ -111,7 +111,10 @@ def plan(study: Study) -> Plan:
         if space is None:
             space = _rounded(_scaled([(one.amount, float(one.bytes)) for one in alike], stage.work.amount))
         time = _scaled([(one.amount, one.seconds) for one in alike], stage.work.amount)
-        steps.append(Step(stage, "make", history.why(stage, state), time, space))
+        why = history.why(stage, state)
+        if study.store.begun(stage.key):
+            why = (*(one for one in why if one != NEVER), "an earlier build has begun it")
+        steps.append(Step(stage, "make", why, time, space))
     run = dict.fromkeys(one.stage.loads for one in steps if one.doing == "make" and one.stage.loads)
     here = study.spec
     missing = tuple(here.models[one].address for one in run if not _is_here(study, one))

@@ -13,6 +13,8 @@ from layergrid.text import plural
 
 Whole = Mapping[str, Any]  # the parts of a key, as an entry holds them
 OTHERWISE = "this release computes it otherwise"
+NEVER = "never built here"
+PAGES = "templates, theme or fonts changed"
 ROW = 8  # digits of a row's digest
 SHORT = 24  # characters of a value that is told; of a longer one only that it changed
 _OF_STAGES = ("sequences", "positions", "states", "grids")  # parts that are digests of other stages' keys
@@ -35,12 +37,15 @@ class History:
         if state == "damaged":
             return ("damaged",)
         if was is None:
-            return ("new in this spec" if self.before else "never built here",)
+            return ("new in this spec" if self.before else NEVER,)
         if was == stage.key.parts:
             return ("nothing changed, but the cache does not have it",)  # removed, or never needed here
         if not all(isinstance(was.get(one), Mapping) for one in ("parts", "libraries")):  # of another release
             return (OTHERWISE,)
-        return tuple(dict.fromkeys(self._changes(stage, was))) or tuple(self._of_words(stage)) or (OTHERWISE,)
+        found = dict.fromkeys(self._changes(stage, was))
+        if any(one.startswith(("theme ", "templates ")) and one != PAGES for one in found):
+            found.pop(PAGES, None)  # which the name says
+        return tuple(found) or tuple(self._of_words(stage)) or (OTHERWISE,)
 
     def _of_words(self, stage: Stage) -> Iterator[str]:
         """What changed in the spec and makes nothing else again, such as another path to the same rows."""
@@ -130,9 +135,9 @@ def _told(stage: Stage, part: str, old: Whole, new: Whole) -> Iterator[str]:
     elif part == "positions" and isinstance(was, list) and isinstance(now, list):
         yield from _told_of_positions(was, now)
     elif part in ("files", "pages"):
-        yield {"files": "the file changed", "pages": "templates, theme or fonts changed"}[part]
+        yield {"files": "the file changed", "pages": PAGES}[part]
     else:
-        words = {"grade": "the grader", "label": "the label", "layers": "the layers", "sites": "the sites"}
+        words = {"layers": "the layers", "sites": "the sites"}
         yield from _leaves("" if part in ("grid", "generate", "need") else words.get(part, part), was, now)
 
 

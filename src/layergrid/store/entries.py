@@ -79,6 +79,12 @@ class Store:
                 return "kept"
         return "damaged" if there else "absent"
 
+    def begun(self, key: Key) -> bool:
+        """Whether a build that was ended left parts of an entry, which the next one goes on from."""
+        bases = [base / "unfinished" for base in (self.root, self._refuge) if base is not None]
+        places = (place for base in bases for place in (base / key.name / SHARDS, base / f"{key.name}-parts"))
+        return any(True for place in places for _ in place.glob("*.npz"))
+
     def get(self, key: Key) -> Path | None:
         """The folder of an entry whose every byte is as it was written, or None; damage is told.
 
@@ -197,6 +203,8 @@ class Store:
         if resumes:
             _moved(parts, work / SHARDS)
         shutil.rmtree(parts, ignore_errors=True)
+        if self.begun(key):
+            self._warn(f"{key.stage} goes on from what an earlier build had finished of it")
         try:
             started = time.monotonic()
             make(work)
