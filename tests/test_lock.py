@@ -375,3 +375,14 @@ def test_the_lock_that_ships_agrees_with_the_specs_that_ship():
 def replaced(block, now):
     """The block with the libraries that are installed: those that were locked are checked where they are pinned."""
     return block.model_copy(update={"libraries": now.libraries})
+
+
+def test_a_build_on_another_platform_says_that_splits_are_not_held_against_the_lock(built):
+    run("lock", built / "small.yaml")
+    block = lock.read(built / lock.NAME)["small"]
+    other = block.splits["errors"].model_copy(update={"digest": "sha256:0"})
+    moved = {"platform": "plan9-mips", "splits": {"errors": other}}
+    lock.write(built / lock.NAME, "small", block.model_copy(update=moved))
+    ran = run("build", built / "small.yaml", "--locked", "--out", built / "reports")
+    assert ran.code == 0
+    assert "splits are not held against layergrid.lock, which was made on plan9-mips" in ran.err

@@ -49,6 +49,11 @@ def hold_made(study: Study, manifest: Mapping[str, Any]) -> None:
     found = manifest.get("locked") or made(study)
     batches = {name: lock.BatchPin(**one) for name, one in found["batches"].items()}
     splits = {name: lock.SplitPin(**one) for name, one in found["splits"].items()}
+    if splits and study.locked.platform != lock.here():
+        study.reporter.note(
+            f"{study.spec.name}: splits are not held against {lock.NAME}, which was made on {study.locked.platform}: "
+            f"they follow from answers, and these may differ on {lock.here()}"
+        )
     _tell(study, lock.late_drift(study.locked, batches, splits))
 
 
