@@ -74,32 +74,37 @@ def test_each_malformed_spec_is_refused_with_its_line_in_words_and_with_what_was
 @pytest.mark.slow
 def test_each_malformed_spec_ends_its_process_with_two_within_the_stated_time(tmp_path, capsys):
     compileall.compile_dir(str(Path(sys.modules["layergrid"].__path__[0])), quiet=2)
-    took = []
+    took, worked = [], []
     for number, one in enumerate(malformed.made()):
         path = tmp_path / "wrong.yaml"
         path.write_text(one.text, encoding="utf-8")
         command = ("validate", "build")[number % 2]
-        best, ended = seconds(command, path)
-        for _ in range(4):  # a machine that does something else now and then
+        best, busy, ended = seconds(command, path)
+        for _ in range(2):  # a machine does something else now and then: a slow one has two more tries, the best counts
             if best > SECONDS:
-                best = min(best, seconds(command, path)[0])
+                again, used, _ended = seconds(command, path)
+                best, busy = min(best, again), min(busy, used)
         took.append(best)
+        worked.append(busy)
         assert ended.returncode == 2, ended.stderr
         assert not wrong_with(one, ended.stderr.rstrip("\n"), path), ended.stderr
         assert "Traceback" not in ended.stderr
         assert not (tmp_path / "reports").exists()
     with capsys.disabled():
         print(
-            f"\n{len(took)} malformed specs: {statistics.median(took):.2f} s in the middle, {max(took):.2f} s at most"
+            f"\n{len(took)} malformed specs: {statistics.median(took):.2f} s in the middle, {max(took):.2f} s at most; "
+            f"of the processor {statistics.median(worked):.2f} s and {max(worked):.2f} s"
         )
     assert max(took) < SECONDS
 
 
-def seconds(command: str, path: Path) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """How long a command on a spec takes in a process of its own."""
-    start = time.perf_counter()
+def seconds(command: str, path: Path) -> tuple[float, float, subprocess.CompletedProcess[str]]:
+    """How long a command on a spec takes in a process of its own, and how much of the processor's time."""
+    start, before = time.perf_counter(), os.times()
     ended = subprocess.run(
         [sys.executable, "-m", "layergrid.cli", command, str(path)], cwd=path.parent, capture_output=True, text=True,
         env={**os.environ, "LAYERGRID_CACHE": str(path.parent / "cache")}, check=False,
     )  # fmt: skip
-    return time.perf_counter() - start, ended
+    took, after = time.perf_counter() - start, os.times()
+    used = after.children_user - before.children_user + after.children_system - before.children_system
+    return took, used, ended
