@@ -61,6 +61,12 @@ def test_help_and_the_bare_command_name_every_command():
         assert set(COMMANDS) <= set(re.findall(r"^  (\w+)", ran.out, re.M))
 
 
+def test_the_list_of_commands_cuts_no_sentence():
+    for arguments in (["--help"], ["cache", "--help"]):
+        assert "..." not in run(*arguments).out.partition("Commands:")[2]
+    assert "every error comes with its line and column" in " ".join(run("--help").out.split())
+
+
 def test_the_version_is_printed_alone():
     assert run("--version").out == f"{__version__}\n"
 

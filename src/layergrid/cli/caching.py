@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layergrid.cli.amounts import age, bytes_of, seconds_of, size
-from layergrid.cli.options import app
+from layergrid.cli.options import Commands, app
 from layergrid.errors import BadInput
 from layergrid.text import plural, visible
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Row = tuple[str, str, str, str, str]
 
-cache = typer.Typer(help="Look after the cache: what is in it, what may go, what is shared.", rich_markup_mode=None)
+cache = typer.Typer(
+    help="Look after the cache: what is in it, what may go, what is shared.", rich_markup_mode=None, cls=Commands
+)
 app.add_typer(cache, name="cache")
 
 Folder = Annotated[Path, typer.Argument(help="A folder that several machines see, such as a network mount.")]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from layergrid.errors import BadInput
 from layergrid.project import ALWAYS
@@ -16,8 +17,24 @@ if TYPE_CHECKING:
     from layergrid.models import Trust
     from layergrid.spec import Spec
 
+
+class Commands(TyperGroup):
+    """Commands whose list says each one's first sentence whole, on as many lines as it takes."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the list."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([
+                (name, " ".join((one.short_help or one.help or "").partition("\n\n")[0].split()))
+                for name, one in found
+                if one is not None and not one.hidden
+            ])  # fmt: skip
+
+
 app = typer.Typer(
     name="layergrid",
+    cls=Commands,
     help="Reports about what each layer of a language model knows at each token.",
     add_completion=False,
     pretty_exceptions_enable=False,
