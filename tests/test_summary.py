@@ -110,6 +110,7 @@ def test_reports_that_are_missing_failed_or_damaged_are_named(two, tmp_path):
     assert "| empty | ❌ failed | failed to build, or is no report: it has no manifest that can be read |" in made
     assert "| damaged | ❌ failed | is damaged: its files do not hold what a report holds |" in made
     assert "3 failed or missing" in made
+    assert "| branch | ❌ failed | is a folder of reports; name each report in it |" in summary([two / "branch"])
     assert str(tmp_path) not in made
 
 

@@ -87,6 +87,8 @@ def _read(folder: Path, name: str) -> Told:
         return Told(name, problem="is missing: it was not built")
     publish.check_own(folder)
     manifest = publish.read_manifest(folder)
+    if manifest is None and any(True for _ in folder.glob("*/manifest.json")):
+        return Told(name, problem="is a folder of reports; name each report in it")
     if manifest is None:
         return Told(name, problem="failed to build, or is no report: it has no manifest that can be read")
     judged = tuple(dict(one) for one in manifest["build"].get("expectations", ()))
