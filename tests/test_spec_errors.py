@@ -127,7 +127,7 @@ ONE_ERROR = [
      "t.yaml:4:9: 'tiny': 'revision' is for models of the hub (hf:owner/name), not for './m'\n"
      "      tiny: {address: ./m, revision: main}\n" + " " * 12 + "^"),
     ("  tiny:", "  my tiny:",
-     "t.yaml:4:3: 'my tiny' is no name; expected letters, digits, '_' and '-', a letter first\n"
+     "t.yaml:4:3: 'my tiny' is no name; expected letters a-z, digits, '_' and '-', a letter first\n"
      "      my tiny: builtin:arithmetic\n      ^"),
     # positions
     ("last_q, exact", "last_p, exact",

@@ -138,7 +138,9 @@ def _problem(group: Sequence[tuple[_Walk, ErrorDetails]], root: Node) -> Problem
     if kind in ("kind_missing", "kind_unknown"):
         return _wrong_kind(walk, root)
     if walk.on_key:
-        wanted = "letters, digits, '_' and '-', a letter first" if details.get("ctx", {}).get("pattern") == NAME else ""
+        wanted = (
+            "letters a-z, digits, '_' and '-', a letter first" if details.get("ctx", {}).get("pattern") == NAME else ""
+        )
         return Problem(walk.key, f"'{visible(str(walk.path[-1]))}' is no name; expected {wanted or details['msg']}")
     what = _called(walk.path)
     expected = [words for words in (_expected(one) for _, one in group) if words is not None]

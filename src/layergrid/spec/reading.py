@@ -48,7 +48,8 @@ def parse_spec(source: Source, path: Path, overrides: Sequence[str] = (), projec
     except YamlError as error:
         raise SpecError([error.problem]) from None
     if not STEM.fullmatch(path.stem):
-        message = f"'{visible(path.stem)}' cannot name a report; expected a file name of letters, digits, '.', '_', '-'"
+        wanted = "a file name of letters a-z, digits, '.', '_', '-'"
+        message = f"'{visible(path.stem)}' cannot name a report; expected {wanted}"
         problems.append(Problem(Place(source, 1, 1), message))
     if not isinstance(root.value, dict):
         problems.append(Problem(root.place, f"the spec is {describe(root)}; expected a mapping of keys to values"))
