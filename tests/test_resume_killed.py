@@ -217,7 +217,8 @@ def test_a_build_that_is_asked_to_end_leaves_what_the_next_goes_on_from(end, sta
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [5, 23, 61])
+# Fewer steps than a grid takes to be written, which is made in one go, would never come to an end.
+@pytest.mark.parametrize("every", [23, 61])
 def test_a_build_that_is_killed_every_few_steps_comes_to_its_end(every, nursery, several, tmp_path):
     killed: list[Ended] = []
     while (one := nursery.build(several.spec, tmp_path, stop=(len(killed) % 3 + 1) * every)).code != 0:

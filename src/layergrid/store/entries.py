@@ -26,7 +26,8 @@ T = TypeVar("T")
 State = Literal["kept", "absent", "damaged"]
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, *_NO_SPACE}
+# The kernel says "no such file" of folders that it makes itself, such as those below /proc.
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, *_NO_SPACE}
 
 
 @dataclass(frozen=True)
