@@ -75,6 +75,7 @@ def test_only_what_is_replied_and_its_end_are_learned(write):
     assert mask.all()
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_weights_and_lowers_the_loss(capsys):
     import torch
 

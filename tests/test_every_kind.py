@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from building import MODEL_LIBRARIES, build, cache, child, run
-from layergrid import archive, precomputed
+from layergrid import archive, kinds, precomputed
 from layergrid.artifacts import ModelCard
 
 SUMS = """\
@@ -265,3 +265,10 @@ def test_validate_with_data_checks_the_model_without_loading_it(tmp_path):
 def test_the_manifest_names_the_states_of_each_model_and_data_set(everything):
     manifest = json.loads((everything.report / "manifest.json").read_text(encoding="utf-8"))
     assert list(manifest["build"]["activations"]) == ["tiny/sums"]
+
+
+@pytest.mark.parametrize(
+    "base", [kinds.Loader, kinds.Grader, kinds.PositionResolver, kinds.GridKind, kinds.ChartKind, kinds.Executor]
+)
+def test_the_names_of_kinds_are_known_without_importing_them(base):
+    assert kinds.names(base) == tuple(sorted(kinds.known(base)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -35,6 +35,12 @@ from layergrid.artifacts import (
 )
 from layergrid.errors import BadInput as BadInput
 from layergrid.errors import BuildError as BuildError
+from layergrid.layers import SITES as SITES
+from layergrid.layers import STACKS as STACKS
+from layergrid.layers import LayerChoice as LayerChoice
+from layergrid.layers import LayerRange as LayerRange
+from layergrid.layers import Site as Site
+from layergrid.layers import chosen_layers as chosen_layers
 from layergrid.project import Project
 from layergrid.shards import NoShards as NoShards
 from layergrid.shards import Shards as Shards
@@ -103,59 +109,6 @@ class PositionResolver(Kind):
 
     def check(self, examples: Examples) -> None:
         """Raises BadInput where the data lack what the parameters name; called before any model runs."""
-
-
-SITES = ("residual", "mlp_in", "mlp_out", "attention_out", "head_out")
-STACKS = ("encoder", "decoder")  # "encoder.residual": the site of one stack of a model that has both
-Site = Literal[
-    "residual", "mlp_in", "mlp_out", "attention_out", "head_out",
-    "encoder.residual", "encoder.mlp_in", "encoder.mlp_out", "encoder.attention_out", "encoder.head_out",
-    "decoder.residual", "decoder.mlp_in", "decoder.mlp_out", "decoder.attention_out", "decoder.head_out",
-]  # fmt: skip
-
-
-class LayerRange(BaseModel):
-    """Layers from one to another, both included, or every so many of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    start: int = Field(0, alias="from", ge=0, description="First layer; 0 is the output of the embedding.")
-    to: int | None = Field(None, ge=0, description="Last layer; left out: the last of the model.")
-    every: int = Field(1, ge=1, description="Every so many layers, counted from the first.")
-
-    @model_validator(mode="after")
-    def _rising(self) -> LayerRange:
-        if self.to is not None and self.to < self.start:
-            raise ValueError(f"layers go from {self.start} to {self.to}; the first must not lie above the last")
-        return self
-
-
-LayerChoice = (
-    Literal["all"]
-    | Annotated[str, Field(pattern=r"^[0-9]{1,5}\.\.[0-9]{1,5}$")]
-    | LayerRange
-    | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
-)
-
-
-def chosen_layers(choice: LayerChoice, last: int, model: str) -> tuple[int, ...]:
-    """The layers that a choice names in a model whose layers go from 0 to `last`, in order.
-
-    Raises BadInput where it names one that the model does not have.
-    """
-    if choice == "all":
-        return tuple(range(last + 1))
-    if isinstance(choice, str):
-        low, _, high = choice.partition("..")
-        choice = LayerRange(start=min(int(low), int(high)), to=max(int(low), int(high)))
-    if isinstance(choice, LayerRange):
-        end = last if choice.to is None else choice.to
-        found = tuple(range(choice.start, end + 1, choice.every)) or (choice.start,)
-    else:
-        found = tuple(sorted(set(choice)))
-    outside = [layer for layer in found if layer > last]
-    if outside:
-        raise BadInput(f"model {model} has no layer {outside[0]}; its layers go from 0 (embedding) to {last}")
-    return found
 
 
 @dataclass(frozen=True)
@@ -368,7 +321,21 @@ def known(base: type[AnyKind]) -> dict[str, type[AnyKind]]:
 def kind_named(base: type[AnyKind], name: str) -> type[AnyKind] | None:
     """The kind of a name, or None. A built-in one costs no import but of the module that has its name."""
     own = _kinds_in(name, base) if name in _modules(base) else {}
-    return own[name] if name in own else known(base).get(name)
+    if name in own or name not in names(base):
+        return own.get(name)
+    return known(base).get(name)
+
+
+@cache
+def names(base: type[Kind]) -> tuple[str, ...]:
+    """The names of all kinds of a base, in order, found without importing any: a built-in one is its module's."""
+    folder = f"layergrid.{base.folder}"
+    own = (name for name in _modules(base) if f'kind: Literal["{name}"]'.encode() in _text(folder, name))
+    return tuple(sorted({*own, *(point.name for point in _installed().select(group=folder))}))
+
+
+def _text(folder: str, module: str) -> bytes:
+    return pkgutil.get_data(folder, f"{module}.py") or b""
 
 
 @cache

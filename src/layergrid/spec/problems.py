@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from layergrid.kinds import BadInput, known
+from layergrid import kinds
+from layergrid.kinds import BadInput
 from layergrid.spec.base import NAME
 from layergrid.spec.fields import NOT_WRITTEN, WORDS, contradicts
 from layergrid.spec.readers import base_at, fields_at
@@ -240,7 +241,7 @@ def _unknown_key(walk: _Walk, name: str, root: Node) -> Problem:
 
 def _wrong_kind(walk: _Walk, root: Node) -> Problem:
     base = base_at(walk.path, root)
-    names, word = sorted(known(base)), WORDS[base]
+    names, word = kinds.names(base), WORDS[base]
     written = walk.node.get("kind")
     if written is None or written.value is None:
         wanted = f"expected a {word}: {listed(names, 'or') or 'none is known'}"
