@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and ARCHITECTURE.md from the code: `python tests/readme.py`; a test holds them so."""
+"""Writes the tables of README.md, REFERENCE.md and ARCHITECTURE.md from the code: `python tests/readme.py`; a test holds them so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from layergrid.artifacts import PositionStatus
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+REFERENCE = ROOT / "REFERENCE.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 SOURCE = ROOT / "src" / "layergrid"
 
@@ -81,15 +82,28 @@ def kind_tables() -> str:
     return _table(("folder", "kind", "what it does"), rows)
 
 
+FOLDERS = {
+    kinds.Loader: "Data sets",
+    kinds.Grader: "Graders",
+    kinds.PositionResolver: "Positions",
+    kinds.GridKind: "Grids",
+    kinds.ChartKind: "Figures",
+}
+
+
 def reference() -> str:
     from layergrid.spec import schema
 
     whole = schema()
-    parts = []
-    for title, model in [("The spec", whole), *sorted(whole["$defs"].items())]:
-        described = _properties(model)
-        if described:
-            parts.append(f"### {title}\n\n{described}")
+    models = dict(whole["$defs"])
+    parts = ["## The spec\n\n" + _properties(whole)]
+    of_kinds = []
+    for base, heading in FOLDERS.items():
+        found = [(name, models.pop(kind.__name__, None)) for name, kind in sorted(kinds.known(base).items())]
+        made = [f"### `{name}`\n\n{_properties(model)}" for name, model in found if model and _properties(model)]
+        of_kinds += [f"## {heading}", *made]
+    described = [(title, _properties(model)) for title, model in sorted(models.items())]
+    parts += ["## Parts of a spec", *(f"### {title}\n\n{table}" for title, table in described if table), *of_kinds]
     return "\n\n".join(parts)
 
 
@@ -126,8 +140,8 @@ SECTIONS: dict[Path, dict[str, Callable[[], str]]] = {
         "positions": positions,
         "statuses": statuses,
         "kinds": kind_tables,
-        "reference": reference,
     },
+    REFERENCE: {"reference": reference},
     ARCHITECTURE: {"layers": layers, "rooms": rooms},
 }
 
