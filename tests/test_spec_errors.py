@@ -41,7 +41,7 @@ ONE_ERROR = [
     ("seed: 0", "sed: 0",
      "t.yaml:2:1: unknown key 'sed'; expected layergrid, title, authors, interpretation, seed, models, "
      "datasets, positions, "
-     "grids, figures, expect, outputs, theme, paper, pdf, length, templates, "
+     "grids, transfer, figures, expect, outputs, theme, paper, pdf, length, templates, "
      "layers_from or layer_order; did you mean 'seed'?\n    sed: "
      "0\n    ^"),
     ("count: 8", "cuont: 8",

@@ -38,6 +38,9 @@ from layergrid.archive.tables import COLUMNS, csv_differences, csv_of, empty_arr
 from layergrid.artifacts import Control, Directions, Facet, Grid, GridResult, Measured, Permutation, Results
 
 
+WITH_ARRAYS = ("grids", "matrices")  # fields of the results whose arrays have files of their own
+
+
 def write(results: Results, folder: Path) -> None:
     """Writes results into a report's folder, which may be empty or not there yet. Grids have different names."""
     names = [one.grid.name for one in results.grids]
@@ -45,7 +48,7 @@ def write(results: Results, folder: Path) -> None:
         raise ValueError(f"grids have different names: {names}")
     card = {
         "format": FORMAT,
-        **{f.name: encode(getattr(results, f.name)) for f in fields(results) if f.name != "grids"},
+        **{f.name: encode(getattr(results, f.name)) for f in fields(results) if f.name not in WITH_ARRAYS},
     }
     card["grids"] = [_write_result(one, folder) for one in results.grids]
     write_json(folder / "results" / "results.json", card)

@@ -66,6 +66,7 @@ class Label:
     answer: str | None  # those characters
     correct: bool
     reason: str = ""  # why no answer was found, or why the graded answer is wrong; empty where neither
+    occurrence: tuple[int, int] = (0, 0)  # which occurrence of its own text the answer is, from 1, and of how many
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ class Labels:
     reasons: tuple[str, ...]  # N
     classes: tuple[str, str] = ("wrong answers", "right answers")  # words for False and True; empty: no labels
     gold: str = ""  # the column that holds the right answers; empty: none does
+    compared: str = ""  # how exact answers are compared with right ones; empty: nothing to say
+    label_dependent: bool = False  # spans of right answers were looked for with the gold answer in hand
+    occurrences: tuple[tuple[int, int], ...] = ()  # N, or empty: see `Label.occurrence`; 0, 0 where none was found
+
+    @property
+    def repeated(self) -> int:
+        """How many exact answers occur more than once in their completion, so that the rule had to choose."""
+        return sum(of > 1 for _, of in self.occurrences)
 
     @property
     def known(self) -> bool:

@@ -8,35 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from layergrid.artifacts.base import HAS_VALUE, Bools, Floats, GridPoint, Ints, Scalar, Strings
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What a cell of a grid is and what may be said of it. Facts and prose read this, never a kind's name."""
-
-    name: str  # short, for axes and sentences: "AUROC"
-    sentence: str  # "Each cell is the AUROC of a linear probe that tells wrong from right answers ..."
-    subject: str  # what the superlatives speak of, plural: "errors"
-    claim: str  # the adjective that a high value permits: "decodable"
-    low: float | None  # the range of possible values; None: unbounded
-    high: float | None
-    chance: float | None  # the value of no information; None: there is none
-    unit: str = ""
-    higher_is: Literal["more", "less"] = "more"  # whether a higher value means more of the claim
-    positive: str = ""  # the class that counts as positive: "wrong answers"
-    caution: str = ""  # a sentence: what a high value does not say; "An attention weight is no measure of importance."
-    family: Literal["", "attention"] = ""  # "attention": how much of a token's attention; decides colours alone
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval; NaN bounds mean that no interval can be given."""
-
-    value: float
-    low: float
-    high: float
-    level: float  # nominal coverage, 0.95
-    n: int  # rows
+from layergrid.artifacts.estimates import Baseline, Estimate, Quantity
+from layergrid.artifacts.matrices import Matrix
 
 
 @dataclass(frozen=True)
@@ -106,18 +79,6 @@ class Selection:
 
     estimate: Estimate
     winners: tuple[Winner, ...]  # K
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What a simpler predictor reaches on the same rows and folds."""
-
-    name: str  # "exact_logprob_mean"
-    label: str  # "mean log-probability of the exact answer"
-    estimate: Estimate | None  # None where it has no value
-    difference: Estimate | None  # nested best minus this baseline, paired
-    reason: str = ""  # why it has no value
-    sees: str = ""  # "question": only what is known before the model answers; "completion": what it wrote; "states"
 
 
 @dataclass(frozen=True)
@@ -331,6 +292,7 @@ class Results:
     versions: Mapping[str, str] = field(default_factory=dict)  # libraries that decide the numbers
     graded: tuple[GradedAnswer, ...] = ()  # drawn at random with the seed, as many of either label, set by set
     examples: tuple[Illustration, ...] = ()  # to show beside their held-out scores, set by set
+    matrices: tuple[Matrix, ...] = ()  # of transfer, in the order of the spec
 
 
 @dataclass(frozen=True)

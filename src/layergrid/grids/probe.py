@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus, Scalar
 from layergrid.kinds import BadInput, Inputs, Needs, StateGrid
+from layergrid.penalties import Penalties, PenaltyRange, from_weak_to_strong
 from layergrid.probing.names import LAYER_0, LOGPROBS, QUESTION, SIMPLER, UNTRAINED
 from layergrid.text import listed, nearest
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from layergrid.selection import CellValues
     from layergrid.stats.metrics import Metric
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probe = Literal["logistic", "ridge", "mean_difference"]
 Entry = str | dict[str, tuple[str, ...]]
@@ -34,23 +34,6 @@ USUAL = (
 )  # fmt: skip
 HUGE = 1e100  # of a number that is predicted
 METRICS_OF = {"binary": ("auroc",), "classes": ("macro_auroc", "accuracy"), "number": ("r2", "rank_correlation")}
-
-
-class PenaltyRange(BaseModel):
-    """Penalties evenly spaced on a logarithmic scale, both ends included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    start: Positive = Field(1e-4, alias="from", description="Weakest penalty.")
-    to: Positive = Field(10.0, description="Strongest penalty.")
-    count: int = Field(8, ge=1, le=100, description="How many, evenly spaced on a logarithmic scale.")
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The penalties from weak to strong."""
-        import numpy as np
-
-        low, high = sorted((self.start, self.to))
-        return tuple(float(v) for v in np.geomspace(low, high, self.count))
 
 
 class Column(BaseModel):
@@ -119,7 +102,7 @@ class ProbeGrid(StateGrid):
     parity: Literal["llms-know"] | None = Field(
         None, description="Follows a published recipe, faults and all, to reproduce its figures."
     )
-    penalties: PenaltyRange | Annotated[tuple[Positive, ...], Field(min_length=1)] = Field(
+    penalties: Penalties = Field(
         PenaltyRange(),
         description="Penalties to choose from inside the training folds, {from, to, count} or a list: lambda of "
         "(1/n) sum log-loss + lambda/2 |w|^2; scikit-learn's C is 1/(n lambda).",
@@ -240,8 +223,7 @@ class ProbeGrid(StateGrid):
     @property
     def penalty_values(self) -> tuple[float, ...]:
         """The penalties, lambda of the mean loss, each once, from weak to strong."""
-        given = self.penalties.values if isinstance(self.penalties, PenaltyRange) else self.penalties
-        return tuple(sorted(set(given)))
+        return from_weak_to_strong(self.penalties)
 
     @property
     def column_baselines(self) -> dict[str, tuple[str, ...]]:

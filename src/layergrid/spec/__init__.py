@@ -23,6 +23,7 @@ from layergrid.spec.problems import SpecError
 from layergrid.spec.reading import load_spec, parse_spec
 from layergrid.spec.schema import schema
 from layergrid.spec.starting import starter
+from layergrid.spec.transferring import TransferSpec
 
 __all__ = [
     "BaselineBound",
@@ -41,6 +42,7 @@ __all__ = [
     "Side",
     "Spec",
     "SpecError",
+    "TransferSpec",
     "load_spec",
     "parse_spec",
     "schema",

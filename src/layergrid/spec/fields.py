@@ -28,6 +28,7 @@ from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionR
 from layergrid.project import Project
 from layergrid.spec.base import Model, Name
 from layergrid.spec.expecting import Expectation
+from layergrid.spec.transferring import TransferSpec
 
 MODELS = ("arithmetic",)  # of `builtin:`
 WORDS = {
@@ -243,6 +244,9 @@ class Spec(Model):
     )
     grids: dict[Name, SerializeAsAny[Annotated[GridKind, AnyOf(GridKind)]]] = Field(
         min_length=1, description="Layer x position grids by name."
+    )
+    transfer: dict[Name, TransferSpec] = Field(
+        default_factory=dict, description="Probes trained on one set of rows and scored on another, by name."
     )
     figures: tuple[SerializeAsAny[Annotated[ChartKind, AnyOf(ChartKind)]], ...] = Field(
         (), description="Figures that differ from those that come by themselves."
