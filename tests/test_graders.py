@@ -31,8 +31,8 @@ def test_the_two_kinds_are_found_by_their_folder():
 
 
 @pytest.mark.parametrize("grader", [NUMERIC, EXACT])
-def test_finding_is_given_nothing_but_the_completion(grader):
-    assert list(inspect.signature(grader.find).parameters) == ["completion"]
+def test_finding_is_given_nothing_but_the_completion_and_what_may_be_answered(grader):
+    assert list(inspect.signature(grader.find).parameters) == ["completion", "options"]
 
 
 # ---------------------------------------------------------------- numeric

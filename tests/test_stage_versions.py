@@ -39,6 +39,7 @@ DECIDE_NOTHING = {
     "kinds": "the interfaces and the registry",
     "layers": "which layers a choice names, which stands in every result",
     "project": "where files may lie",
+    "registry": "which kinds there are",
     "resources": "where the package's own files lie",
     "shards": "keeps parts byte for byte",
     "spec": "what a spec says is part of every key",

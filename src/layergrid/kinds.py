@@ -1,22 +1,15 @@
-"""The registry and the abstract bases of every extension point; it knows no concrete kind.
-
-A kind is one file: a frozen pydantic model whose fields are its YAML parameters, with the methods of its base. Built-in
-kinds are the modules of a folder; others come from the entry point group `layergrid.<folder>`.
-"""
+"""The abstract bases of every extension point, each a folder of kinds; it knows no concrete kind."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from abc import ABC, abstractmethod
+import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from layergrid.artifacts import (
     Activations,
@@ -42,16 +35,12 @@ from layergrid.layers import LayerRange as LayerRange
 from layergrid.layers import Site as Site
 from layergrid.layers import chosen_layers as chosen_layers
 from layergrid.project import Project
+from layergrid.registry import Kind as Kind
+from layergrid.registry import kind_named as kind_named
+from layergrid.registry import known as known
+from layergrid.registry import names as names
 from layergrid.shards import NoShards as NoShards
 from layergrid.shards import Shards as Shards
-
-
-class Kind(BaseModel, ABC):
-    """Parameters (the fields) plus the methods of a base. `kind` is the name that YAML uses."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    folder: ClassVar[str]  # the package folder of this extension point
-    kind: str
 
 
 class Loader(Kind):
@@ -74,26 +63,70 @@ class Grader(Kind):
     """Finds the exact answer, then grades it. The two are apart so that finding can see neither gold nor label."""
 
     folder: ClassVar[str] = "graders"
-    rule: ClassVar[str]  # "the last number of the first sentence of the completion"
-    gold: str  # the column that holds the right answer
+    rule: ClassVar[str]  # how the exact answer is found by default: "the last number of the first sentence of ..."
+    libraries: ClassVar[tuple[str, ...]] = ()  # packages whose version decides a label, beside this one
+    gold: str = Field(min_length=1, description="The column that holds the right answer.")
+
+    @property
+    def stated(self) -> str:
+        """How the exact answer is found with these parameters, and which occurrence is taken; reports print it."""
+        return self.rule
+
+    @property
+    def compared(self) -> str:
+        """How it is compared with the right answer: "as numbers"; empty: nothing to say. Reports print it."""
+        return ""
+
+    @property
+    def label_dependent(self) -> bool:
+        """Whether the span of a right answer is looked for with the gold answer in hand, as a spec must insist on."""
+        return False
+
+    def options(self, example: Mapping[str, Scalar]) -> tuple[str, ...]:  # noqa: ARG002 - most graders need none
+        """What may be answered, in an order from which the right one cannot be told; empty: anything."""
+        return ()
+
+    def golds(self, example: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
+        """The right answers, of which any will do."""
+        return (example[self.gold],)
+
+    def check(self, examples: Examples) -> None:
+        """Raises BadInput where a column that the parameters name is missing; called before any model runs."""
 
     @abstractmethod
-    def find(self, completion: str) -> tuple[int, int] | None:
-        """Characters [start, stop) of the exact answer in the completion, or None."""
+    def find(self, completion: str, options: tuple[str, ...] = ()) -> tuple[int, int] | None:
+        """Characters [start, stop) of the exact answer in the completion, or None; `options` are those of `options`."""
 
     @abstractmethod
-    def agrees(self, answer: str, gold: Scalar) -> bool:
-        """Whether the found answer equals the right one."""
+    def agrees(self, answer: str, gold: Scalar, options: tuple[str, ...] = ()) -> bool:
+        """Whether the found answer equals the right one; BadInput where the right one cannot be compared."""
+
+    def find_gold(self, completion: str, golds: tuple[Scalar, ...]) -> tuple[int, int] | None:  # noqa: ARG002
+        """Where `label_dependent`: characters of the first occurrence of a right answer in the completion."""
+        return None
 
     def grade(self, example: Mapping[str, Scalar], completion: str) -> Label:
         """Finds, then grades; a completion without an exact answer is wrong."""
-        span = self.find(completion)
+        options = self.options(example)
+        span = self.find(completion, options)
         if span is None:
-            return Label(None, None, False, f"found nothing by the rule: {self.rule}")
-        answer = completion[span[0] : span[1]]
-        gold = example[self.gold]
-        correct = self.agrees(answer, gold)
-        return Label(span, answer, correct, "" if correct else f"{answer!r} is not {gold!r}")
+            return Label(None, None, False, f"found nothing by the rule: {self.stated}")
+        answer, golds = completion[span[0] : span[1]], self.golds(example)
+        correct = any(self.agrees(answer, gold, options) for gold in golds)
+        if correct and self.label_dependent:
+            span = self.find_gold(completion, golds) or span
+            answer = completion[span[0] : span[1]]
+        reason = "" if correct else f"{answer!r} is not {' or '.join(map(repr, golds))}"
+        return Label(span, answer, correct, reason, occurrence_of(completion, span))
+
+
+def occurrence_of(completion: str, span: tuple[int, int]) -> tuple[int, int]:
+    """Which occurrence of its own text a span is, from 1, and of how many: as whole words and whole numbers only."""
+    answer = completion[span[0] : span[1]]
+    before = r"(?<!\w)(?<!\d[.,])" if answer[0].isdigit() else r"(?<!\w)" if answer[0].isalnum() else ""
+    after = r"(?!\w)(?![.,]\d)" if answer[-1].isdigit() else r"(?!\w)" if answer[-1].isalnum() else ""
+    starts = {one.start() for one in re.finditer(before + re.escape(answer) + after, completion)} | {span[0]}
+    return sum(one <= span[0] for one in starts), len(starts)
 
 
 class PositionResolver(Kind):
@@ -302,63 +335,3 @@ class Executor(Kind):
         The error of a task that failed stands in the place of its result, and the other tasks go on; of one whose
         process ended before its answer a BuildError. An interrupt ends all tasks and everything that they started.
         """
-
-
-AnyKind = TypeVar("AnyKind", bound=Kind)
-
-
-@cache
-def known(base: type[AnyKind]) -> dict[str, type[AnyKind]]:
-    """All kinds of a base, by name, built-in ones first; entry points cannot take a built-in name."""
-    found = {name: kind for module in _modules(base) for name, kind in _kinds_in(module, base).items()}
-    for point in sorted(_installed().select(group=f"layergrid.{base.folder}"), key=lambda p: p.name):
-        if _is_kind(value := point.load(), base):
-            found.setdefault(point.name, value)
-    return found
-
-
-@cache
-def kind_named(base: type[AnyKind], name: str) -> type[AnyKind] | None:
-    """The kind of a name, or None. A built-in one costs no import but of the module that has its name."""
-    own = _kinds_in(name, base) if name in _modules(base) else {}
-    if name in own or name not in names(base):
-        return own.get(name)
-    return known(base).get(name)
-
-
-@cache
-def names(base: type[Kind]) -> tuple[str, ...]:
-    """The names of all kinds of a base, in order, found without importing any: a built-in one is its module's."""
-    folder = f"layergrid.{base.folder}"
-    own = (name for name in _modules(base) if f'kind: Literal["{name}"]'.encode() in _text(folder, name))
-    return tuple(sorted({*own, *(point.name for point in _installed().select(group=folder))}))
-
-
-def _text(folder: str, module: str) -> bytes:
-    return pkgutil.get_data(folder, f"{module}.py") or b""
-
-
-@cache
-def _modules(base: type[Kind]) -> tuple[str, ...]:
-    package = importlib.import_module(f"layergrid.{base.folder}")
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
-
-
-def _kinds_in(module: str, base: type[AnyKind]) -> dict[str, type[AnyKind]]:
-    where = f"layergrid.{base.folder}.{module}"
-    values = vars(importlib.import_module(where)).values()
-    return {_name(value): value for value in values if _is_kind(value, base) and value.__module__ == where}
-
-
-@cache
-def _installed() -> Any:  # its class differs between Pythons; one reading finds the entry points of all packages
-    return entry_points()
-
-
-def _is_kind(value: object, base: type[Kind]) -> bool:
-    return isinstance(value, type) and issubclass(value, base) and not getattr(value, "__abstractmethods__", None)
-
-
-def _name(kind: type[Kind]) -> str:
-    """The one value that the `kind` field of a class admits (a Literal with a default)."""
-    return str(kind.model_fields["kind"].default)

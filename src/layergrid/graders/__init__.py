@@ -45,7 +45,7 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
     labels = [grader.grade(examples.row(i), sequences.completion(i)) for i in range(len(examples.ids))]
     return Labels(
         grader=grader.kind,
-        rule=grader.rule,
+        rule=grader.stated,
         spans=np.array(
             [_absolute(label, int(start)) for label, start in zip(labels, sequences.prompt_chars, strict=True)],
             dtype=np.int32,
@@ -54,6 +54,9 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
         correct=np.array([label.correct for label in labels], dtype=np.bool_),
         reasons=tuple(label.reason for label in labels),
         gold=grader.gold,
+        compared=grader.compared,
+        label_dependent=grader.label_dependent,
+        occurrences=tuple(label.occurrence for label in labels),
     )
 
 

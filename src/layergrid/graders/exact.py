@@ -22,7 +22,7 @@ class ExactGrader(Grader):
     rule: ClassVar[str] = "the first line of the completion, without blanks and punctuation at its end"
     kind: Literal["exact"] = "exact"
 
-    def find(self, completion: str) -> tuple[int, int] | None:
+    def find(self, completion: str, options: tuple[str, ...] = ()) -> tuple[int, int] | None:  # noqa: ARG002 - anything may be answered
         """Characters of the first line that is not blank, without blanks around it and punctuation at its end."""
         start = len(completion) - len(completion.lstrip())
         end = LINE_END.search(completion, start)
@@ -30,7 +30,7 @@ class ExactGrader(Grader):
         kept = len(_trimmed(line))
         return (start, start + kept) if kept else None
 
-    def agrees(self, answer: str, gold: Scalar) -> bool:
+    def agrees(self, answer: str, gold: Scalar, options: tuple[str, ...] = ()) -> bool:  # noqa: ARG002 - of the base
         """Whether both are the same text after NFC, case folding and trimming; BadInput where the gold one is empty."""
         right = "" if gold is None else _folded(str(gold))
         if not right:

@@ -35,7 +35,7 @@ class NumericGrader(Grader):
     rule: ClassVar[str] = "the last number of the first sentence of the completion"
     kind: Literal["numeric"] = "numeric"
 
-    def find(self, completion: str) -> tuple[int, int] | None:
+    def find(self, completion: str, options: tuple[str, ...] = ()) -> tuple[int, int] | None:  # noqa: ARG002 - anything may be answered
         """Characters of the last number of the first sentence; leading blanks and line breaks are skipped.
 
         A number is digits with an optional sign, thousands commas ("1,234"), decimals and an exponent; the full stop
@@ -46,7 +46,7 @@ class NumericGrader(Grader):
         numbers = list(NUMBER.finditer(completion, start, end.start() if end else len(completion)))
         return numbers[-1].span() if numbers else None
 
-    def agrees(self, answer: str, gold: Scalar) -> bool:
+    def agrees(self, answer: str, gold: Scalar, options: tuple[str, ...] = ()) -> bool:  # noqa: ARG002 - of the base
         """Whether both are the same number; BadInput where the gold answer does not hold exactly one number."""
         right = _gold(gold)
         numbers = NUMBER.findall(answer)

@@ -38,7 +38,8 @@ def save(value: Examples | Sequences | Labels | Positions, folder: Path) -> None
         case Labels():
             words = {
                 "grader": value.grader, "rule": value.rule, "answers": value.answers, "reasons": value.reasons,
-                "classes": value.classes,
+                "classes": value.classes, "gold": value.gold, "compared": value.compared,
+                "label_dependent": value.label_dependent, "occurrences": value.occurrences,
             }  # fmt: skip
             arrays = {"spans": value.spans, "correct": value.correct}
         case Positions():
@@ -61,6 +62,8 @@ def load(kind: type[T], folder: Path) -> T:
     elif kind is Sequences:
         words["pieces"] = tuple(tuple(one) for one in words["pieces"])
         arrays = _split(arrays)
+    elif kind is Labels:
+        words["occurrences"] = tuple(map(tuple, words["occurrences"]))
     elif kind is Positions:
         words["status"] = np.array(words["status"], dtype=np.str_).reshape(arrays["start"].shape)
     return kind(**words, **arrays)
