@@ -18,7 +18,8 @@ from layergrid import theme
 from layergrid.artifacts import Illustration
 from layergrid.charts import colourbar, layout, strip
 from layergrid.charts.heatmap import Heatmap
-from layergrid.charts.profile import Profile, telling
+from layergrid.charts.profile import Profile
+from layergrid.charts.profiled import telling
 from layergrid.charts.scale import natural_domain, ticks
 from layergrid.charts.tokens import Tokens
 from layergrid.kinds import BadInput, ChartKind, known

@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 import layergrid.grids.similarity as module
 import probe_inputs
 from layergrid.artifacts import GridResult, Positions, Sequences
+from layergrid.grids.likeness import JACKKNIFE
 from layergrid.grids.similarity import SimilarityGrid, with_layers_below
 from layergrid.kinds import BadInput, GridKind, Inputs, LayerRange, chosen_layers, known
 from layergrid.stats import grouped_mean
@@ -154,10 +155,10 @@ def test_many_groups_are_left_out_in_random_blocks_that_part_no_group() -> None:
     result = compute(inputs, measure="cka")
     kept, found = result.measured, result.grid.settings
     assert kept is not None
-    assert len(set(kept.groups)) == found["n_groups"] == module.JACKKNIFE
+    assert len(set(kept.groups)) == found["n_groups"] == JACKKNIFE
     assert found["groups_in_all"] == 250
     assert found["group"] == ""
-    assert f"{module.JACKKNIFE} random blocks" in found["methods"]["jackknife"]
+    assert f"{JACKKNIFE} random blocks" in found["methods"]["jackknife"]
     blocks = dict(zip(kept.example_ids, kept.groups, strict=True))
     for i in range(0, 500, 2):
         assert blocks[f"q{i:04d}"] == blocks[f"q{i + 1:04d}"]

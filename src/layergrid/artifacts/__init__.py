@@ -3,7 +3,16 @@
 Shape letters: L layers, P positions, N examples, D width, T tokens of one example, n rows compared, K folds.
 """
 
-from layergrid.artifacts.answers import Activations, AttentionRows, Examples, Label, Labels, Positions, Sequences
+from layergrid.artifacts.answers import (
+    Activations,
+    AttentionRows,
+    Contrast,
+    Examples,
+    Label,
+    Labels,
+    Positions,
+    Sequences,
+)
 from layergrid.artifacts.base import (
     HAS_VALUE,
     Bools,
@@ -50,6 +59,7 @@ __all__ = [
     "CellStatus",
     "Choice",
     "Cite",
+    "Contrast",
     "Control",
     "DataCard",
     "Directions",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from layergrid.artifacts.base import Bools, Floats, Ints, Scalar, Strings
+
+Contrast = Literal["none", "error", "correct", "label"]  # the class from which the other is subtracted
 
 
 @dataclass(frozen=True)

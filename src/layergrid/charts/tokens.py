@@ -6,16 +6,18 @@ Characters that the bundled fonts lack are drawn as escapes, so that the strip i
 from __future__ import annotations
 
 from html import escape
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from layergrid import text
 from layergrid.artifacts import Figure, Illustration, Results
-from layergrid.charts import names, strip
-from layergrid.charts.frame import WIDTH
+from layergrid.charts import names
 from layergrid.kinds import BadInput, ChartKind
 from layergrid.theme import Theme, faces
+
+if TYPE_CHECKING:
+    from layergrid.charts import strip
 
 LEFT = 52  # pixels: the column of "Prompt" and "Answer"
 HIGH, LEVEL, DROP, BETWEEN = 17.0, 11.0, 5.0, 9.0  # pixels: a token, a line of names, to the first names, between rows
@@ -30,12 +32,15 @@ class Tokens(ChartKind):
 
     def draw(self, results: Results, theme: Theme) -> Figure:
         """The strip as SVG that needs nothing outside of itself."""
+        from layergrid.charts import strip
+        from layergrid.charts.frame import WIDTH
+
         one = self._pick(results)
         places = _places(one)
         shown = [faces.printable(text.token(piece), "mono") or "\N{MIDDLE DOT}" for piece in one.pieces]
         n = len(shown)
         parts = [(0, one.prompt_tokens), (one.prompt_tokens, n)] if one.written else [(0, n)]
-        size = _size(theme.sizes["token"], shown, parts)
+        size = _size(theme.sizes["token"], shown, parts, WIDTH - LEFT)
         measures = strip.Measures(faces.width("0", "mono", size), theme.sizes["mark"], WIDTH - LEFT)
         arranged = strip.arrange(shown, parts, places, measures)
         pen = _Pen(theme, one, size)
@@ -72,10 +77,10 @@ class Tokens(ChartKind):
         return one is results.illustrations[0]
 
 
-def _size(base: float, shown: list[str], parts: list[tuple[int, int]]) -> float:
-    """Up to a fifth larger than the theme's size where prompt and answer fit on a line each."""
+def _size(base: float, shown: list[str], parts: list[tuple[int, int]], room: float) -> float:
+    """Up to a fifth larger than the theme's size where prompt and answer fit on a line each, in so many pixels."""
     longest = max((sum(len(s) for s in shown[a:b]) for a, b in parts), default=1)
-    fitting = (WIDTH - LEFT) / max(1.0, longest * faces.width("0", "mono", 1.0))
+    fitting = room / max(1.0, longest * faces.width("0", "mono", 1.0))
     return round(max(base, min(1.2 * base, fitting - 0.005)), 2)
 
 

@@ -16,6 +16,7 @@ from layergrid.artifacts import (
     Activations,
     Bools,
     CellStatus,
+    Contrast,
     Facet,
     Floats,
     Grid,
@@ -31,7 +32,6 @@ from layergrid.selection import compared, group_column
 from layergrid.stats import RESAMPLES, Estimates, grouped_gap, grouped_mean, grouped_median
 from layergrid.text import listed
 
-Contrast = Literal["none", "error", "correct", "label"]
 Statistic = Literal["mean", "median"]
 CellStatuses = Mapping[tuple[int, int], tuple[CellStatus, str]]  # index of layer and of position -> status, reason
 

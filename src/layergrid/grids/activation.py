@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
-from layergrid.artifacts import CellStatus, Floats, GridResult, Ints, PositionStatus, Quantity
-from layergrid.describing import Contrast, blocks, columns, describe, lacking, rows
+from layergrid.artifacts import CellStatus, Contrast, Floats, GridResult, Ints, PositionStatus, Quantity
 from layergrid.kinds import Inputs, Needs, StateGrid
-from layergrid.stats import Array
 from layergrid.text import site_name
+
+if TYPE_CHECKING:
+    from layergrid.stats import Array
 
 Measure = Literal["norm", "relative_norm", "largest_share"]
 
@@ -61,6 +61,10 @@ class ActivationGrid(StateGrid):
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that count at all compared positions."""
+        import numpy as np
+
+        from layergrid.describing import columns, describe, lacking, rows
+
         states = self.states(inputs)
         where = columns(states, inputs)
         chosen = rows(inputs, states.present[:, where], self.statuses, self.contrast)
@@ -85,6 +89,10 @@ class ActivationGrid(StateGrid):
 
 def _measured(measure: Measure, cells: list[Floats], index: Ints) -> tuple[Array, Ints]:
     """Values [P, n] of the chosen rows of cells [N, D] of one layer, and of how many rows [P] a zero leaves none."""
+    import numpy as np
+
+    from layergrid.describing import blocks
+
     whole, largest = (np.empty((len(cells), len(index))) for _ in range(2))
     for p, states in enumerate(cells):
         for part in blocks(states.shape[1], len(index)):

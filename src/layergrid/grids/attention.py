@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from layergrid.artifacts import (
     AttentionRows,
+    Contrast,
     Examples,
     Floats,
     GridResult,
@@ -18,8 +18,6 @@ from layergrid.artifacts import (
     PositionStatus,
     Quantity,
 )
-from layergrid.describing import Contrast, Rows, describe, rows
-from layergrid.describing.attended import Cells, joined, over_queries
 from layergrid.kinds import (
     AttentionNeed,
     BadInput,
@@ -30,7 +28,6 @@ from layergrid.kinds import (
     Outline,
     chosen_layers,
 )
-from layergrid.models.feeding import places
 from layergrid.text import listed, nearest, number, plural
 
 MOST_TOKENS = 400  # on one axis
@@ -221,6 +218,10 @@ class AttentionGrid(GridKind):
 
 def _of_positions(kind: AttentionGrid, inputs: Inputs, found: AttentionRows) -> GridResult:
     """One number for each example and position: of a key, or of a query for its entropy."""
+    from layergrid.describing import describe, rows
+    from layergrid.describing.attended import Cells, joined, over_queries
+    from layergrid.models.feeding import places
+
     entropy = kind.measure == "entropy"
     axis = found.queries if entropy else found.keys
     named = tuple(name for name in inputs.positions.names if name in {*found.queries, *axis})
@@ -258,6 +259,11 @@ def _chosen(positions: Positions, names: tuple[str, ...]) -> Positions:
 
 def _of_text(kind: AttentionGrid, inputs: Inputs, found: AttentionRows) -> GridResult:
     """The tokens of one example in order; one number each, without intervals."""
+    import numpy as np
+
+    from layergrid.describing import Rows, describe
+    from layergrid.describing.attended import Cells, joined, over_queries
+
     shown = _window(kind, inputs, found)
     example = inputs.examples.ids.index(found.example_ids[0])
     looking = [q for q in range(len(found.queries)) if not np.isnan(found.mass[:, :, q]).all()]
@@ -363,5 +369,7 @@ def _settings(kind: AttentionGrid, found: AttentionRows, looking: list[int], ind
 
 def _mean(values: Floats) -> float | None:
     """The mean of the values that are there; None where there are none."""
+    import numpy as np
+
     kept = values[np.isfinite(values)]
     return float(kept.mean(dtype=np.float64)) if kept.size else None

@@ -6,17 +6,16 @@ The logit lens: nostalgebraist 2020, "interpreting GPT: the logit lens".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from layergrid.artifacts import (
     Activations,
     Bools,
     CellStatus,
+    Contrast,
     Floats,
     GridResult,
     Ints,
@@ -24,9 +23,11 @@ from layergrid.artifacts import (
     Quantity,
     Scalar,
 )
-from layergrid.describing import Contrast, Rows, Statistic, describe, rows
 from layergrid.kinds import BadInput, Inputs, Needs, Readout, StateGrid
 from layergrid.text import site_name
+
+if TYPE_CHECKING:
+    from layergrid.describing import Rows, Statistic
 
 Target = Literal["next", "own", "answer", "gold"]
 Measure = Literal["probability", "log_probability", "rank", "reciprocal_rank", "top1"]
@@ -67,6 +68,10 @@ class LogitLensGrid(StateGrid):
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that have the token that is asked for, and count, at all compared positions."""
+        import numpy as np
+
+        from layergrid.describing import describe, rows
+
         if inputs.readout is None:
             raise ValueError("a logit lens needs a readout")
         states = self.states(inputs)
@@ -81,7 +86,7 @@ class LogitLensGrid(StateGrid):
             if len(chosen.index) and states.layers[i] not in states.lacking:
                 # Rows are picked before they are copied: the whole of a layer may not fit.
                 found = inputs.readout(states.values[i, columns[p]][chosen.index], wanted[chosen.index, p])
-                values[i, p] = _MEASURES[self.measure].of(*found)
+                values[i, p] = _values(self.measure, *found)
             inputs.progress(done, len(cells))
         return describe(
             inputs, kind=self.kind, site=self.site, metric=self.measure, quantity=quantity(self), layers=states.layers,
@@ -96,6 +101,8 @@ class LogitLensGrid(StateGrid):
 
 def _targets(target: Target, inputs: Inputs, readout: Readout) -> Ints:
     """The token that is asked for, int64 [N, P]; -1 where an example has none at a position."""
+    import numpy as np
+
     sequences, positions = inputs.sequences, inputs.positions
     found = np.full(positions.start.shape, -1, dtype=np.int64)
     if target in ("answer", "gold"):
@@ -141,6 +148,8 @@ def _first_of_gold(inputs: Inputs, i: int, readout: Readout) -> int:
     whole text is tokenised with the right answer in the exact answer's place, so that what stands before it (a blank
     that belongs to the token, an earlier digit) has its say.
     """
+    import numpy as np
+
     if inputs.labels.correct[i]:
         return _first_of_answer(inputs, i)
     start, stop = (int(x) for x in inputs.labels.spans[i])
@@ -161,6 +170,8 @@ def _spelt(gold: Scalar) -> str:
 
 def _first_within(ids: Ints, offsets: Ints, start: int, stop: int, usable: Bools) -> int:
     """The first usable token that holds a character of [start, stop); -1 where none does."""
+    import numpy as np
+
     holding = np.flatnonzero((offsets[:, 0] < stop) & (offsets[:, 1] > start) & usable)
     return int(ids[holding[0]]) if len(holding) else -1
 
@@ -169,6 +180,8 @@ def _without_values(
     inputs: Inputs, states: Activations, wanted: Ints, chosen: Rows
 ) -> dict[tuple[int, int], tuple[CellStatus, str]]:
     """Cells without a value for a reason of this kind: the layer has no states, or no example has the token."""
+    import numpy as np
+
     found: dict[tuple[int, int], tuple[CellStatus, str]] = {}
     for p, kept in enumerate(chosen.positions):
         there = inputs.positions.start[:, p] >= 0
@@ -188,9 +201,8 @@ def _without_values(
 
 @dataclass(frozen=True)
 class _Measure:
-    """What is made of a token's log-probability and rank, and how it is called."""
+    """How it is called what is made of a token's log-probability and rank."""
 
-    of: Callable[[Floats, Ints], Floats]  # both [n]
     name: str
     opening: str  # of the sentence, before the token
     low: float | None
@@ -200,26 +212,27 @@ class _Measure:
     unit: str = ""
 
 
-def _ranked(logprobs: Floats, values: Any) -> Floats:
-    """Values as floats, NaN where the logits are no numbers."""
-    return np.where(np.isnan(logprobs), np.nan, values).astype(np.float32)
+def _values(measure: Measure, logprobs: Floats, ranks: Ints) -> Floats:
+    """What a measure makes of log-probabilities and ranks [n]; NaN where the logits are no numbers."""
+    import numpy as np
+
+    if measure in ("probability", "log_probability"):
+        return np.exp(logprobs) if measure == "probability" else logprobs
+    found: Any = ranks
+    if measure != "rank":
+        found = ranks == 1 if measure == "top1" else 1 / np.maximum(ranks, 1)
+    return np.where(np.isnan(logprobs), np.nan, found).astype(np.float32)
 
 
 _MEASURES: dict[Measure, _Measure] = {
-    "probability": _Measure(lambda p, _: np.exp(p), "probability", "the mean probability of", 0.0, 1.0),
-    "log_probability": _Measure(
-        lambda p, _: p, "log-probability", "the mean natural log-probability of", None, 0.0, unit="nats"
-    ),
+    "probability": _Measure("probability", "the mean probability of", 0.0, 1.0),
+    "log_probability": _Measure("log-probability", "the mean natural log-probability of", None, 0.0, unit="nats"),
     "rank": _Measure(
-        _ranked, "rank", "the median rank, 1 for the most probable token of the vocabulary, of", 1.0, None,
+        "rank", "the median rank, 1 for the most probable token of the vocabulary, of", 1.0, None,
         higher_is="less", statistic="median",
     ),
-    "reciprocal_rank": _Measure(
-        lambda p, r: _ranked(p, 1 / np.maximum(r, 1)), "reciprocal rank", "the mean reciprocal rank of", 0.0, 1.0
-    ),
-    "top1": _Measure(
-        lambda p, r: _ranked(p, r == 1), "top-1 share", "the share of examples whose most probable token is", 0.0, 1.0
-    ),
+    "reciprocal_rank": _Measure("reciprocal rank", "the mean reciprocal rank of", 0.0, 1.0),
+    "top1": _Measure("top-1 share", "the share of examples whose most probable token is", 0.0, 1.0),
 }  # fmt: skip
 _TARGETS: dict[Target, tuple[str, str]] = {  # in a sentence, and as the subject of one
     "next": ("the token that follows", "next tokens"),

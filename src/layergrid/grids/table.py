@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from layergrid.artifacts import HAS_VALUE, CellStatus, Grid, GridResult, Quantity
@@ -104,6 +103,8 @@ class TableGrid(GridKind):
 
     def compute(self, inputs: Inputs) -> GridResult:
         """The table as a grid. Raises BadInput with file, row and column where it is not as it should be."""
+        import numpy as np
+
         table = _read(self, locate(inputs.project.called(f"grids.{inputs.name}.source"), self.source))
         chosen = _layers(self, table), _positions(self, table)
         shape = (len(chosen[0]), len(chosen[1]))

@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from layergrid import text
 from layergrid.kinds import BuildError
 
@@ -31,6 +29,8 @@ def check() -> int:
 
     A TrueType file sums to 0xB1B0AFBA over its 32-bit words (OpenType specification, `head.checkSumAdjustment`).
     """
+    import numpy as np
+
     what = "layergrid cannot draw text"
     try:
         known = metrics()
