@@ -49,6 +49,19 @@ def test_a_malformed_spec_is_refused_without_what_computes_draws_or_reads_tables
     assert not imported & (MODELS | DRAWS | READS | COMPUTES | OURS)
 
 
+@pytest.mark.parametrize("base", ["Loader", "Grader", "PositionResolver", "GridKind", "ChartKind"])
+def test_no_kind_that_a_spec_may_name_costs_the_import_of_what_computes_draws_or_reads_tables(base):
+    code = (
+        "import sys; from layergrid import kinds; base = getattr(kinds, sys.argv[1]); "
+        "read = [kinds.kind_named(base, name).model_json_schema() for name in kinds.names(base)]; "
+        "print(len(read), *sys.modules)"
+    )
+    child = subprocess.run([sys.executable, "-c", code, base], capture_output=True, text=True, check=True)
+    read, *imported = child.stdout.split()
+    assert int(read) > 1
+    assert not set(imported) & (MODELS | DRAWS | READS | COMPUTES | (OURS - {"layergrid.theme"}))
+
+
 def test_a_second_build_of_the_same_spec_imports_nothing_that_models_or_draws(tmp_path):
     rows = "layer,position,value\n" + "".join(f"{k},last,{0.5 + k / 10}\n" for k in range(3))
     (tmp_path / "made.csv").write_text(rows, encoding="utf-8")
