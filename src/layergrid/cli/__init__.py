@@ -60,6 +60,7 @@ def main() -> None:
         code = 0
     except (Exception, KeyboardInterrupt) as error:
         code = told(error, debug)
+    gc.freeze()  # else Python looks through all that a process gives up anyway before it ends
     gc.enable()
     sys.exit(code if isinstance(code, int) else 0)
 
