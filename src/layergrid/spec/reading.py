@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from layergrid.kinds import BadInput
 from layergrid.project import Project
 from layergrid.spec import overrides as setting
-from layergrid.spec import references, sugar
+from layergrid.spec import references, sugar, transferable
 from layergrid.spec.fields import Spec
 from layergrid.spec.problems import SpecError, describe, translate
 from layergrid.text import nearest, visible
@@ -60,8 +60,8 @@ def parse_spec(source: Source, path: Path, overrides: Sequence[str] = (), projec
 
 
 def _validated(root: Node, path: Path, problems: list[Problem], project: Project) -> Spec:
-    root = sugar.full(root, path.stem, problems)
-    problems += references.check(root, project)
+    root = transferable.full(sugar.full(root, path.stem, problems), problems)
+    problems += [*references.check(root, project), *transferable.check(root)]
     spec = None
     try:
         context = {"name": path.stem, "project": project}

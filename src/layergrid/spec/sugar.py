@@ -273,7 +273,7 @@ def _grid(node: Node, root: Node, problems: list[Problem]) -> Node:
     if kind is not None and "predict" in kind.model_fields and node.get("predict") is None and _labelled(node, root):
         node = node.having("predict", scalar(node.place, "label"))
     for key in ("positions", *(kind.position_keys if kind is not None else ())):
-        node = _named_positions(node, key, root, problems)
+        node = named_positions(node, key, root, problems)
     return node
 
 
@@ -291,7 +291,7 @@ def _labelled(node: Node, root: Node) -> bool:
     return label is not None and label.value is not None
 
 
-def _named_positions(node: Node, key: str, root: Node, problems: list[Problem]) -> Node:
+def named_positions(node: Node, key: str, root: Node, problems: list[Problem]) -> Node:
     """A grid with the positions under a key written out; one that is a single text or number by its type stays so."""
     written = node.get(key)
     all_positions = root.get("positions")
