@@ -1,4 +1,4 @@
-"""Writes the tables of README.md, REFERENCE.md and ARCHITECTURE.md from the code: `python tests/readme.py`; a test holds them so."""
+"""Writes the tables of README.md, REFERENCE.md and ARCHITECTURE.md: `python tests/readme.py`; a test holds them so."""
 
 from __future__ import annotations
 

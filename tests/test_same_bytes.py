@@ -43,6 +43,7 @@ outputs: [pdf]
 """
 DRIVER = """
 import datetime, getpass, os, platform, socket, sys, time
+sys.modules["pandas"] = None  # Arrow reads it where it is there, and it bears no clock but the real one
 umask, host, years = sys.argv[1:4]
 del sys.argv[1:4]
 os.umask(int(umask, 8))
