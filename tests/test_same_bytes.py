@@ -43,7 +43,11 @@ outputs: [pdf]
 """
 DRIVER = """
 import datetime, getpass, os, platform, socket, sys, time
-sys.modules["pandas"] = None  # Arrow reads it where it is there, and it bears no clock but the real one
+class Hidden:  # Arrow reads pandas where it is there, and its compiled parts bear no clock but the real one
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
 umask, host, years = sys.argv[1:4]
 del sys.argv[1:4]
 os.umask(int(umask, 8))
