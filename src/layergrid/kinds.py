@@ -218,6 +218,10 @@ class Inputs:
     )  # where `needs` asks for it and weights are known
     all_positions: Positions | None = None  # all positions of the spec, where a kind names one outside its own
     shards: Shards = field(default_factory=NoShards)  # keeps parts of the grid while it is computed
+    grids: Mapping[str, GridResult] = field(default_factory=dict)  # the grids that `reads` names, by name
+    examples_of: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of each of them what tells its examples: equal where equal ids are the same example; empty: not known
 
 
 class GridKind(Kind):
@@ -247,6 +251,11 @@ class GridKind(Kind):
             chosen_layers(self.needs().layers, last, model)
         except BadInput as error:
             raise BadInput(f"grids.{grid}.layers: {error}") from None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The other grids of the spec whose results it reads."""
+        return ()
 
     def fingerprint(self, project: Project) -> str:  # noqa: ARG002 - most kinds read no file
         """What identifies the files of the project that the kind reads itself; empty where it reads none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -85,7 +86,7 @@ class Study:
             if isinstance(answers, FromActivations):  # a manifest can be held against the data and the grids as it is
                 answers.check_given()
         for name, grid in self.spec.grids.items():
-            if grid.stands_alone:
+            if grid.stands_alone and not grid.reads:
                 self._alone(name, grid)
 
     def load_model(self, name: str) -> Loaded:
@@ -161,10 +162,12 @@ class Study:
     @cached_property
     def grid_stages(self) -> dict[str, Stage]:
         """Each grid by its name."""
-        return {
-            name: self._alone_stage(name, g) if g.stands_alone else self.answers[g.model, g.dataset].grid_stage(name)
-            for name, g in self.spec.grids.items()
-        }
+        return {name: self._grid_stage(name) for name in self.spec.grids}
+
+    def _grid_stage(self, name: str) -> Stage:
+        kind = self.spec.grids[name]
+        alone = kind.stands_alone
+        return self._alone_stage(name, kind) if alone else self.answers[kind.model, kind.dataset].grid_stage(name)
 
     def result(self, name: str) -> GridResult:
         """The result of one grid."""
@@ -176,22 +179,42 @@ class Study:
         kind = self.spec.grids[name]
         if not kind.stands_alone:
             self.answers[kind.model, kind.dataset].make_inputs(name)
+        for one in kind.reads:
+            self.result(one)
 
     def _alone_stage(self, name: str, kind: GridKind) -> Stage:
-        parts = {
+        parts: dict[str, Any] = {
             "name": name, "grid": kind.model_dump(mode="json"), "files": kind.fingerprint(self.spec.project),
             "seed": self.spec.seed,
         }  # fmt: skip
-        return Stage(f"grid {name}", name, Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *NUMERICS)))
+        read = {one: self._grid_stage(one) for one in kind.reads}
+        if read:
+            parts["grids"] = {one: [stage.key, self.told_apart(one)] for one, stage in read.items()}
+        key = Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *NUMERICS))
+        return Stage(f"grid {name}", name, key, tuple(stage.label for stage in read.values()))
+
+    def told_apart(self, name: str) -> str:
+        """What tells the examples that a grid reads: equal where equal ids are the same example; empty: not known."""
+        kind = self.spec.grids[name]
+        data = None if kind.stands_alone else self.spec.datasets[kind.dataset]
+        if data is None:
+            return ""
+        named = data.model_dump(mode="json", include={"loader", "id"})
+        counted = {} if data.id is not None else data.model_dump(mode="json", include={"where"})  # ids may count rows
+        return json.dumps(named | counted, sort_keys=True)
 
     def _alone(self, name: str, kind: GridKind) -> GridResult:
-        """A grid that reads neither a model nor a data set."""
+        """A grid that reads neither a model nor a data set, but perhaps other grids."""
 
         def make(folder: Path) -> None:
+            read = {one: self.result(one) for one in kind.reads}
+            inputs = replace(
+                _nothing(name, self.spec), grids=read, examples_of={one: self.told_apart(one) for one in read}
+            )
             with self.reporter.stage(name, f"{kind.kind} grid"):
-                archive.write_grid(kind.compute(_nothing(name, self.spec)), folder)
+                archive.write_grid(kind.compute(inputs), folder)
 
-        return archive.read_grid(self.keep(self._alone_stage(name, kind), make, lambda: None), name)
+        return archive.read_grid(self.keep(self._alone_stage(name, kind), make, lambda: self.make_inputs(name)), name)
 
     # ------------------------------------------------------------ the report
 
