@@ -147,7 +147,9 @@ class Placements:
         return found
 
     def _by_example(self, placed: Floats) -> dict[str, float]:
-        means = {name: float(np.mean(placed[list(rows)])) for name, rows in self.rows.items()}
+        many = {name: rows for name, rows in self.rows.items() if len(rows) > 1}  # the others are their own means
+        means = {name: float(placed[rows[0]]) for name, rows in self.rows.items()}
+        means |= {name: float(np.mean(placed[list(rows)])) for name, rows in many.items()}
         return {name: value for name, value in means.items() if np.isfinite(value)}
 
     def _cells(self, name: str) -> Floats:
