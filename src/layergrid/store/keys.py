@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -57,6 +58,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@cache  # each is asked for by many keys, and read from a file
 def _version(library: str) -> str:
     try:
         return version(library)
