@@ -141,5 +141,5 @@ def _labels(name: str, entry: Entry, root: Node) -> Iterator[Problem]:
             hint = "has no labels; give it 'label: COLUMN' or graded answers"
         place = entry.key if written is None else written.place
         yield Problem(
-            place, f"transfer '{visible(name)}': predict is '{wanted}', but data set '{visible(named.value)}' {hint}"
+            place, f"transfer '{visible(name)}': predict is '{wanted}', but data set '{visible(str(named.value))}' {hint}"
         )
