@@ -1,9 +1,9 @@
-"""Writes the model's greedy completion of every prompt, or reads texts as they are given; it grades nothing.
+"""Greedy decoding, step by step, in batches that are fixed before the run; it knows ids alone, no text.
 
 Decoding is this module's own loop over the model's logits, so that nothing in a model's generation configuration
 (sampling, temperature, penalties, forced or suppressed tokens) changes an answer; only its stop tokens are honoured.
-The batches are fixed before the run; only the chosen token's log-probability is kept of each step. Of a model with two
-stacks the encoder reads the prompt, and the decoder writes the completion after a start token that is not kept.
+Only the chosen token's log-probability is kept of each step. Of a model with two stacks the encoder reads the prompt,
+and the decoder writes the completion after a start token that is not kept.
 """
 
 from __future__ import annotations
@@ -15,24 +15,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layergrid.artifacts import Floats, Ints, Sequences
-from layergrid.kinds import BadInput, BuildError, NoShards, Shards
+from layergrid.artifacts import Floats, Ints
+from layergrid.generate.room import check_room
+from layergrid.kinds import BuildError, NoShards, Shards
 from layergrid.models import Loaded, accepts
 from layergrid.models.caches import grow_in_place
-from layergrid.prompts import ChatSpec, check_start, completion_offsets, dialogues, encode_prompts, told
 
 if TYPE_CHECKING:
     import torch
-
-VERSION = 2  # part of the stage's key: raise it when a completion or its log-probabilities change
 
 Progress = Callable[[int, int], None]  # prompts done, prompts in all
 Advance = Callable[
     ["torch.Tensor | None"], "torch.Tensor"
 ]  # tokens chosen last [batch, 1] or None -> logits [batch, V]
 
+KEEPS_NOTHING = NoShards()
 _CACHES = ("past_key_values", "cache_params", "state")  # how forward methods call what they keep between steps
-_KEEPS_NOTHING = NoShards()
 _TRIAL = 8  # tokens of the trial run that tells whether padding on the left changes anything
 
 
@@ -43,108 +41,6 @@ class Completion:
     ids: Ints  # int32 [tokens], the stop token included
     logprobs: Floats  # float32 [tokens], natural logarithms
     stopped: bool  # the model ended it itself
-
-
-def generate(
-    loaded: Loaded,
-    example_ids: Sequence[str],
-    prompts: Sequence[str],
-    *,
-    max_new_tokens: int,
-    batch: int,
-    progress: Progress = lambda *_: None,
-    chat: ChatSpec | None = None,
-    shards: Shards = _KEEPS_NOTHING,
-) -> Sequences:
-    """The greedy completion of every prompt, in the order of the prompts; with `chat` each is a dialogue.
-
-    Each batch is kept in `shards`, and taken from there where an earlier run left it.
-
-    Raises:
-        BadInput: the model cannot write, a prompt is empty, or too long to leave `max_new_tokens` of the model's
-            context, or there is no chat template that takes it.
-        BuildError: the model's logits are not numbers, or it cannot decode step by step.
-    """
-    _check_writes(loaded)
-    texts, encoded = _encoded(loaded, example_ids, prompts, "prompt", chat)
-    completions = greedy(
-        loaded, example_ids, [one for one, _ in encoded], max_new_tokens=max_new_tokens, batch=batch,
-        progress=progress, shards=shards,
-    )  # fmt: skip
-    return _sequences(loaded, example_ids, texts, encoded, completions, written=True)
-
-
-def read(
-    loaded: Loaded, example_ids: Sequence[str], prompts: Sequence[str], *, chat: ChatSpec | None = None
-) -> Sequences:
-    """Texts as they are given, all of them prompt: nothing is written after them. With `chat` each is a dialogue.
-
-    Raises BadInput where a text is empty or longer than the model's context, or no chat template takes it.
-    """
-    texts, encoded = _encoded(loaded, example_ids, prompts, "text", chat)
-    limit = loaded.encoder_context if loaded.design == "encoder-decoder" else loaded.context
-    long = [
-        (name, len(ids)) for name, (ids, _) in zip(example_ids, encoded, strict=True) if len(ids) > (limit or 10**12)
-    ]
-    if long:
-        name, length = long[0]
-        raise BadInput(
-            f"example {name!r}: its text has {length} tokens, longer than the context of model {loaded.card.name}, "
-            f"{limit} tokens{_others(len(long), len(encoded), 'text')}; shorten it or leave it out"
-        )
-    nothing = Completion(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), stopped=True)
-    return _sequences(loaded, example_ids, texts, encoded, [nothing] * len(encoded), written=False)
-
-
-def dialogue(loaded: Loaded, chat: ChatSpec | None) -> str:
-    """How prompts become dialogues, in sentences for a report; empty where they do not. Raises BadInput."""
-    return told(loaded.tokenizer, chat) if chat is not None else ""
-
-
-def _encoded(
-    loaded: Loaded, example_ids: Sequence[str], prompts: Sequence[str], what: str, chat: ChatSpec | None
-) -> tuple[Sequence[str], list[tuple[Ints, Ints]]]:
-    """The texts that the model sees, and the ids [T] and offsets [T, 2] of each."""
-    for name, prompt in zip(example_ids, prompts, strict=True):
-        if not prompt.strip():
-            raise BadInput(f"example {name!r}: its {what} is empty; check the template and the columns that it names")
-    texts = prompts if chat is None else dialogues(loaded.tokenizer, example_ids, prompts, chat)
-    encoded = encode_prompts(loaded.tokenizer, texts, add_special_tokens=chat is None)
-    if chat is not None:
-        check_start(loaded.tokenizer, example_ids, [ids for ids, _ in encoded])
-    _check_vocabulary(loaded, example_ids, [ids for ids, _ in encoded])
-    return texts, encoded
-
-
-def _sequences(
-    loaded: Loaded,
-    example_ids: Sequence[str],
-    texts: Sequence[str],
-    encoded: Sequence[tuple[Ints, Ints]],
-    completions: Sequence[Completion],
-    *,
-    written: bool,
-) -> Sequences:
-    alone = loaded.design == "encoder-decoder"
-    spelt = [
-        completion_offsets(
-            loaded.tokenizer, before, after.ids, prompt=text, prompt_offsets=offsets, continues=not alone
-        )
-        for text, (before, offsets), after in zip(texts, encoded, completions, strict=True)
-    ]  # fmt: skip
-    return Sequences(
-        example_ids=tuple(example_ids),
-        ids=tuple(np.concatenate([before, after.ids]) for (before, _), after in zip(encoded, completions, strict=True)),
-        offsets=tuple(one.offsets for one in spelt),
-        pieces=tuple(one.pieces for one in spelt),
-        special=tuple(one.special for one in spelt),
-        texts=tuple(one.text for one in spelt),
-        prompt_tokens=np.array([len(ids) for ids, _ in encoded], dtype=np.int32),
-        prompt_chars=np.array([len(text) for text in texts], dtype=np.int32),
-        logprobs=tuple(one.logprobs for one in completions),
-        stopped=np.array([one.stopped for one in completions], dtype=np.bool_),
-        written=written,
-    )
 
 
 def plan(lengths: Sequence[int], batch: int, *, equal: bool = False) -> tuple[tuple[int, ...], ...]:
@@ -165,14 +61,14 @@ def greedy(
     max_new_tokens: int,
     batch: int,
     progress: Progress = lambda *_: None,
-    shards: Shards = _KEEPS_NOTHING,
+    shards: Shards = KEEPS_NOTHING,
 ) -> tuple[Completion, ...]:
     """The completions of encoded prompts, in their order: the most probable token at every step, a tie's lowest id."""
-    _check_room(loaded, example_ids, prompt_ids, max_new_tokens)
+    check_room(loaded, example_ids, prompt_ids, max_new_tokens)
     found: dict[int, Completion] = {}
     lengths = [len(ids) for ids in prompt_ids]
     # Encoders stand padded on the right, which disturbs none; their decoders start together.
-    equal = loaded.design == "decoder" and bool(lengths) and _disturbed_by_padding(loaded, prompt_ids[0])
+    equal = loaded.design == "decoder" and bool(lengths) and disturbed_by_padding(loaded, prompt_ids[0])
     progress(0, len(prompt_ids))
     for members in plan(lengths, batch, equal=equal):
         rows = [prompt_ids[i] for i in members]
@@ -198,9 +94,6 @@ def _shard(members: Sequence[int], rows: Sequence[Ints], max_new_tokens: int) ->
     return f"batch-{members[0]}-{hashlib.sha256(planned.encode('ascii')).hexdigest()[:20]}"
 
 
-# ---------------------------------------------------------------- decoding
-
-
 def _decode(loaded: Loaded, rows: Sequence[Ints], max_new_tokens: int) -> tuple[Ints, Floats]:
     """Chosen ids, int32, and their log-probabilities, float32, [batch, steps]; rows run on past their own stop."""
     import torch
@@ -211,7 +104,7 @@ def _decode(loaded: Loaded, rows: Sequence[Ints], max_new_tokens: int) -> tuple[
     logprobs: list[torch.Tensor] = []
     with torch.inference_mode():
         two = loaded.design == "encoder-decoder"
-        advance = _beside(loaded, rows) if two else _after(loaded, rows, max_new_tokens)
+        advance = beside(loaded, rows) if two else after(loaded, rows, max_new_tokens)
         for _ in range(max_new_tokens):
             logits = advance(chosen[-1] if chosen else None).float()
             ids = logits.argmax(dim=1, keepdim=True)
@@ -226,13 +119,13 @@ def _decode(loaded: Loaded, rows: Sequence[Ints], max_new_tokens: int) -> tuple[
     )
 
 
-def _after(loaded: Loaded, rows: Sequence[Ints], steps: int = 1) -> Advance:
+def after(loaded: Loaded, rows: Sequence[Ints], steps: int = 1) -> Advance:
     """The steps of a decoder that goes on after the prompts, which stand padded on the left."""
     import torch
 
     model, kept = loaded.model, _cache_name(loaded)
     taken = accepts(model, "position_ids", "logits_to_keep", "attention_mask")
-    prompt, mask = _padded(loaded, rows, left=True)
+    prompt, mask = padded_rows(loaded, rows, left=True)
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache = None
 
@@ -255,12 +148,12 @@ def _after(loaded: Loaded, rows: Sequence[Ints], steps: int = 1) -> Advance:
     return advance
 
 
-def _beside(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
+def beside(loaded: Loaded, rows: Sequence[Ints]) -> Advance:
     """The steps of a decoder beside an encoder, which reads the prompts once, padded on the right."""
     import torch
 
     model, kept = loaded.model, _cache_name(loaded)
-    prompt, mask = _padded(loaded, rows, left=False)
+    prompt, mask = padded_rows(loaded, rows, left=False)
     encoded = model.get_encoder()(input_ids=prompt, attention_mask=mask, return_dict=True)
     start = torch.full((len(rows), 1), int(loaded.start_id or 0), device=loaded.device)
     cache = None
@@ -292,7 +185,7 @@ def _cache_name(loaded: Loaded) -> str:
     return next(name for name in _CACHES if name in taken)
 
 
-def _disturbed_by_padding(loaded: Loaded, prompt: Ints) -> bool:
+def disturbed_by_padding(loaded: Loaded, prompt: Ints) -> bool:
     """Whether masked tokens before a prompt change its logits, as in recurrent models that read them all the same.
 
     A trial on the first tokens of one prompt tells. It also decodes one token more, and raises BuildError where that is
@@ -305,12 +198,12 @@ def _disturbed_by_padding(loaded: Loaded, prompt: Ints) -> bool:
     row = prompt[:_TRIAL]
     wide = min(2 * _TRIAL, loaded.context or 2 * _TRIAL)
     with torch.inference_mode():
-        advance = _after(loaded, [row])
+        advance = after(loaded, [row])
         alone = advance(None)
-        behind = _after(loaded, [row, np.resize(row, wide)])(None)
+        behind = after(loaded, [row, np.resize(row, wide)])(None)
         token = alone.argmax(dim=1, keepdim=True)
         step = advance(token.to(loaded.device))
-        whole = _after(loaded, [np.append(row, token.cpu().numpy()[0])])(None)
+        whole = after(loaded, [np.append(row, token.cpu().numpy()[0])])(None)
     if _apart(step, whole) > stepped:
         raise BuildError(
             f"model {loaded.card.name}: the logits of {type(loaded.model).__name__} after one more token differ from "
@@ -324,7 +217,7 @@ def _apart(some: torch.Tensor, others: torch.Tensor) -> float:
     return float((some.float() - others.float()).abs().max()) / (float(others.float().abs().max()) or 1.0)
 
 
-def _padded(loaded: Loaded, rows: Sequence[Ints], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def padded_rows(loaded: Loaded, rows: Sequence[Ints], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Padded ids and attention mask, int64 [batch, tokens], on the model's device."""
     import torch
 
@@ -342,56 +235,3 @@ def _cut(loaded: Loaded, ids: Ints, logprobs: Floats) -> Completion:
     ends = np.flatnonzero(np.isin(ids, sorted(loaded.stop_ids)))
     length = int(ends[0]) + 1 if len(ends) else len(ids)
     return Completion(ids[:length].copy(), logprobs[:length].copy(), bool(len(ends)))
-
-
-# ---------------------------------------------------------------- checks
-
-
-def _check_writes(loaded: Loaded) -> None:
-    if not loaded.writes:
-        why = "is an encoder" if loaded.design == "encoder" else "has no language-model head"
-        raise BadInput(
-            f"model {loaded.card.name} ({loaded.card.architecture}) {why} and writes no answers; give it texts with a "
-            "label instead: name the column that tells them apart in 'label', in place of 'grade' and 'generate'"
-        )
-
-
-def _check_room(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints], max_new_tokens: int) -> None:
-    """Raises BadInput where prompts or completions do not fit: into one context, or each into that of its stack."""
-    if max_new_tokens < 1:
-        raise BadInput(f"max_new_tokens is {max_new_tokens}; a completion needs at least 1 token")
-    name, limit, taken = loaded.card.name, loaded.context, max_new_tokens
-    if loaded.design == "encoder-decoder":
-        if max_new_tokens + 1 > (loaded.context or 10**12):
-            raise BadInput(
-                f"max_new_tokens is {max_new_tokens}; with its start token that exceeds the context of the decoder of "
-                f"model {name}, {loaded.context} tokens"
-            )
-        limit, taken = loaded.encoder_context, 0
-    room = (limit or 10**12) - taken
-    long = [(example, len(ids)) for example, ids in zip(example_ids, prompt_ids, strict=True) if len(ids) > room]
-    if long:
-        example, length = long[0]
-        others = _others(len(long), len(prompt_ids), "prompt")
-        if not taken:
-            raise BadInput(
-                f"example {example!r}: its prompt has {length} tokens, longer than the context of the encoder of model "
-                f"{name}, {limit} tokens{others}; shorten the prompt"
-            )
-        raise BadInput(
-            f"example {example!r}: its prompt has {length} tokens, and with max_new_tokens {max_new_tokens} that "
-            f"exceeds the context of model {name}, {limit} tokens{others}; shorten the prompt or max_new_tokens"
-        )
-
-
-def _others(long: int, total: int, what: str) -> str:
-    return f"; so do {long - 1} other {what}s of {total}" if long > 1 else ""
-
-
-def _check_vocabulary(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints]) -> None:
-    for example, ids in zip(example_ids, prompt_ids, strict=True):
-        if int(ids.max()) >= loaded.vocabulary:
-            raise BadInput(
-                f"example {example!r}: the tokenizer gives token {int(ids.max())}, but model {loaded.card.name} knows "
-                f"only {loaded.vocabulary}; its tokenizer and its weights do not belong together"
-            )
