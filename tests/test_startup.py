@@ -75,3 +75,20 @@ def test_a_second_build_of_the_same_spec_imports_nothing_that_models_or_draws(tm
 def test_the_names_of_simpler_predictors_are_those_that_are_computed():
     assert tuple(BUILT_IN) == SCORES
     assert (*BUILT_IN, *FITTED) == SIMPLER
+
+
+def test_reading_a_kept_grid_imports_no_pandas(tmp_path):
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from layergrid.archive.parquet import read_parquet\n"
+        "read_parquet(Path(sys.argv[1])).column(0).to_numpy()\n"
+        "assert 'pandas' not in sys.modules\n"
+        "import pandas, pyarrow\n"
+        "assert len(pyarrow.table({'a': [1, 2]}).to_pandas()) == 2\n"
+    )
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1.0, 2.0]}), tmp_path / "a.parquet")
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path / "a.parquet")], check=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +36,40 @@ def write_parquet(tables: Iterable[pa.Table], path: Path) -> None:
             file.write_table(table)
 
 
+class _NoPandas:
+    """Stands before the other finders of modules and says that there is no pandas."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - the protocol
+        """Called by an import statement."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+@cache
+def _alone() -> None:
+    """Lets Arrow find no pandas at its first array: it imports it otherwise wherever it is installed, half a second.
+
+    Arrow looks for it again when something is to become a data frame.
+    """
+    import pyarrow as pa
+
+    if "pandas" in sys.modules:
+        return
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.scalar(0)
+    finally:
+        sys.meta_path.remove(finder)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """A file to read from; whatever is wrong with it while it is read is told with its name."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _alone()
     if not path.is_file():
         raise BadInput(f"{path}: is missing; {AGAIN}")
     try:
