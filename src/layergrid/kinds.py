@@ -168,6 +168,7 @@ class Needs:
     labels: bool = False  # rows must have labels
     grades: bool = False  # rows must have graded answers
     untrained: bool = False  # the same sites and layers of the model with random weights too
+    p_true: bool = False  # the model is asked whether its own answers are right
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,8 @@ class Inputs:
     )  # where `needs` asks for it and weights are known
     all_positions: Positions | None = None  # all positions of the spec, where a kind names one outside its own
     shards: Shards = field(default_factory=NoShards)  # keeps parts of the grid while it is computed
+    p_true: Floats | None = None  # [N], where `needs` asks for it: probability that its answer is right; NaN: not known
+    p_true_reason: str = ""  # why some are not known
     grids: Mapping[str, GridResult] = field(default_factory=dict)  # the grids that `reads` names, by name
     examples_of: Mapping[str, str] = field(
         default_factory=dict
@@ -232,6 +235,7 @@ class GridKind(Kind):
     stands_alone: ClassVar[bool] = False  # reads neither a model nor a data set of the spec
     selects: ClassVar[bool] = False  # its result holds a nested best
     position_keys: ClassVar[tuple[str, ...]] = ()  # further keys of YAML that name positions of the spec
+    grid_keys: ClassVar[tuple[str, ...]] = ()  # keys of YAML that name other grids of the spec
     model: str = ""  # names a model of the spec; may be left out where there is one
     dataset: str = ""
     positions: tuple[str, ...] = ()  # names or globs among the spec's positions; empty: all
@@ -255,7 +259,7 @@ class GridKind(Kind):
     @property
     def reads(self) -> tuple[str, ...]:
         """The other grids of the spec whose results it reads."""
-        return ()
+        return tuple(str(getattr(self, key)) for key in self.grid_keys)
 
     def fingerprint(self, project: Project) -> str:  # noqa: ARG002 - most kinds read no file
         """What identifies the files of the project that the kind reads itself; empty where it reads none."""
@@ -322,6 +326,7 @@ class ChartKind(Kind):
     """Draws one figure from results."""
 
     folder: ClassVar[str] = "charts"
+    takes_family: ClassVar[bool] = False  # its `grid` may name all grids of a matrix at once
     grid: str = ""  # the grid that it draws; empty: none or the only one
 
     @abstractmethod

@@ -7,4 +7,5 @@ SCORES = (  # they are not; `baselines.BUILT_IN` computes them, and is not impor
     "answer_length", "truncation", "logprob_mean", "logprob_min", "logprob_max", "exact_logprob_mean",
     "exact_logprob_min", "exact_logprob_max",
 )  # fmt: skip
-SIMPLER = (*SCORES, QUESTION, LOGPROBS, LAYER_0, UNTRAINED)
+P_TRUE = "p_true"  # nor is this; a pass of its own asks the model
+SIMPLER = (*SCORES, P_TRUE, QUESTION, LOGPROBS, LAYER_0, UNTRAINED)

@@ -26,6 +26,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from layergrid.artifacts import Scalar
 from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, kind_named, known
 from layergrid.project import Project
+from layergrid.spec.answering import AnswersSpec, PTrueSpec
 from layergrid.spec.base import Model, Name
 from layergrid.spec.expecting import Expectation
 from layergrid.spec.transferring import TransferSpec
@@ -38,7 +39,7 @@ WORDS = {
     GridKind: "grid kind",
     ChartKind: "chart kind",
 }
-NOT_WRITTEN = frozenset({"loader"})  # made from other keys, never written by an author
+NOT_WRITTEN = frozenset({"loader", "families"})  # made from other keys, never written by an author
 
 
 def contradicts(kind: str, value: object) -> bool:
@@ -181,6 +182,9 @@ class GenerateSpec(Model):
     batch: int = Field(64, ge=1, le=65_536, description="Prompts in one batch.")
 
 
+Column = Annotated[str, Field(min_length=1)]
+
+
 class DatasetSpec(Model):
     """Examples, and how they become prompts and graded answers."""
 
@@ -190,8 +194,22 @@ class DatasetSpec(Model):
         "suffix says how it is read. A mapping {kind, address, ...} gives a loader parameters.",
     )
     loader: SerializeAsAny[Annotated[Loader, AnyOf(Loader)]] = Field(description="Reads the source.")
+    columns: dict[Column, Column] = Field(
+        default_factory=dict,
+        description="New names of columns: {question: Question} renames one; a value that holds {{ }} is a Jinja "
+        "template over the columns as they are read. All other keys name the new columns.",
+    )
+    where: str = Field(
+        "",
+        description="Jinja expression over the columns, such as operands == 2; rows for which it is false are left "
+        "out and counted.",
+    )
     sample: int | None = Field(None, ge=1, description="Rows to draw with the spec's seed; left out: all rows.")
-    id: str | None = Field(None, min_length=1, description="Column that names each row; left out: the row's number.")
+    id: str | None = Field(
+        None,
+        min_length=1,
+        description="Column that names each row, and by which rows are ordered; left out: the row's number.",
+    )
     group: str | None = Field(
         None,
         min_length=1,
@@ -203,6 +221,11 @@ class DatasetSpec(Model):
     chat: ChatSpec | None = Field(
         None, description="The prompt as a user's message in the model's chat template: true, or {system, variables}."
     )
+    answers: AnswersSpec | None = Field(
+        None,
+        description="The model's answers where the data hold them, {text: COLUMN} or {ids: COLUMN}; then nothing is "
+        "generated.",
+    )
     generate: GenerateSpec | None = Field(
         None, description="How the answers are written; null: the model reads the prompts and writes nothing."
     )
@@ -210,25 +233,48 @@ class DatasetSpec(Model):
         None,
         description="Finds the exact answer and grades it; left out: {kind: numeric, gold: answer}; null: no grades.",
     )
+    long: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="What becomes of rows whose prompt does not fit the model's context: `refuse` ends the build and "
+        "names them, `leave_out` leaves them out and counts them.",
+    )
     label: LabelSpec | None = Field(
         None,
         description="Column that tells the examples apart, in place of graded answers; then nothing is generated "
         "unless `generate` says so.",
+    )
+    p_true: PTrueSpec = Field(
+        PTrueSpec(), description="How the model is asked whether its answer is right, for the baseline `p_true`."
     )
 
     @model_validator(mode="after")
     def _labels_from_one_place(self) -> Self:
         if self.label is not None and self.grade is not None:
             raise ValueError("'label' and 'grade' both say which rows are which; write one of the two")
-        if self.grade is not None and self.generate is None:
+        if self.answers is not None and self.generate is not None:
+            raise ValueError("'answers' are given, and 'generate' would write others; write one of the two")
+        if self.grade is not None and self.generate is None and self.answers is None:
             raise ValueError("'grade' needs answers, and nothing is generated; write 'generate', or 'label: COLUMN'")
         return self
+
+
+class FamilySpec(Model):
+    """The grids that one matrix stands for, as reading a spec finds them; no author writes it."""
+
+    members: dict[Name, dict[str, str]] = Field(description="Each grid with its choices: key of the grid, value.")
+    differences: tuple[Name, ...] = Field((), description="Grids of differences between members.")
 
 
 class Spec(Model):
     """Everything that one report is made from."""
 
     layergrid: Literal[1] = Field(1, description="Version of the format.")
+    include: str | tuple[str, ...] = Field(
+        (), exclude=True, description="Specs that are merged below this one, by path from its folder: one or a list."
+    )
+    variables: dict[Name, Any] = Field(
+        default_factory=dict, exclude=True, description="Values by name, for `${name}` inside of texts."
+    )
     title: str = Field(min_length=1, description="Title of the report; left out: made from the file's name.")
     authors: tuple[str, ...] = Field((), description="Names below the title.")
     interpretation: str = Field("", description="The author's own text, shown as such and never checked.")
@@ -248,6 +294,7 @@ class Spec(Model):
     transfer: dict[Name, TransferSpec] = Field(
         default_factory=dict, description="Probes trained on one set of rows and scored on another, by name."
     )
+    families: dict[Name, FamilySpec] = Field(default_factory=dict, description="Made from each `matrix` in `grids`.")
     figures: tuple[SerializeAsAny[Annotated[ChartKind, AnyOf(ChartKind)]], ...] = Field(
         (), description="Figures that differ from those that come by themselves."
     )

@@ -159,9 +159,14 @@ def _answered(node: Node) -> Node:
         if values is not None and not isinstance(values.value, tuple | Mapping):
             node = node.having("label", label.having("values", Node(values.place, (values,))))
     labelled = label is not None and label.value is not None
-    if "generate" not in entries(node) and not labelled and "prompt" in entries(node):
+    answers = node.get("answers")
+    if answers is not None:
+        answers = wrapped(answers, "text")
+        node = node.having("answers", answers)
+    stand_there = answers is not None and answers.value is not None
+    if "generate" not in entries(node) and not labelled and not stand_there and "prompt" in entries(node):
         node = node.having("generate", Node(node.place, {}))
-    written = node.get("generate")
+    written = answers if stand_there else node.get("generate")
     if "grade" not in entries(node):
         if labelled or written is None or written.value is None:
             return node
