@@ -226,6 +226,7 @@ class DataCard:
     classes: tuple[str, str] = ("wrong answers", "right answers")  # words for the labels False and True; empty: none
     written: bool = True  # the model wrote answers; False: texts as the data give them
     chat: str = ""  # how prompts became a dialogue; empty: they did not
+    left_out: tuple[tuple[str, int], ...] = ()  # rows that are not among the n: "they ..." why, and how many
 
 
 @dataclass(frozen=True)
