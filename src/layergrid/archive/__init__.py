@@ -8,6 +8,7 @@
     results/GRID.directions.safetensors   weights, intercepts and penalties of fitted probes
     results/sides/GRID/0 and 1      of a difference of two reports: both grids with their rows, in folders like these
     grids/GRID.parquet, GRID.csv    one row per cell, in the order of layers, then positions; then those of each facet
+    matrices/                       of transfers, see `matrices`
 
 A row of a facet bears the facet's name in the column `head` or `contrast`. Lists of measured values have the order of
 the grid's table; of a data frame np.stack(frame["cells"]).reshape(-1, layers, positions) has them all, and so of each
@@ -20,7 +21,6 @@ bytes. Text that UTF-8 cannot hold (lone surrogates) is written as backslash esc
 from __future__ import annotations
 
 import math
-import re
 import typing
 from dataclasses import fields, replace
 from pathlib import Path
@@ -32,11 +32,12 @@ from layergrid.archive import beside
 from layergrid.archive.directions import read_directions, write_directions
 from layergrid.archive.documents import FORMAT, decode, decode_fields, encode, foreign, list_of, read_json, write_json
 from layergrid.archive.held_out import held_out_table, layout_of, read_held_out
+from layergrid.archive.matrices import matrix_file, read_matrix, write_matrix
 from layergrid.archive.measured import measured_tables, read_measured
+from layergrid.archive.naming import stem
 from layergrid.archive.parquet import write_parquet
 from layergrid.archive.tables import COLUMNS, csv_differences, csv_of, empty_arrays, long, read_long, without_arrays
-from layergrid.artifacts import Control, Directions, Facet, Grid, GridResult, Measured, Permutation, Results
-
+from layergrid.artifacts import Control, Directions, Facet, Grid, GridResult, Matrix, Measured, Permutation, Results
 
 WITH_ARRAYS = ("grids", "matrices")  # fields of the results whose arrays have files of their own
 
@@ -51,6 +52,8 @@ def write(results: Results, folder: Path) -> None:
         **{f.name: encode(getattr(results, f.name)) for f in fields(results) if f.name not in WITH_ARRAYS},
     }
     card["grids"] = [_write_result(one, folder) for one in results.grids]
+    if results.matrices:
+        card["matrices"] = [write_matrix(one, folder) for one in results.matrices]
     write_json(folder / "results" / "results.json", card)
 
 
@@ -63,7 +66,8 @@ def read(folder: Path) -> Results:
     path = folder / "results" / "results.json"
     card = read_json(path)
     grids = tuple(_read_result(one, folder, path) for one in list_of(card.pop("grids", None), path))
-    return decode_fields(Results, {**card, "grids": []}, str(path), grids=grids)
+    matrices = tuple(read_matrix(one, folder, path) for one in list_of(card.pop("matrices", []), path))
+    return decode_fields(Results, {**card, "grids": []}, str(path), grids=grids, matrices=matrices)
 
 
 def write_grid(result: GridResult, folder: Path) -> None:
@@ -77,6 +81,17 @@ def read_grid(folder: Path, name: str) -> GridResult:
     return _read_result(read_json(path), folder, path)
 
 
+def write_transfer(matrix: Matrix, folder: Path) -> None:
+    """Writes one matrix into a folder, in the files of a report and `results/NAME.matrix.json`."""
+    write_json(folder / _part_file(matrix.name, MATRIX), {"format": FORMAT, **write_matrix(matrix, folder)})
+
+
+def read_transfer(folder: Path, name: str) -> Matrix:
+    """The matrix of that name that `write_transfer` wrote. Raises BadInput like `read`."""
+    path = folder / _part_file(name, MATRIX)
+    return read_matrix(read_json(path), folder, path)
+
+
 def csv_problems(folder: Path, grid: Grid) -> list[str]:
     """Where the CSV file of a grid says something else than the grid: one sentence each; empty if nowhere."""
     return csv_differences(folder / grid_file(grid.name, "csv"), grid)
@@ -84,26 +99,20 @@ def csv_problems(folder: Path, grid: Grid) -> list[str]:
 
 def grid_file(name: str, suffix: str) -> str:
     """The relative path of a grid's file: "grids/errors.csv". No name of a grid leads out of the folder."""
-    return f"grids/{_stem(name)}.{suffix}"
+    return f"grids/{stem(name)}.{suffix}"
 
 
 def _card_file(name: str) -> str:
-    return f"results/{_stem(name)}.json"
+    return f"results/{stem(name)}.json"
 
 
 def _part_file(name: str, part: str) -> str:
-    return f"results/{_stem(name)}.{part}"
+    return f"results/{stem(name)}.{part}"
 
 
 def side_folder(name: str, side: int) -> str:
     """The relative path of the folder that holds one of the two grids whose difference a grid is."""
-    return f"results/sides/{_stem(name)}/{side}"
-
-
-def _stem(name: str) -> str:
-    """A file name that stands for one grid's name only."""
-    safe = re.sub(r"[^\w.-]|^\.", lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "surrogatepass")), name)
-    return safe or "%"
+    return f"results/sides/{stem(name)}/{side}"
 
 
 # ---------------------------------------------------------------- one grid
@@ -111,6 +120,7 @@ def _stem(name: str) -> str:
 
 HELD_OUT, MEASURED, CELLS, MAXIMA = (f"{part}.parquet" for part in ("held_out", "measured", "cells", "maxima"))
 DIRECTIONS = "directions.safetensors"
+MATRIX = "matrix.json"
 
 
 def _write_result(result: GridResult, folder: Path) -> dict[str, Any]:
@@ -228,5 +238,6 @@ def _read_measured(grid: Grid, card: Any, folder: Path, where: str) -> Measured 
 
 
 __all__ = [
-    "COLUMNS", "csv_of", "csv_problems", "grid_file", "read", "read_grid", "side_folder", "write", "write_grid",
+    "COLUMNS", "csv_of", "csv_problems", "grid_file", "matrix_file", "read", "read_grid", "read_transfer",
+    "side_folder", "write", "write_grid", "write_transfer",
 ]  # fmt: skip

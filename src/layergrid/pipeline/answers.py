@@ -27,7 +27,17 @@ from layergrid.artifacts import (
 )
 from layergrid.cards import data_card, graded_answers, illustrated, illustration, status_table
 from layergrid.graders import label_all, no_labels
-from layergrid.kinds import AttentionNeed, BadInput, GridKind, Inputs, Needs, Outline, Readout, chosen_layers
+from layergrid.kinds import (
+    AttentionNeed,
+    BadInput,
+    Inputs,
+    LayerChoice,
+    Needs,
+    Outline,
+    Readout,
+    chosen_layers,
+)
+from layergrid.pipeline import asked
 from layergrid.pipeline.stages import Stage, computing
 from layergrid.spec import ModelSpec
 from layergrid.store import FolderShards, Key
@@ -49,6 +59,7 @@ class Answers(ABC):
         self.data = study.spec.datasets[dataset]
         self.wanted: ModelSpec = study.wanted(model)
         self.grids = study.grids_of(model, dataset)
+        self.transfers = study.transfers_of(model, dataset)
         self.examples: Examples = study.examples(dataset)
         if self.data.label is not None:
             self._labelled()  # what is wrong with the column is better known now
@@ -67,6 +78,14 @@ class Answers(ABC):
         for name, grid in self.grids.items():
             if outline is not None:
                 grid.check_model(outline, self.model, name)
+        for name, one in self.transfers.items():
+            if outline is not None:
+                asked.check_model(one, outline, self.model, name)
+
+    @property
+    def needs(self) -> tuple[Needs, ...]:
+        """What grids and transfers ask of the forward pass."""
+        return (*(one.needs() for one in self.grids.values()), *map(asked.needs, self.transfers.values()))
 
     @property
     @abstractmethod
@@ -189,11 +208,12 @@ class Answers(ABC):
             chosen = chosen_positions(self.positions, kind.positions)
             rows = self.attention(name, needs.attention) if needs.attention is not None else None
             states = {
-                site: of_layers(one, kind, self.card) for site, one in (self.activations if needs.sites else {}).items()
+                site: of_layers(one, needs.layers, self.card)
+                for site, one in (self.activations if needs.sites else {}).items()
                 if site in needs.sites
             }  # fmt: skip
             before = {
-                site: of_layers(one, kind, self.card)
+                site: of_layers(one, needs.layers, self.card)
                 for site, one in (self.untrained if needs.untrained else {}).items()
                 if site in needs.sites
             }  # fmt: skip
@@ -246,10 +266,10 @@ class Answers(ABC):
         return sum(not patterns or any(_fits(name, one) for one in patterns) for name in names)
 
 
-def of_layers(found: Activations, kind: GridKind, card: ModelCard) -> Activations:
-    """Activations of the layers that a grid asks for; what all grids need together was captured at once."""
+def of_layers(found: Activations, choice: LayerChoice, card: ModelCard) -> Activations:
+    """Activations of the layers that a grid or a transfer asks for; what all need was captured at once."""
     last = card.encoder_layers if found.site.startswith("encoder.") else card.layers
-    wanted = set(chosen_layers(kind.needs().layers, last, card.name))
+    wanted = set(chosen_layers(choice, last, card.name))
     kept = [i for i, layer in enumerate(found.layers) if layer in wanted]
     if len(kept) == len(found.layers):
         return found

@@ -105,7 +105,7 @@ class FromActivations(Answers):
     @property
     def activations(self) -> Mapping[str, Activations]:
         """As they were given."""
-        missing = {s for grid in self.grids.values() for s in grid.needs().sites} - set(self._given.activations)
+        missing = {s for one in self.needs for s in one.sites} - set(self._given.activations)
         if missing:
             raise BadInput(
                 f"{self.manifest}: holds no activations of the site {sorted(missing)[0]!r}; "

@@ -17,6 +17,7 @@ from layergrid.console import Listener, Relay, heard
 from layergrid.executors.processes import Processes
 from layergrid.executors.serial import Serial
 from layergrid.kinds import BuildError, Executor
+from layergrid.pipeline import transferring
 from layergrid.pipeline.keeping import TellingStore
 from layergrid.pipeline.study import Study
 from layergrid.spec import Spec
@@ -94,6 +95,9 @@ def _prepared(spec: Spec, out: Path, listener: Listener, trust: Trust | None) ->
     for name in missing:
         if not spec.grids[name].stands_alone:
             study.answers[spec.grids[name].model, spec.grids[name].dataset].make_inputs(name)
+    for name, one in study.transfer_stages.items():
+        if not study.store.has(one.key):
+            transferring.make_inputs(study, name)
     for name, one in missing.items():
         if one.loads:  # it asks the model while it is computed
             study.result(name)

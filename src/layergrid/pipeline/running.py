@@ -188,7 +188,7 @@ class FromModel(Answers):
 
     @cached_property
     def _sites(self) -> list[str]:
-        return sorted({site for grid in self.grids.values() for site in grid.needs().sites})
+        return sorted({site for one in self.needs for site in one.sites})
 
     @property
     def _asked_untrained(self) -> tuple[list[str], list[Any]]:
@@ -198,7 +198,7 @@ class FromModel(Answers):
 
     @property
     def _layers(self) -> list[Any]:
-        return [grid.needs().layers for grid in self.grids.values() if grid.needs().sites]
+        return [one.layers for one in self.needs if one.sites]
 
     @cached_property
     def _read(self) -> Path:

@@ -14,12 +14,13 @@ from layergrid.artifacts import Examples, GridResult, Illustration, Positions, R
 from layergrid.console import Reporter
 from layergrid.kinds import GridKind, Inputs
 from layergrid.loaders import load_examples, row_digests
+from layergrid.pipeline import transferring
 from layergrid.pipeline.answers import LIBRARIES, NUMERICS, OURS, Answers
 from layergrid.pipeline.given import FromActivations
 from layergrid.pipeline.running import FromModel
 from layergrid.pipeline.stages import Stage, Work
 from layergrid.render.dating import stamp
-from layergrid.spec import ModelSpec, Spec
+from layergrid.spec import ModelSpec, Spec, TransferSpec
 from layergrid.store import Key, Store
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Study:
 
     def _pairs(self) -> list[tuple[str, str]]:
         reading = (grid for grid in self.spec.grids.values() if not grid.stands_alone)
-        return list(dict.fromkeys((grid.model, grid.dataset) for grid in reading))
+        moved = (pair for one in self.spec.transfer.values() for pair in one.pairs)
+        return list(dict.fromkeys((*((grid.model, grid.dataset) for grid in reading), *moved)))
 
     def _answers(self, model: str, dataset: str) -> Answers:
         given = self.spec.models[model].given
@@ -61,6 +63,10 @@ class Study:
         """The grids that read one model's answers to one data set."""
         reading = {n: g for n, g in self.spec.grids.items() if not g.stands_alone}
         return {n: g for n, g in reading.items() if (g.model, g.dataset) == (model, dataset)}
+
+    def transfers_of(self, model: str, dataset: str) -> dict[str, TransferSpec]:
+        """The transfers that read one model's answers to one data set."""
+        return {n: one for n, one in self.spec.transfer.items() if (model, dataset) in one.pairs}
 
     def wanted(self, name: str) -> ModelSpec:
         """A model of the spec, at the commit that the lock pins where the spec names none."""
@@ -123,7 +129,7 @@ class Study:
         many = (
             *(self._data(name) for name in dict.fromkeys(dataset for _, dataset in self.answers)),
             *(stage for answers in self.answers.values() for stage in answers.stages()),
-            *alone, self._words, self.report,
+            *alone, *self.transfer_stages.values(), self._words, self.report,
         )  # fmt: skip
         first = {(one.key.stage, one.key.digest): one for one in reversed(many)}  # grids may share a stage
         return tuple(one for one in many if first[one.key.stage, one.key.digest] is one)
@@ -216,6 +222,11 @@ class Study:
 
         return archive.read_grid(self.keep(self._alone_stage(name, kind), make, lambda: self.make_inputs(name)), name)
 
+    @cached_property
+    def transfer_stages(self) -> dict[str, Stage]:
+        """Each transfer by its name."""
+        return {name: transferring.stage(self, name) for name in self.spec.transfer}
+
     # ------------------------------------------------------------ the report
 
     @cached_property
@@ -224,6 +235,7 @@ class Study:
         parts = {
             "grids": {name: stage.key for name, stage in self.grid_stages.items()},
             "order": [*self.spec.grids],  # in which they are shown; keys and digests know no order of names
+            "transfers": {name: stage.key for name, stage in self.transfer_stages.items()},
             "spec": self.spec.digest,
             "name": self.spec.name,
             "pages": render.fingerprint(render.Presentation.of(self.spec)),
@@ -231,8 +243,9 @@ class Study:
         }
         key = Key.of("report", REPORT, parts, (OURS, "altair", "vl-convert-python", "weasyprint", "jinja2"))
         told = (one.sequences_stage for one in self.answers.values())  # shows examples and describes the model
-        reads = (*(one.label for one in self.grid_stages.values()), *(one.label for one in told if one), "spec")
-        return Stage("report", "report", key, reads, Work(len(self.spec.grids), "grids"))
+        shown = (*self.grid_stages.values(), *self.transfer_stages.values())
+        reads = (*(one.label for one in shown), *(one.label for one in told if one), "spec")
+        return Stage("report", "report", key, reads, Work(len(shown), "grids"))
 
     @cached_property
     def results(self) -> Results:
@@ -256,6 +269,7 @@ class Study:
             versions=library_versions(bool(many)),
             graded=tuple(one for a in many for one in a.graded()),
             examples=self._shown(grids),
+            matrices=tuple(transferring.result(self, name) for name in self.spec.transfer),
         )
         return replace(found, expectations=expectations.judge(self.spec.expect, found))
 

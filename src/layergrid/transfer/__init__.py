@@ -5,4 +5,7 @@ grouping   rows that must not be parted, across all sets, and the folds of all o
 fitting    the probe of a source's training rows, everything chosen among them
 judging    values, intervals and differences of held-out scores
 words      what a report says of it
+computing  all of it, one after the other
 """
+
+VERSION = 1  # part of the store's key: raise it when the numbers change

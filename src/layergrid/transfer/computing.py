@@ -13,7 +13,6 @@ from layergrid.transfer.domains import FINE, Laid, Place, Read, Trouble, feature
 from layergrid.transfer.fitting import Failed, Probe, scored, trained
 from layergrid.transfer.grouping import Grouped, grouped
 
-VERSION = 1  # part of the store's key: raise it when the numbers change
 Progress = Callable[[int, int], None]
 OK = CellStatus.OK.value
 
