@@ -17,6 +17,7 @@ from layergrid.text import listed, nearest, visible
 from layergrid.yamlsource import Node, Place, Problem
 
 LONGEST = 600  # characters of a message that a validator wrote
+EXPANDED = ("matrix", "override", "differences")  # keys of a grid that are read before its kind is
 EXPECTED = {
     "int": "a whole number",
     "float": "a number",
@@ -38,7 +39,9 @@ class SpecError(BadInput):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(
-            sorted(problems, key=lambda p: (not p.place.source.numbered, p.place.line, p.place.column))
+            sorted(
+                problems, key=lambda p: (not p.place.source.numbered, p.place.source.name, p.place.line, p.place.column)
+            )
         )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
@@ -232,6 +235,7 @@ def _missing(walk: _Walk, name: str, root: Node) -> Problem:
 
 def _unknown_key(walk: _Walk, name: str, root: Node) -> Problem:
     names = [key for key in fields_at(walk.path, root) if key not in NOT_WRITTEN]
+    names += EXPANDED if walk.path[:1] == ("grids",) and len(walk.path) == 2 else ()
     entry = walk.node.value.get(name) if isinstance(walk.node.value, Mapping) else None
     like = nearest(name, names)
     hint = f"; did you mean '{like}'?" if like else ""

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from layergrid.kinds import BadInput
 from layergrid.project import Project
+from layergrid.spec import including, matrix, references, sugar, transferable, variables
 from layergrid.spec import overrides as setting
-from layergrid.spec import references, sugar, transferable
 from layergrid.spec.fields import Spec
 from layergrid.spec.problems import SpecError, describe, translate
 from layergrid.text import nearest, visible
@@ -43,24 +43,43 @@ def load_spec(path: Path, overrides: Sequence[str] = (), allowed: Sequence[Path]
 
 def parse_spec(source: Source, path: Path, overrides: Sequence[str] = (), project: Project | None = None) -> Spec:
     """The spec in a text that is or will be the file `path`; raises SpecError. `project` None: the folder alone."""
-    try:
-        root, problems = load(source)
-    except YamlError as error:
-        raise SpecError([error.problem]) from None
+    project = project or Project.of(path.parent)
+    problems: list[Problem] = []
+    root = assembled(source, path, overrides, project, problems)
     if not STEM.fullmatch(path.stem):
         wanted = "a file name of letters a-z, digits, '.', '_', '-'"
         message = f"'{visible(path.stem)}' cannot name a report; expected {wanted}"
         problems.append(Problem(Place(source, 1, 1), message))
+    return _validated(root, path, problems, project)
+
+
+def assembled(source: Source, path: Path, overrides: Sequence[str], project: Project, problems: list[Problem]) -> Node:
+    """The mapping of a spec with what it includes, what is set and its variables, in this order; nothing is checked.
+
+    Adds to `problems` what does not stop the reading; raises SpecError where it cannot go on.
+    """
+    try:
+        root, found = load(source)
+    except YamlError as error:
+        raise SpecError([error.problem]) from None
+    problems += found
     if not isinstance(root.value, dict):
         problems.append(Problem(root.place, f"the spec is {describe(root)}; expected a mapping of keys to values"))
         raise SpecError(problems)
+    root = including.whole(root, path, project, problems)
+    if root.broken:
+        raise SpecError(problems)
     for override in overrides:
         root = setting.apply(root, override, problems)
-    return _validated(root, path, problems, project or Project.of(path.parent))
+    late = sugar.entries(root).get(including.KEY)
+    if late is not None:
+        problems.append(Problem(late.key, "'include' cannot be set here; write it in the spec"))
+        root = root.without(including.KEY)
+    return variables.filled(root, problems)
 
 
 def _validated(root: Node, path: Path, problems: list[Problem], project: Project) -> Spec:
-    root = transferable.full(sugar.full(root, path.stem, problems), problems)
+    root = transferable.full(sugar.full(matrix.expanded(root, problems), path.stem, problems), problems)
     problems += [*references.check(root, project), *transferable.check(root)]
     spec = None
     try:
@@ -69,7 +88,7 @@ def _validated(root: Node, path: Path, problems: list[Problem], project: Project
     except ValidationError as error:
         problems += translate(error, root)
     if problems or spec is None:
-        raise SpecError(problems)
+        raise SpecError(matrix.told_once(problems, root))
     return spec
 
 

@@ -26,6 +26,7 @@ def check(root: Node, project: Project) -> list[Problem]:
     return [
         *_positions(root),
         *_grids(root),
+        *_read_grids(root),
         *_figures(root),
         *_schemes(root, project),
         *expectable.check(root),
@@ -59,6 +60,28 @@ def _grids(root: Node) -> list[Problem]:
                 found += reference(chosen, what, names)
         found += _labels(name, entry, root)
     return [*_parts(root), *found]
+
+
+def _read_grids(root: Node) -> list[Problem]:
+    """Other grids that a grid reads: none of that name, itself, or one that reads it in turn."""
+    grids = entries(root.get("grids"))
+    reads: dict[str, list[Node]] = {}
+    found: list[Problem] = []
+    for name, entry in grids.items():
+        keys = getattr(grid_kind(entry.node), "grid_keys", ())
+        reads[name] = [node for key in keys if (node := entry.node.get(key)) is not None]
+        for node in reads[name]:
+            found += reference(node, "grid", [one for one in grids if one != name])
+    for name in () if found else grids:
+        seen, waiting = set[str](), [str(node.value) for node in reads[name]]
+        while waiting and name not in seen:
+            one = waiting.pop()
+            if one not in seen:
+                seen.add(one)
+                waiting += [str(node.value) for node in reads.get(one, ())]
+        if name in seen:
+            found.append(Problem(grids[name].key, f"grid '{visible(name)}' reads what is made from itself"))
+    return found
 
 
 def _parts(root: Node) -> list[Problem]:
@@ -110,9 +133,11 @@ def _labels(name: str, entry: Entry, root: Node) -> list[Problem]:
 
 
 def _figures(root: Node) -> list[Problem]:
-    grids, datasets = list(entries(root.get("grids"))), list(entries(root.get("datasets")))
+    datasets = list(entries(root.get("datasets")))
     found: list[Problem] = []
     for figure in items(root.get("figures")):
+        # Where a figure names a family that is drawn grid by grid, its grids stand here in the place of the family.
+        grids = [*entries(root.get("grids")), *entries(root.get("families"))]
         for key, what, known in (("grid", "grid", grids), ("dataset", "data set", datasets)):
             named = figure.get(key)
             if named is not None and named.value != "":  # empty: the only one, or none
