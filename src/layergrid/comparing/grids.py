@@ -11,12 +11,13 @@ import numpy as np
 
 from layergrid import stats
 from layergrid.artifacts import HAS_VALUE, CellStatus, Facet, Floats, Grid, GridResult, Quantity, Scalar
-from layergrid.comparing.rows import Common, Described, common, described
+from layergrid.comparing.rows import Common, Described, Independent, common, described
 
 PAIR_COLUMNS = ("grid", "examples", "rows_a", "rows_b", "paired", "why", "cells", "unchanged", "metric")
 NESTED_COLUMNS = ("grid", "a", "b", "difference", "low", "high", "n")
 DIFFERENCE = "difference in "
 Index = tuple[int, int]
+Rows = Common | Described | Independent | str  # what two grids have in common; a text: why nothing can be paired
 Triple = tuple[float, float, float]
 NONE: Triple = (math.nan, math.nan, math.nan)
 
@@ -48,11 +49,14 @@ def unmatched(a: GridResult, b: GridResult) -> list[tuple[str, str, str]]:
     return found
 
 
-def difference(a: GridResult, b: GridResult, labels: tuple[str, str], unlike: str) -> Made | None:
+def difference(
+    a: GridResult, b: GridResult, labels: tuple[str, str], unlike: str | Independent, between: str = "reports"
+) -> Made | None:
     """`b` less `a` on the layers and positions that both have, in the order of `a`; None where nothing can be compared.
 
-    `unlike`: why equal ids are not the same example; empty: they are. Facets are both
-    sides, on the rows that the difference is made of.
+    `unlike`: why equal ids are not the same example; empty: they are; Independent: no example of one side has to do
+    with one of the other. Facets are both sides, on the rows that the difference is made of. `between`: what is
+    compared, plural: reports, or grids of one.
     """
     if not comparable(a.grid, b.grid):
         return None
@@ -60,8 +64,8 @@ def difference(a: GridResult, b: GridResult, labels: tuple[str, str], unlike: st
     layers = tuple(one for one in a.grid.layers if one in b.grid.layers)
     positions = tuple(one for one in a.grid.positions if one in b.grid.positions)
     axes = layers, positions
-    found = _cells(a, b, labels, rows, axes)
-    grid = _grid(a, b, labels, rows, axes, found)
+    found = _cells(a, b, labels, rows, axes, between)
+    grid = _grid(a, b, labels, rows, axes, found, between)
     bare = tuple(replace(one, directions=None, control=None) for one in (a, b))
     row = (
         a.grid.name, 0 if isinstance(rows, str) else _examples(rows), _compared(a), _compared(b), how(rows),
@@ -82,8 +86,8 @@ class _Found:
 
 
 def _cells(
-    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str,
-    axes: tuple[tuple[int, ...], tuple[str, ...]],
+    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Rows,
+    axes: tuple[tuple[int, ...], tuple[str, ...]], between: str,
 ) -> _Found:  # fmt: skip
     """Every cell of the difference, and of both sides."""
     shape = (len(axes[0]), len(axes[1]))
@@ -92,7 +96,7 @@ def _cells(
     for i, layer in enumerate(axes[0]):
         for j, position in enumerate(axes[1]):
             mine, theirs = _index(a.grid, layer, position), _index(b.grid, layer, position)
-            lacking = _lacking((a.grid, b.grid), (mine, theirs), labels)
+            lacking = _lacking((a.grid, b.grid), (mine, theirs), labels, between)
             cell = cell_difference(a, b, mine, theirs, rows)
             one, other = float(a.grid.value[mine]), float(b.grid.value[theirs])
             found.valued += math.isfinite(one) or math.isfinite(other)
@@ -106,7 +110,7 @@ def _cells(
     return found
 
 
-def pairing(a: GridResult, b: GridResult) -> Common | Described | str:
+def pairing(a: GridResult, b: GridResult) -> Rows:
     """The rows that two grids have in common, or why there are none to pair."""
     if a.grid.contrast != b.grid.contrast or a.grid.text_of != b.grid.text_of:
         return "the cells are not of the same classes" if a.grid.contrast != b.grid.contrast else "the texts differ"
@@ -118,10 +122,12 @@ def pairing(a: GridResult, b: GridResult) -> Common | Described | str:
     return "no rows were kept"
 
 
-def how(rows: Common | Described | str) -> str:
+def how(rows: Rows) -> str:
     """The word for how differences are paired: "folds" where they are the same, "across" folds, "rows", or not."""
     if isinstance(rows, str):
         return ""
+    if isinstance(rows, Independent):
+        return "independent"
     return "rows" if isinstance(rows, Described) else "folds" if rows.alike else "across"
 
 
@@ -131,7 +137,10 @@ def _compared(one: GridResult) -> int:
     return 0 if kept is None else len(set(kept.example_ids))
 
 
-def _examples(rows: Common | Described) -> int:
+def _examples(rows: Common | Described | Independent) -> int:
+    """How many examples a difference rests on."""
+    if isinstance(rows, Independent):
+        return sum(rows.examples)
     return rows.examples if isinstance(rows, Common) else len(rows.first.example_ids)
 
 
@@ -139,7 +148,9 @@ def _index(grid: Grid, layer: int, position: str) -> Index:
     return grid.layers.index(layer), grid.positions.index(position)
 
 
-def _lacking(grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[str, str]) -> tuple[str, str] | None:
+def _lacking(
+    grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[str, str], between: str
+) -> tuple[str, str] | None:
     """Status and reason of a cell that has no value on a side: those of the first side that has none."""
     found: list[tuple[str, str] | None] = []
     for grid, index in zip(grids, at, strict=True):
@@ -150,7 +161,7 @@ def _lacking(grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[st
             status = CellStatus.NOT_FINITE.value if status in HAS_VALUE else status
             found.append((status, str(grid.reason[index]) or status.replace("_", " ")))
     if found[0] is not None and found[0] == found[1]:
-        return found[0][0], f"in both reports: {found[0][1]}"
+        return found[0][0], f"in both {between}: {found[0][1]}"
     told = ((one, label) for one, label in zip(found, labels, strict=True) if one is not None)
     return next(((one[0], f"in {label}: {one[1]}") for one, label in told), None)
 
@@ -159,7 +170,7 @@ def _lacking(grids: tuple[Grid, Grid], at: tuple[Index, Index], labels: tuple[st
 
 
 def cell_difference(
-    a: GridResult, b: GridResult, mine: Index, theirs: Index, rows: Common | Described | str
+    a: GridResult, b: GridResult, mine: Index, theirs: Index, rows: Rows
 ) -> tuple[Triple, Triple, Triple]:
     """The difference of a cell and both sides, each a value with its bounds."""
     saved = tuple(
@@ -168,6 +179,8 @@ def cell_difference(
     plain = (saved[1][0] - saved[0][0], math.nan, math.nan)
     if isinstance(rows, str) or math.isnan(plain[0]):
         return plain, saved[0], saved[1]
+    if isinstance(rows, Independent):
+        return (plain[0], *rows.bounds(saved[1], saved[0])), saved[0], saved[1]
     if isinstance(rows, Described):
         return _of_rows(rows, (mine, theirs), saved)
     return _of_scores(rows, (scores(a, mine), scores(b, theirs)), saved, a.grid.level)
@@ -209,7 +222,7 @@ def _triple(found: stats.Interval | None) -> Triple:
     return NONE if found is None else (found.value, found.low, found.high)
 
 
-def nested_difference(a: GridResult, b: GridResult, rows: Common | Described | str) -> tuple[Scalar, ...]:
+def nested_difference(a: GridResult, b: GridResult, rows: Rows) -> tuple[Scalar, ...]:
     """A row of the table of nested bests: both on the common rows with their difference; empty without them."""
     if not (a.selection and b.selection):
         return ()
@@ -225,6 +238,10 @@ def nested_difference(a: GridResult, b: GridResult, rows: Common | Described | s
             found = rows.difference(second, first, a.grid.level)
             values = values if rows.whole else (first.value, second.value)
             gap, n = (values[1] - values[0], found.low, found.high), rows.examples
+    elif isinstance(rows, Independent):
+        bests = (a.selection.estimate, b.selection.estimate)
+        sides = [(e.value, e.low, e.high) for e in bests]
+        gap, n = (gap[0], *rows.bounds(sides[1], sides[0])), sum(rows.examples)
     return a.grid.name, values[0], values[1], gap[0], *(None if math.isnan(x) else x for x in gap[1:]), n
 
 
@@ -232,8 +249,8 @@ def nested_difference(a: GridResult, b: GridResult, rows: Common | Described | s
 
 
 def _grid(
-    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str,
-    axes: tuple[tuple[int, ...], tuple[str, ...]], found: _Found,
+    a: GridResult, b: GridResult, labels: tuple[str, str], rows: Rows,
+    axes: tuple[tuple[int, ...], tuple[str, ...]], found: _Found, between: str,
 ) -> Grid:  # fmt: skip
     """The card and arrays of a difference."""
     maps, status, reason = found.maps, found.status, found.reason.astype(np.str_)
@@ -248,24 +265,26 @@ def _grid(
     columns = [one.positions.index(position) for position in axes[1]]
     return replace(
         one, model=one.model if len(models) == 1 else "", dataset=one.dataset if one.dataset == b.grid.dataset else "",
-        kind="difference", quantity=of_difference(one.quantity, labels), layers=axes[0], positions=axes[1],
+        kind="difference", quantity=of_difference(one.quantity, labels, between), layers=axes[0], positions=axes[1],
         value=value, low=low, high=high, n=np.where(valued, n, 0), n_positive=np.where(valued, positive, 0),
         p_adjusted=np.full(value.shape, np.nan), status=status, reason=np.where(valued, "", reason),
-        tied_with_best=np.isfinite(value) & (value == top), settings=_settings(a, b, labels, rows),
+        tied_with_best=np.isfinite(value) & (value == top), settings=_settings(a, b, labels, rows, between),
         contrast=f"{labels[1]} - {labels[0]}", facets=facets,
         labels=tuple(one.labels[j] for j in columns) if one.labels else (),
     )  # fmt: skip
 
 
-def _positives(rows: Common | Described) -> int:
-    """Examples of the positive class, by the labels of the first side."""
+def _positives(rows: Common | Described | Independent) -> int:
+    """Examples of the positive class, by the labels of the first side; of different examples those of both."""
+    if isinstance(rows, Independent):
+        return sum(rows.positives)
     if isinstance(rows, Described):
         return int(rows.first.labels.sum())
     binary = rows.first.labels.dtype == np.bool_
     return int(rows.first.labels.sum()) // rows.first.repeats if binary else 0
 
 
-def of_difference(q: Quantity, labels: tuple[str, str]) -> Quantity:
+def of_difference(q: Quantity, labels: tuple[str, str], between: str = "reports") -> Quantity:
     """What a cell of a difference is: the quantity of the second report less that of the first."""
     wide = None if q.low is None or q.high is None else q.high - q.low
     already = q.name.startswith(DIFFERENCE)
@@ -274,22 +293,25 @@ def of_difference(q: Quantity, labels: tuple[str, str]) -> Quantity:
         sentence=f"Each cell is the {q.name} of {labels[1]} less that of {labels[0]}, at one layer and one position.",
         subject=f"differences in {q.name}", claim="", low=None if wide is None else -wide, high=wide, chance=0.0,
         higher_is="more", positive="",
-        caution="A difference between two reports does not say which of their settings made it.",
+        caution=f"A difference between two {between} does not say which of their settings made it.",
     )  # fmt: skip
 
 
-def _settings(a: GridResult, b: GridResult, labels: tuple[str, str], rows: Common | Described | str) -> dict[str, Any]:
+def _settings(a: GridResult, b: GridResult, labels: tuple[str, str], rows: Rows, between: str) -> dict[str, Any]:
     """What the methods say: how rows are matched and paired."""
     found: dict[str, Any] = {"difference": list(labels), "paired": how(rows), "level": a.grid.level}
+    found |= {} if between == "reports" else {"between": between}
     if isinstance(rows, str):
         return found | {"methods": {"pairs": f"The differences have no interval: {rows}"}}
-    found["interval"] = INTERVALS[how(rows)]
+    found["interval"] = INTERVALS[how(rows)].format(between=between)
+    if isinstance(rows, Independent):
+        return found | {"methods": {"matched": f"No example of the two {between} is paired: {rows.why}"}}
     if isinstance(rows, Described):
         found |= {"statistic": rows.first.statistic, "seed": rows.seed}
     if rows.whole:
         mine, theirs = a.grid.settings, b.grid.settings
         found |= {key: mine[key] for key in ROWS if key in mine and mine[key] == theirs.get(key)}
-    matched = "Examples of the two reports are matched by their ids"
+    matched = f"Examples of the two {between} are matched by their ids"
     if not rows.whole:
         matched += "; the maps of both, and their difference, are those of the examples in both"
     return found | {"methods": {"matched": matched}}
@@ -299,12 +321,14 @@ ROWS = (
     "predict", "rows", "rows_in_all", "dropped_correct", "dropped_wrong", "group", "n_groups", "statuses",
 )  # settings that hold of a difference where they hold of both  # fmt: skip
 INTERVALS = {
-    "folds": "differences paired on rows, which both reports hold out in the same folds; variance: mean of the folds' "
-    "clustered variances of the differences of components (of an AUROC DeLong's placements), times 1/K + 1/(K-1) for K "
-    "folds",
-    "across": "the reports hold rows out in folds of their own, so that a row has an influence on the value of either "
-    "(of an AUROC DeLong's placement in its fold, centred); variance: squared sums of the differences of influences "
-    "over the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the interval "
-    "is rather too long",
-    "rows": "the differences of the rows, with the estimator of the grids: groups of either report are kept together",
+    "folds": "differences paired on rows, which both {between} hold out in the same folds; variance: mean of the "
+    "folds' clustered variances of the differences of components (of an AUROC DeLong's placements), times 1/K + "
+    "1/(K-1) for K folds",
+    "across": "the {between} hold rows out in folds of their own, so that a row has an influence on the value of "
+    "either (of an AUROC DeLong's placement in its fold, centred); variance: squared sums of the differences of "
+    "influences over the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the "
+    "interval is rather too long",
+    "rows": "the differences of the rows, with the estimator of the grids: groups of either side are kept together",
+    "independent": "the two {between} have no example in common, so that their errors are independent; the interval "
+    "of a difference follows from those of both sides (MOVER, Zou & Donner 2008)",
 }

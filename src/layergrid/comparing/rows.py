@@ -6,6 +6,7 @@ groups them, or a chain of such groups joins them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from layergrid import stats
-from layergrid.artifacts import Floats, HeldOut, Ints, Measured
+from layergrid.artifacts import Floats, GridResult, HeldOut, Ints, Measured
 from layergrid.facts.pairs import Pairs
 
 FEWEST = 2  # groups of a class in every fold, below which nothing can be said on the common rows
@@ -105,6 +106,46 @@ def joined(a: HeldOut | Measured, b: HeldOut | Measured, shared: set[str]) -> di
         parent[root((0, sides[0][one]))] = root((1, sides[1][one]))
     numbers: dict[tuple[int, str], int] = {}
     return {one: numbers.setdefault(root((0, sides[0][one])), len(numbers)) for one in order}
+
+
+@dataclass(frozen=True)
+class Independent:
+    """Two grids whose examples have nothing to do with each other, such as those of two sources."""
+
+    why: str  # in a clause: "the examples come from different sources"
+    examples: tuple[int, int]  # of either side
+    positives: tuple[int, int] = (0, 0)
+
+    @staticmethod
+    def bounds(b: tuple[float, float, float], a: tuple[float, float, float]) -> tuple[float, float]:
+        """Bounds of `b` less `a` from the value and bounds of each: variances recovered from limits.
+
+        Zou & Donner 2008, "Construction of confidence limits about effect measures: a general approach", MOVER.
+        NaN where a side has no interval.
+        """
+        gap = b[0] - a[0]
+        return gap - math.hypot(b[0] - b[1], a[2] - a[0]), gap + math.hypot(b[2] - b[0], a[0] - a[1])
+
+
+def labels_that_differ(a: GridResult, b: GridResult) -> int:
+    """How many examples of both grids have another label or target in one than in the other."""
+    if a.held_out is None or b.held_out is None:
+        return 0
+    sides = [
+        dict(zip(h.example_ids, (h.labels if h.target is None else h.target).tolist(), strict=True))
+        for h in (a.held_out, b.held_out)
+    ]
+    return sum(sides[0][one] != sides[1][one] for one in sides[0].keys() & sides[1].keys())
+
+
+def unrelated(a: HeldOut | Measured | None, b: HeldOut | Measured | None, why: str) -> Independent | str:
+    """The rows of two grids of different sources; where none were kept, why nothing is known of them."""
+    if a is None or b is None:
+        return "no rows were kept"
+    sides = [dict(zip(one.example_ids, one.labels.tolist(), strict=True)) for one in (a, b)]
+    counts = [len(side) for side in sides]
+    positives = [sum(map(bool, side.values())) for side in sides]
+    return Independent(why, (counts[0], counts[1]), (positives[0], positives[1]))
 
 
 # ---------------------------------------------------------------- measured rows

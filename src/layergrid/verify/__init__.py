@@ -37,6 +37,7 @@ def verify(folder: Path) -> Verified:
     for result in results.grids:
         grids.check(result, folder, notes)
     differences.check_bests(results, notes)
+    differences.check_within(results, notes)
     surest.check(results, notes)
     compared.check(results, notes)
     expected.check(results, folder, notes)

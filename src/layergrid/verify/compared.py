@@ -26,7 +26,7 @@ Found = Mapping[str, Sequence[Row]]
 def check(results: Results, notes: Notes) -> None:
     """Every table of a comparison, as far as it follows from the grids of both reports."""
     found = {t.name: [dict(zip(t.columns, row, strict=True)) for row in t.rows] for t in results.tables}
-    made = [one for one in results.grids if one.sides]
+    made = [one for one in results.grids if one.sides and one.grid.settings.get("between") != "grids"]
     if not made and not {"labels", "pairs"} <= set(found):
         return
     lacking = [name for name in NEEDED if name not in found]

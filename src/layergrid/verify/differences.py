@@ -37,6 +37,7 @@ class Pair:
     rows: tuple[Index, ...] = ()  # which of each side's rows they are
     clusters: Mapping[str, int] = field(default_factory=dict)  # example -> cluster
     sample: Sample | None = None
+    independent: bool = False  # no example is in both: bounds follow from those of both sides
 
     @property
     def alike(self) -> bool:
@@ -51,7 +52,7 @@ def check(result: GridResult, notes: Notes) -> None:
     """Every cell of a difference, both its maps and its counts, from the grids whose difference it is."""
     grid, (a, b) = result.grid, result.sides
     where = archive.grid_file(grid.name, "parquet")
-    pair = common(a, b) if grid.settings.get("paired") else Pair()
+    pair = _pair(result)
     if grid.settings.get("paired") == "folds" and not pair.alike:
         notes.wrong(RESULTS, f"{grid.name}: says that both reports have the same folds, which they have not")
     scale = max((measured.largest(m.cells) for m in (a.measured, b.measured) if m is not None), default=0.0)
@@ -70,6 +71,20 @@ def check(result: GridResult, notes: Notes) -> None:
                         cell = f"{label}, {named((layer, position))}" if label else named((layer, position))
                         notes.wrong(where, f"{cell}: {column} is {stored!r}, the rows of both reports give {wanted!r}")
             notes.counts[COUNTED] += 1
+
+
+def _pair(result: GridResult) -> Pair:
+    """What the two sides of a difference have in common, as far as it says that they are paired."""
+    paired = result.grid.settings.get("paired")
+    return Pair(independent=True) if paired == "independent" else common(*result.sides) if paired else Pair()
+
+
+def _apart(second: Bounded, first: Bounded) -> Bounded:
+    """The second less the first, whose errors are independent (Zou & Donner 2008)."""
+    gap = second.value - first.value
+    below = math.sqrt((second.value - second.low) ** 2 + (first.high - first.value) ** 2)
+    above = math.sqrt((second.high - second.value) ** 2 + (first.value - first.low) ** 2)
+    return Bounded(gap, gap - below, gap + above)
 
 
 def _lacks(side: GridResult, at: tuple[int, int]) -> bool:
@@ -99,14 +114,48 @@ def _nested(result: GridResult) -> tuple[float, float, Bounded]:
     a, b = result.sides
     values = [math.nan if s.selection is None else s.selection.estimate.value for s in (a, b)]
     plain = Bounded(values[1] - values[0], math.nan, math.nan)
-    pair = common(a, b) if result.grid.settings.get("paired") else Pair()
+    pair = _pair(result)
+    if pair.independent and a.selection is not None and b.selection is not None:
+        first, second = (Bounded(e.value, e.low, e.high) for e in (a.selection.estimate, b.selection.estimate))
+        return values[0], values[1], _apart(second, first)
     if not pair.held or a.held_out is None or b.held_out is None:
         return values[0], values[1], plain
     scores = (a.held_out.nested, b.held_out.nested)
     if any(np.isnan(one).any() for one in scores):
         return values[0], values[1], plain
-    gap, first, second = _of_scores(pair, scores, a.grid.metric, a.grid.level)
-    return first, second, gap
+    gap, one, other = _of_scores(pair, scores, a.grid.metric, a.grid.level)
+    return one, other, gap
+
+
+def check_within(results: Results, notes: Notes) -> None:
+    """Differences of grids of one report: that their sides are these grids, and the nested bests that they note."""
+    named = {one.grid.name: one for one in results.grids}
+    for result in results.grids:
+        if result.grid.settings.get("between") != "grids":
+            continue
+        where = archive.grid_file(result.grid.name, "parquet")
+        for side, name in zip(result.sides, result.grid.settings["difference"], strict=True):
+            own = named.get(str(name))
+            if own is None or own.grid.name != side.grid.name:
+                notes.wrong(where, f"is a difference from {name}, which is no grid of this report")
+            elif not (np.array_equal(own.grid.value, side.grid.value, equal_nan=True) and _same_rows(own, side)):
+                notes.wrong(where, f"is a difference from {name} with other cells or rows than that grid has")
+        stored = result.grid.settings.get("nested") or {}
+        first, second, gap = _nested(result)
+        wanted = {"a": first, "b": second, "difference": gap.value, "low": gap.low, "high": gap.high}
+        for column, value in wanted.items() if stored else ():
+            if not same(stored.get(column), value):
+                notes.wrong(where, f"nested best: {column} is {stored.get(column)!r}, the rows give {value!r}")
+            notes.counts[COUNTED] += 1
+
+
+def _same_rows(one: GridResult, other: GridResult) -> bool:
+    """Whether two results hold the same scores or values of the same examples."""
+    mine, theirs = (r.held_out or r.measured for r in (one, other))
+    if mine is None or theirs is None:
+        return mine is theirs
+    same_cells = mine.cells.shape == theirs.cells.shape and np.array_equal(mine.cells, theirs.cells, equal_nan=True)
+    return same_cells and mine.example_ids == theirs.example_ids
 
 
 # ---------------------------------------------------------------- rows in common
@@ -175,6 +224,8 @@ def _cell(
         for s, at in ((a, mine), (b, theirs))
     )
     plain = Bounded(second.value - first.value, math.nan, math.nan)
+    if pair.independent:
+        return _apart(second, first), first, second
     if math.isnan(plain.value) or not pair.rows:
         return plain, first, second
     if pair.sample is not None and a.measured is not None and b.measured is not None:
