@@ -26,8 +26,9 @@ def found(grader: Grader, completion: str) -> str | None:
     return None if span is None else completion[span[0] : span[1]]
 
 
-def test_the_two_kinds_are_found_by_their_folder():
-    assert known(Grader) == {"exact": ExactGrader, "numeric": NumericGrader}
+def test_the_kinds_are_found_by_their_folder():
+    assert sorted(known(Grader)) == ["choice", "column", "contains", "exact", "math", "numeric", "regex"]
+    assert (known(Grader)["exact"], known(Grader)["numeric"]) == (ExactGrader, NumericGrader)
 
 
 @pytest.mark.parametrize("grader", [NUMERIC, EXACT])
@@ -123,7 +124,8 @@ def test_numeric_compares_whole_numbers(answer, gold, same):
         (None, "None holds no number"),
         (True, "True holds no number"),
         (float("nan"), "nan holds no number"),
-        ("[3.0, 4.0]", "holds 2 numbers"),
+        ("3 or 4", "holds 2 numbers"),
+        ("[3.0, 'four']", "'four' holds no number"),
     ],
 )
 def test_a_gold_answer_without_exactly_one_number_is_refused(gold, words):
@@ -237,7 +239,7 @@ def test_a_missing_gold_column_lists_the_columns_and_the_nearest():
         check_gold(NumericGrader(gold="anser"), examples([1]))
     message = str(error.value)
     assert "data set 'sums' (sums.csv): there is no column 'anser', named as gold" in message
-    assert message.endswith("Did you mean 'answer'?")
+    assert "Did you mean 'answer'?" in message
 
 
 def test_a_gold_answer_that_cannot_be_compared_names_the_example_and_the_column_before_anything_is_written():

@@ -8,28 +8,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layergrid.artifacts import Bools, Examples, Label, Labels, Scalar, Sequences
-from layergrid.kinds import BadInput, Grader
-from layergrid.text import known_columns
+from layergrid.graders.golds import require
+from layergrid.kinds import BadInput, BuildError, Grader
+from layergrid.text import known_columns, plural
 
 
 def check_gold(grader: Grader, examples: Examples) -> None:
-    """Raises BadInput where the gold column is missing, or where a gold answer cannot be compared; needs no completion.
+    """Raises BadInput where a named column is missing, or where a right answer cannot be compared; needs no completion.
 
     Graded once before a model writes anything, a wrong column costs no generation.
     """
-    if grader.gold not in examples.columns:
-        raise BadInput(
-            f"data set {examples.name!r} ({examples.source}): there is no column {grader.gold!r}, named as gold; "
-            f"{known_columns(grader.gold, examples.columns)}"
-        )
-    for i, gold in enumerate(examples.columns[grader.gold]):
+    if grader.gold:
+        require(examples, grader.gold, "gold")
+    grader.check(examples)
+    empty = []
+    for i in range(len(examples.ids)):
+        row = examples.row(i)
         try:
-            grader.agrees("", gold)
+            golds = grader.golds(row)
+            for gold in golds:
+                grader.agrees("", gold, grader.options(row))
         except BadInput as error:
             raise BadInput(
-                f"data set {examples.name!r} ({examples.source}), example {examples.ids[i]!r}, column {grader.gold!r}: "
-                f"{error}; correct the value, name another column as gold, or use another grader"
+                f"{_row(examples, i)}, column {grader.gold or getattr(grader, 'column', '')!r}: {error}; correct the "
+                "value, name another column, use another grader, or leave such rows out by 'where'"
             ) from None
+        if not golds:
+            empty.append(i)
+    if empty:
+        more = f" (and so in {plural(len(empty) - 1, 'row')} more)" if len(empty) > 1 else ""
+        raise BadInput(
+            f"{_row(examples, empty[0])}, column {grader.gold!r} holds no right answer"
+            f"{more}; give each row one, or leave such rows out by 'where'"
+        )
 
 
 def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Labels:
@@ -42,7 +53,7 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
     check_gold(grader, examples)
     if sequences.example_ids != examples.ids:
         raise ValueError("sequences and examples are not of the same rows")
-    labels = [grader.grade(examples.row(i), sequences.completion(i)) for i in range(len(examples.ids))]
+    labels = [_graded(grader, examples, sequences, i) for i in range(len(examples.ids))]
     return Labels(
         grader=grader.kind,
         rule=grader.stated,
@@ -58,6 +69,19 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
         label_dependent=grader.label_dependent,
         occurrences=tuple(label.occurrence for label in labels),
     )
+
+
+def _graded(grader: Grader, examples: Examples, sequences: Sequences, i: int) -> Label:
+    try:
+        return grader.grade(examples.row(i), sequences.completion(i))
+    except BadInput as error:
+        raise BadInput(f"{_row(examples, i)}, column {grader.gold!r}: {error}; correct the value") from None
+    except BuildError as error:
+        raise BuildError(f"{_row(examples, i)}: {error}") from None
+
+
+def _row(examples: Examples, i: int) -> str:
+    return f"data set {examples.name!r} ({examples.source}), example {examples.ids[i]!r}"
 
 
 def _absolute(label: Label, prompt_chars: int) -> tuple[int, int]:

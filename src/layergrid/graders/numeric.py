@@ -1,68 +1,68 @@
-"""The numeric grader: the last number of the first sentence; it understands no units, fractions or number words."""
+"""The numeric grader: the last number of the first sentence, or of its box; it converts no units and reads no words."""
 
 from __future__ import annotations
 
-import math
-import re
-from decimal import Decimal
+from fractions import Fraction
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from layergrid.artifacts import Scalar
-from layergrid.kinds import BadInput, Grader
-from layergrid.text import count
-
-# A sign counts where nothing that could be an operand stands before it: "-5" and "= -5", but 385 in "4710-385".
-# A number may follow any character but an ASCII letter, so that "B12" holds none and "答案是5" holds one; after a
-# second decimal point none begins.
-NUMBER = re.compile(
-    r"(?:(?<![\w.,)\]%])[-+\N{MINUS SIGN}])?"
-    r"(?:(?<![A-Za-z_\d])(?<!\d\.)(?:(?<!\d,)\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+)"
-    r"(?:[eE][-+]?\d{1,3}(?![\d.]*[A-Za-z_\d]))?"
-)
-# What ends a sentence: . ! ? before a blank or the end (closing quotes and brackets may stand between), their
-# full-width forms, and a line break. A decimal point and a thousands comma have a digit behind them. The stop of an
-# abbreviation ("approx. 5") ends a sentence too: a list of abbreviations would be another rule in each language.
-SENTENCE_END = re.compile(
-    r"[.!?\N{HORIZONTAL ELLIPSIS}]+[\"')\]}\N{RIGHT SINGLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}]*(?=\s|\Z)"
-    r"|[\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH EXCLAMATION MARK}\N{FULLWIDTH QUESTION MARK}]"
-    r"|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]"
-)
+from layergrid.graders.golds import Located
+from layergrid.graders.numbers import boxes, numbers, right_numbers, value_of
+from layergrid.graders.scopes import PARTS, Chars, Within, part
+from layergrid.text import trimmed
 
 
-class NumericGrader(Grader):
-    """Takes the last number of the first sentence, and compares numbers: 5 is 5.0, and is not 15."""
+class NumericGrader(Located):
+    """Takes the last number of the first sentence, and compares numbers: 5 is 5.0, $5 and 10/2, and is not 15."""
 
-    rule: ClassVar[str] = "the last number of the first sentence of the completion"
+    rule: ClassVar[str] = "the last number of the first sentence of the completion, or of its last LaTeX box"
     kind: Literal["numeric"] = "numeric"
+    take: Literal["last", "first"] = Field("last", description="Which number of that part is the answer.")
+    within: Within = Field(
+        "first_sentence",
+        description="The part of the completion that is looked at: `first_sentence`, `first_line`, `last_line` or "
+        "`all`. Where the completion has a LaTeX box, as in \\boxed{5}, the last box is looked at instead.",
+    )
+    tolerance: float = Field(
+        0.0, ge=0, lt=1, description="How far a right number may be off, as a share of the right one; 0: not at all."
+    )
 
-    def find(self, completion: str, options: tuple[str, ...] = ()) -> tuple[int, int] | None:  # noqa: ARG002 - anything may be answered
-        """Characters of the last number of the first sentence; leading blanks and line breaks are skipped.
+    @property
+    def stated(self) -> str:
+        """Which number of which part."""
+        rule = f"the {self.take} number of {PARTS[self.within]}, or of its last LaTeX box"
+        return f"{rule}; in right answers, the first number that is right" if self.label_dependent else rule
 
-        A number is digits with an optional sign, thousands commas ("1,234"), decimals and an exponent; the full stop
-        that ends the sentence is no part of it.
+    @property
+    def compared(self) -> str:
+        """As numbers."""
+        near = f", {trimmed(100 * self.tolerance)}% off at most" if self.tolerance else ""
+        return f"as numbers, whatever their units{near}; any number of a list of right answers is right"
+
+    def find(self, completion: str, options: tuple[str, ...] = ()) -> Chars | None:  # noqa: ARG002 - of the base
+        """Characters of the number: digits with an optional sign, thousands commas, decimals, an exponent; a fraction.
+
+        The full stop that ends a sentence is no part of it. A box without a number holds no answer.
         """
-        start = len(completion) - len(completion.lstrip())
-        end = SENTENCE_END.search(completion, start)
-        numbers = list(NUMBER.finditer(completion, start, end.start() if end else len(completion)))
-        return numbers[-1].span() if numbers else None
+        boxed = boxes(completion)
+        start, stop = boxed[-1] if boxed else part(completion, self.within)
+        found = list(numbers(completion, start, stop))
+        return found[-1 if self.take == "last" else 0] if found else None
 
     def agrees(self, answer: str, gold: Scalar, options: tuple[str, ...] = ()) -> bool:  # noqa: ARG002 - of the base
         """Whether both are the same number; BadInput where the gold answer does not hold exactly one number."""
-        right = _gold(gold)
-        numbers = NUMBER.findall(answer)
-        return len(numbers) == 1 and _value(numbers[0]) == right
+        right = right_numbers(gold)
+        spans = list(numbers(answer))
+        value = value_of(answer[slice(*spans[0])]) if len(spans) == 1 else None
+        return value is not None and any(self._near(value, one) for one in right)
 
+    def _near(self, value: Fraction, right: Fraction) -> bool:
+        return abs(value - right) <= Fraction(str(self.tolerance)) * abs(right)
 
-def _value(number: str) -> Decimal:
-    return Decimal(number.replace(",", "").replace("\N{MINUS SIGN}", "-"))
-
-
-def _gold(gold: Scalar) -> Decimal:
-    """The one number of a gold answer: 9, 9.0, "9", "$1,234" or the list "[9.0]"."""
-    if isinstance(gold, int | float) and not isinstance(gold, bool) and math.isfinite(gold):
-        return Decimal(str(gold))
-    numbers = NUMBER.findall(gold) if isinstance(gold, str) else []
-    if len(numbers) != 1:
-        held = "no number" if not numbers else f"{count(len(numbers))} numbers"
-        raise BadInput(f"the right answer {gold!r} holds {held}; the numeric grader needs exactly one")
-    return _value(numbers[0])
+    def find_gold(self, completion: str, golds: tuple[Scalar, ...]) -> Chars | None:
+        """Characters of the first number of the completion that is right."""
+        return next(
+            (span for span in numbers(completion) if any(self.agrees(completion[slice(*span)], g) for g in golds)), None
+        )

@@ -135,6 +135,8 @@ def _kind_from_address(form: Json) -> None:
 
 
 def _gold(form: Json) -> None:
+    if "gold" not in form["required"]:
+        return
     form["required"].remove("gold")
     form["properties"]["gold"]["default"] = GOLD
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from layergrid.kinds import ChartKind, GridKind, Kind, Loader, kind_named, known
+from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, kind_named, known
 from layergrid.spec.expecting import OF_DATA
 from layergrid.spec.naming import ORDER, Naming, find_resolver, known_names
 from layergrid.text import listed, nearest
@@ -171,10 +171,17 @@ def _answered(node: Node) -> Node:
         if labelled or written is None or written.value is None:
             return node
         node = node.having("grade", scalar(node.place, GRADER))
-    grade = wrapped(entries(node)["grade"].node, "kind")
-    if isinstance(grade.value, Mapping) and "gold" not in grade.value:
+    grade = listing(wrapped(entries(node)["grade"].node, "kind"), Grader)
+    if isinstance(grade.value, Mapping) and "gold" not in grade.value and _needs_gold(grade):
         grade = grade.having("gold", scalar(grade.place, GOLD))
     return node.having("grade", grade)
+
+
+def _needs_gold(grade: Node) -> bool:
+    """Whether a grader compares with a right answer: not so where it has a default of its own."""
+    written = grade.get("kind")
+    kind = kind_named(Grader, written.value) if written is not None and isinstance(written.value, str) else None
+    return kind is None or kind.model_fields["gold"].is_required()
 
 
 def _loader(source: Node, problems: list[Problem]) -> Node:
