@@ -43,6 +43,8 @@ class Sequences:
     logprobs: tuple[Floats, ...]  # float32 [T - prompt_tokens]: natural log-probability of each completion token
     stopped: Bools  # bool [N]: the model ended the completion itself; False means cut at max_new_tokens
     written: bool = True  # False: the texts are as the data give them, all of it prompt; the model wrote nothing
+    given: str = ""  # the column in which the answers stood; empty: the model wrote them here
+    inexact: Bools | None = None  # bool [N], of given answers: their tokens spell another text than the column
 
     @classmethod
     def none(cls, example_ids: tuple[str, ...]) -> Sequences:

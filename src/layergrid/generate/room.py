@@ -60,3 +60,31 @@ def check_vocabulary(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Seq
                 f"example {example!r}: the tokenizer gives token {int(ids.max())}, but model {loaded.card.name} knows "
                 f"only {loaded.vocabulary}; its tokenizer and its weights do not belong together"
             )
+
+
+def check_given_vocabulary(loaded: Loaded, example_ids: Sequence[str], many: Sequence[Ints], column: str) -> None:
+    """Raises BadInput where an id that stands in the data is none of the model's."""
+    for example, ids in zip(example_ids, many, strict=True):
+        if len(ids) and int(ids.max()) >= loaded.vocabulary:
+            raise BadInput(
+                f"example {example!r}: column {column!r} holds token {int(ids.max())}, but model {loaded.card.name} "
+                f"knows only {loaded.vocabulary}; these ids are of another tokenizer: name that model, or give the "
+                "answers as text"
+            )
+
+
+def check_given_room(
+    loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints], answer_ids: Sequence[Ints]
+) -> None:
+    """Raises BadInput where a prompt with its given answer is longer than the context, or either than its stack's."""
+    pairs = list(zip(example_ids, map(len, prompt_ids), map(len, answer_ids), strict=True))
+    paired = loaded.design == "encoder-decoder"
+    whole, first = loaded.context or 10**12, loaded.encoder_context or 10**12
+    long = [one for one in pairs if (one[1] > first or one[2] + 1 > whole if paired else one[1] + one[2] > whole)]
+    if long:
+        example, before, after = long[0]
+        limit = f"{loaded.encoder_context} and {loaded.context} tokens of its stacks" if paired else f"{whole} tokens"
+        raise BadInput(
+            f"example {example!r}: its prompt has {before} tokens and its given answer {after}, more than the context "
+            f"of model {loaded.card.name}, {limit}{others(len(long), len(pairs), 'row')}; leave it out of the data"
+        )

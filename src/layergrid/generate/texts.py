@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from layergrid.artifacts import Ints, Sequences
+from layergrid.artifacts import Bools, Ints, Sequences
 from layergrid.generate.decoding import KEEPS_NOTHING, Completion, Progress, greedy
 from layergrid.generate.room import check_vocabulary, check_writes, others
 from layergrid.kinds import BadInput, Shards
@@ -93,6 +93,8 @@ def sequences_of(
     completions: Sequence[Completion],
     *,
     written: bool,
+    given: str = "",
+    inexact: Bools | None = None,
 ) -> Sequences:
     """What was read and written as ids, with the characters that each of them covers."""
     alone = loaded.design == "encoder-decoder"
@@ -114,4 +116,6 @@ def sequences_of(
         logprobs=tuple(one.logprobs for one in completions),
         stopped=np.array([one.stopped for one in completions], dtype=np.bool_),
         written=written,
+        given=given,
+        inexact=inexact,
     )

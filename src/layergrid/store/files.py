@@ -27,7 +27,7 @@ def save(value: Examples | Sequences | Labels | Positions, folder: Path) -> None
         case Sequences():
             words = {
                 "example_ids": value.example_ids, "pieces": value.pieces, "texts": value.texts,
-                "written": value.written,
+                "written": value.written, "given": value.given,
             }  # fmt: skip
             arrays = {
                 "lengths": np.array([len(one) for one in value.ids], dtype=np.int64),
@@ -35,6 +35,7 @@ def save(value: Examples | Sequences | Labels | Positions, folder: Path) -> None
                 "special": _joined(value.special, np.bool_), "logprobs": _joined(value.logprobs, np.float32),
                 "prompt_tokens": value.prompt_tokens, "prompt_chars": value.prompt_chars, "stopped": value.stopped,
             }  # fmt: skip
+            arrays |= {} if value.inexact is None else {"inexact": value.inexact}
         case Labels():
             words = {
                 "grader": value.grader, "rule": value.rule, "answers": value.answers, "reasons": value.reasons,
