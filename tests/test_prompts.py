@@ -53,7 +53,7 @@ def test_a_template_is_filled_from_each_row_and_keeps_its_last_line_break():
     ],
 )
 def test_text_of_the_data_is_inserted_as_it_stands(text):
-    assert render("<{{ question }}>", examples(question=[text])) == (f"<{text}>",)
+    assert render("<{{ question or '' }}>", examples(question=[text])) == (f"<{text}>",)
 
 
 def test_numbers_are_printed_as_they_were_read():
@@ -90,9 +90,29 @@ def test_a_column_may_be_asked_for_with_a_default():
 
 def test_printing_a_null_is_an_error_that_names_the_example():
     rows = examples(question=["a", None])
-    with pytest.raises(BadInput, match=r"example q2: .* null"):
+    with pytest.raises(BadInput, match=r"null in 1 of 2 rows, first in example q2"):
         render("{{ question }}", rows)
     assert render("{{ question or '' }}", rows) == ("a", "")
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ role }} in {{ film }}", "{{ film }}: {{ row['role'] | trim }}", "{{ role|lower }}"]
+)
+def test_a_blank_column_that_every_prompt_prints_is_told_with_count_and_first_example(template):
+    rows = examples(role=["Ann", " ", "Bob", ""], film=["a", "b", "c", "d"])
+    with pytest.raises(BadInput) as error:
+        render(template, rows)
+    message = str(error.value)
+    assert "prints column 'role', which is blank in 2 of 4 rows, first in example q2" in message
+    assert "`where: (role or '') | trim`" in message
+    assert "{{ role or '' }}" in message
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ role or '' }}{{ film }}", "{% if role %}{{ role }}{% endif %}{{ film }}", "{{ role ~ film }}"]
+)
+def test_a_blank_column_is_printed_where_the_template_says_what_blank_means(template):
+    assert render(template, examples(role=[""], film=["a"])) == ("a",)
 
 
 def test_a_malformed_template_is_reported_with_its_line():
@@ -110,7 +130,13 @@ def test_a_template_that_fails_on_a_row_is_bad_input_not_a_traceback(template):
 
 
 def test_known_columns_says_which_there_are_and_the_nearest():
-    assert known_columns("anser", ["question", "answer"]).endswith("'question' and 'answer'. Did you mean 'answer'?")
+    said = known_columns("anser", ["question", "answer"])
+    assert "'question' and 'answer'. Did you mean 'answer'?" in said
+    assert "write `columns: {anser: answer}`" in said
+    assert known_columns("", ["question"]) == "the columns are 'question'."
+    assert "write `columns: {gold: THE COLUMN}`" in known_columns("gold", ["question"])
+    assert "Did you mean 'Correct_Answer'?" in known_columns("answer", ["Question", "Correct_Answer"])
+    assert '{"a: b": "A: b"}' in known_columns("a: b", ["A: b"])
 
 
 # ---------------------------------------------------------------- encoding

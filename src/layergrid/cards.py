@@ -55,6 +55,7 @@ def data_card(
         classes=labels.classes,
         written=sequences.written,
         chat=chat,
+        left_out=examples.left_out,
     )
 
 

@@ -201,9 +201,29 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def known_columns(wanted: str, columns: Iterable[str]) -> str:
-    """What to say after a column that does not exist: those that do, and the nearest of them to `wanted`."""
+def known_columns(wanted: str, columns: Iterable[str], *, mapped: bool = True) -> str:
+    """What to say after a column that does not exist: those that do, the nearest of them to `wanted`, what to write.
+
+    `mapped`: the line of a data set that gives a column the name that is wanted; without one where nothing is wanted.
+    """
     names = list(columns)
-    near = nearest(wanted, names)
+    near = like_column(wanted, names) if wanted else None
     hint = f" Did you mean {near!r}?" if near else ""
+    if wanted and mapped:
+        old = _in_yaml(near) if near else "THE COLUMN"
+        hint += f" Name it so, or write `columns: {{{_in_yaml(wanted)}: {old}}}` in the data set."
     return f"the columns are {listed(repr(name) for name in names)}.{hint}"
+
+
+def like_column(wanted: str, names: Sequence[str]) -> str | None:
+    """The column most like a name, letters of either case alike, else the first that holds it or is held in it."""
+    folded = {name.casefold(): name for name in reversed(names)}
+    low = wanted.casefold()
+    near = nearest(low, folded)
+    holding = (one for one in folded if len(one) > 2 and len(low) > 2 and (low in one or one in low))
+    return folded[near] if near is not None else folded.get(next(holding, ""))
+
+
+def _in_yaml(name: str) -> str:
+    """A name as a key or value of YAML's mappings in braces."""
+    return name if name.isidentifier() else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,6 +8,8 @@ from layergrid.artifacts import Ints
 from layergrid.kinds import BadInput
 from layergrid.models import Loaded
 
+LEAVE_OUT = "`long: leave_out` to leave such rows out and count them"
+
 
 def check_writes(loaded: Loaded) -> None:
     """Raises BadInput where a model can write no completion."""
@@ -39,11 +41,12 @@ def check_room(loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[
         if not taken:
             raise BadInput(
                 f"example {example!r}: its prompt has {length} tokens, longer than the context of the encoder of model "
-                f"{name}, {limit} tokens{also}; shorten the prompt"
+                f"{name}, {limit} tokens{also}; shorten the prompt, or write {LEAVE_OUT}"
             )
         raise BadInput(
             f"example {example!r}: its prompt has {length} tokens, and with max_new_tokens {max_new_tokens} that "
-            f"exceeds the context of model {name}, {limit} tokens{also}; shorten the prompt or max_new_tokens"
+            f"exceeds the context of model {name}, {limit} tokens{also}; shorten the prompt or max_new_tokens, or "
+            f"write {LEAVE_OUT}"
         )
 
 
@@ -86,5 +89,6 @@ def check_given_room(
         limit = f"{loaded.encoder_context} and {loaded.context} tokens of its stacks" if paired else f"{whole} tokens"
         raise BadInput(
             f"example {example!r}: its prompt has {before} tokens and its given answer {after}, more than the context "
-            f"of model {loaded.card.name}, {limit}{others(len(long), len(pairs), 'row')}; leave it out of the data"
+            f"of model {loaded.card.name}, {limit}{others(len(long), len(pairs), 'row')}; shorten it, or "
+            f"write {LEAVE_OUT}"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from layergrid.artifacts import Bools, Ints, Sequences
 from layergrid.generate.decoding import KEEPS_NOTHING, Completion, Progress, greedy
-from layergrid.generate.room import check_vocabulary, check_writes, others
+from layergrid.generate.room import LEAVE_OUT, check_vocabulary, check_writes, others
 from layergrid.kinds import BadInput, Shards
 from layergrid.models import Loaded
 from layergrid.prompts import ChatSpec, check_start, completion_offsets, dialogues, encode_prompts, told
@@ -59,7 +59,8 @@ def read(
         name, length = long[0]
         raise BadInput(
             f"example {name!r}: its text has {length} tokens, longer than the context of model {loaded.card.name}, "
-            f"{limit} tokens{others(len(long), len(encoded), 'text')}; shorten it or leave it out"
+            f"{limit} tokens{others(len(long), len(encoded), 'text')}; shorten it, or write "
+            f"{LEAVE_OUT}"
         )
     nothing = Completion(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), stopped=True)
     return sequences_of(loaded, example_ids, texts, encoded, [nothing] * len(encoded), written=False)

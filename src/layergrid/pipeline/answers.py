@@ -60,16 +60,21 @@ class Answers(ABC):
         self.wanted: ModelSpec = study.wanted(model)
         self.grids = study.grids_of(model, dataset)
         self.transfers = study.transfers_of(model, dataset)
-        self.examples: Examples = study.examples(dataset)
+        self.rows: Examples = study.examples(dataset)
         if self.data.label is not None:
-            self._labelled()  # what is wrong with the column is better known now
+            self._labelled(self.rows)  # what is wrong with the column is better known now
         for name, grid in self.grids.items():
-            grid.check(self.examples, name)
+            grid.check(self.rows, name)
 
-    def _labelled(self) -> Labels:
+    @property
+    def examples(self) -> Examples:
+        """The rows that sequences, labels and positions speak of: all that the data set has, or those that fit."""
+        return self.rows
+
+    def _labelled(self, examples: Examples) -> Labels:
         label = self.data.label
-        return no_labels(self.examples) if label is None else label_all(
-            self.examples, label.column, label.values, label.classes
+        return no_labels(examples) if label is None else label_all(
+            examples, label.column, label.values, label.classes
         )  # fmt: skip
 
     def check_model(self) -> None:
@@ -257,7 +262,7 @@ class Answers(ABC):
         reads = [states.label]
         reads += [self.label("capture untrained")] if needs.untrained else []
         reads += [f"{self.label('attention')} for {name}"] if needs.attention is not None else []
-        work = computing(self.outline, needs, self._places(kind.positions), len(self.examples.ids))
+        work = computing(self.outline, needs, self._places(kind.positions), len(self.rows.ids))
         return Stage(f"grid {name}", name, key, tuple(reads), work, self.model if needs.readout else "")
 
     def _places(self, patterns: tuple[str, ...]) -> int:

@@ -40,6 +40,11 @@ class FromActivations(Answers):
                 f"datasets.{dataset}: model {model!r} is known by its activations alone and writes no answers; "
                 "leave out 'prompt', 'generate' and 'grade', and name the labels with 'label: COLUMN'"
             )
+        if self.data.long != "refuse":
+            raise BadInput(
+                f"datasets.{dataset}.long: model {model!r} is known by its activations alone, and no prompt is "
+                "measured; leave 'long' out, and name the rows to leave out in 'where'"
+            )
         self.check_model()
 
     @cached_property
@@ -94,7 +99,7 @@ class FromActivations(Answers):
     @cached_property
     def labels(self) -> Labels:
         """The label column."""
-        return self._labelled()
+        return self._labelled(self.examples)
 
     @cached_property
     def positions(self) -> Positions:

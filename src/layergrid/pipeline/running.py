@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergrid import attention, capture, generate, lens, models
-from layergrid.artifacts import Activations, AttentionRows, Labels, ModelCard, Positions, Sequences
+from layergrid.artifacts import Activations, AttentionRows, Examples, Labels, ModelCard, Positions, Sequences
+from layergrid.generate.fitting import fitting
 from layergrid.graders import check_gold, grade_all
 from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Needs, Outline, Readout, Shards
+from layergrid.loaders import some
 from layergrid.pipeline.answers import LIBRARIES, OURS, Answers
 from layergrid.pipeline.stages import Stage, Work, attending, capturing
 from layergrid.positions import resolve_all
@@ -34,6 +36,7 @@ from layergrid.text import listed, plural
 if TYPE_CHECKING:
     from layergrid.pipeline.study import Study
 
+TOO_LONG = "their prompt does not fit the model's context"
 POSITIONS = 2  # version of labels and positions, part of their key: raise it when they change
 
 
@@ -42,11 +45,11 @@ class FromModel(Answers):
 
     def __init__(self, study: Study, model: str, dataset: str) -> None:
         super().__init__(study, model, dataset)
-        self.prompts = render_prompts(self.data.prompt, self.examples)
+        self.prompts = render_prompts(self.data.prompt, self.rows)
         if self.data.grade is not None:
-            check_gold(self.data.grade, self.examples)
+            check_gold(self.data.grade, self.rows)
         for one in study.spec.positions:
-            one.check(self.examples)
+            one.check(self.rows)
         self._check_positions()
         self.check_model()
 
@@ -117,9 +120,10 @@ class FromModel(Answers):
         parts = {
             "model": self.identity,
             "loading": [models.VERSION, self.model, loaded_as, [trust.remote_code, trust.pickle]],
-            "prompts": _digest([*self.examples.ids, *self.prompts]),
+            "prompts": _digest([*self.rows.ids, *self.prompts]),
             "chat": self.data.chat.model_dump(mode="json") if self.data.chat is not None else None,
             "generate": settings.model_dump(mode="json") if settings is not None else None,
+            "long": self.data.long,
         }
         key = Key.of(name, generate.VERSION, parts, LIBRARIES)
         work = Work(n, "texts") if settings is None else Work(n, "answers", n * settings.max_new_tokens)
@@ -130,7 +134,7 @@ class FromModel(Answers):
         """Labels and positions."""
         parts = {
             "sequences": self.sequences_stage.key,
-            "examples": self.examples.fingerprint,
+            "examples": self.rows.fingerprint,
             "grade": self.data.grade.model_dump(mode="json") if self.data.grade is not None else None,
             "label": self.data.label.model_dump(mode="json") if self.data.label is not None else None,
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
@@ -221,14 +225,28 @@ class FromModel(Answers):
         """Read or written by the model; errors say which data set they are of."""
         settings, chat = self.data.generate, self.data.chat
         try:
+            ids, prompts = self._fitting(loaded)
             if settings is None:
-                return generate.read(loaded, self.examples.ids, self.prompts, chat=chat)
+                return generate.read(loaded, ids, prompts, chat=chat)
             return generate.generate(
-                loaded, self.examples.ids, self.prompts, max_new_tokens=settings.max_new_tokens,
+                loaded, ids, prompts, max_new_tokens=settings.max_new_tokens,
                 batch=settings.batch, progress=progress, chat=chat, shards=shards,
             )  # fmt: skip
         except BadInput as error:
             raise BadInput(f"data set {self.dataset!r}: {error}") from error
+
+    def _fitting(self, loaded: models.Loaded) -> tuple[Sequence[str], Sequence[str]]:
+        """Ids and prompts of the rows that are run: all, or where the spec leaves long ones out, those that fit."""
+        if self.data.long == "refuse":
+            return self.rows.ids, self.prompts
+        after = self.data.generate.max_new_tokens if self.data.generate is not None else 0
+        kept = fitting(loaded, self.rows.ids, self.prompts, chat=self.data.chat, after=after)
+        return [self.rows.ids[i] for i in kept], [self.prompts[i] for i in kept]
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The rows that were run; where long ones may be left out, known once the model's tokenizer has read them."""
+        return self.rows if self.data.long == "refuse" else some(self.rows, self.sequences.example_ids, TOO_LONG)
 
     @cached_property
     def _told(self) -> dict[str, Any]:
@@ -254,7 +272,7 @@ class FromModel(Answers):
     def labels(self) -> Labels:
         """Graded completions, or the label column."""
         if self.data.grade is None:
-            return self._labelled()
+            return self._labelled(self.examples)
         return grade_all(self.data.grade, self.examples, self.sequences)
 
     @cached_property

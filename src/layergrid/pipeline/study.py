@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergrid import archive, exemplars, expectations, lock, models, render
-from layergrid.artifacts import Examples, GridResult, Illustration, Positions, Results, Sequences
+from layergrid.artifacts import Examples, Family, GridResult, Illustration, Member, Positions, Results, Sequences
 from layergrid.console import Reporter
 from layergrid.kinds import GridKind, Inputs
 from layergrid.loaders import load_examples, row_digests
@@ -26,6 +26,7 @@ from layergrid.store import Key, Store
 if TYPE_CHECKING:
     from layergrid.models import Loaded, Trust
 
+_OF_ROWS = {"source", "columns", "where", "sample", "id", "group", "prompt", "long"}  # keys that decide on prompts
 REPORT = 3  # version of the report, part of its key: raise it when its files change without `render.fingerprint`
 
 
@@ -76,12 +77,13 @@ class Study:
         return found.model_copy(update={"revision": pinned}) if pinned else found
 
     def examples(self, name: str) -> Examples:
-        """The rows of a data set, read once."""
+        """The rows of a data set, read once; of those that do not fit a model's context no model is asked here."""
         if name not in self._examples:
             data = self.spec.datasets[name]
             self._examples[name] = load_examples(
                 name, data.loader, data.source, self.spec.project, sample=data.sample, seed=self.spec.seed,
-                id_column=data.id, group_column=data.group,
+                id_column=data.id, group_column=data.group, columns=data.columns, where=data.where,
+                offline=self.trust.offline,
             )  # fmt: skip
         return self._examples[name]
 
@@ -154,7 +156,7 @@ class Study:
         parts = {
             "rows": row_digests(rows), "fingerprint": rows.fingerprint,
             "sample_seed": self.spec.seed if data.sample else 0,
-            **data.model_dump(mode="json", include={"source", "sample", "id", "group", "prompt"}),
+            **data.model_dump(mode="json", include=_OF_ROWS),
         }  # fmt: skip
         return Stage(f"data {name}", name, Key.of("data", 1, parts), stored=False)
 
@@ -269,9 +271,18 @@ class Study:
             versions=library_versions(bool(many)),
             graded=tuple(one for a in many for one in a.graded()),
             examples=self._shown(grids),
+            families=self._families(),
             matrices=tuple(transferring.result(self, name) for name in self.spec.transfer),
         )
         return replace(found, expectations=expectations.judge(self.spec.expect, found))
+
+    def _families(self) -> tuple[Family, ...]:
+        """What became of each matrix of the spec."""
+        return tuple(
+            Family(name, tuple(Member(grid, tuple(one.items())) for grid, one in found.members.items()),
+                   found.differences)
+            for name, found in self.spec.families.items()
+        )  # fmt: skip
 
     def _shown(self, grids: Mapping[str, GridResult]) -> tuple[Illustration, ...]:
         """Examples of each set of answers beside the grids that stand on it, fewer of later sets."""

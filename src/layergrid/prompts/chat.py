@@ -16,7 +16,7 @@ import jinja2
 
 from layergrid.artifacts import Ints, Scalar
 from layergrid.kinds import BadInput
-from layergrid.prompts.templates import TEMPLATE_FAULTS
+from layergrid.prompts.rows import TEMPLATE_FAULTS
 from layergrid.text import nearest
 
 if TYPE_CHECKING:
