@@ -27,6 +27,7 @@ from layergrid.facts import (
     depth,
     differences,
     heads,
+    matrices,
     methods,
     permuted,
     places,
@@ -48,7 +49,7 @@ RULES = (
     shape, permuted, best, added, bands, places, alone, control, trends, changes, steps, depth, shapes, contrasts,
     references, heads, classes, tokens, choices, methods,
 )  # fmt: skip
-RESERVED = frozenset({"data", "model", "expectation", "difference", "comparison"})
+RESERVED = frozenset({"data", "model", "expectation", "difference", "comparison", "transfer"})
 
 
 def prefixes(results: Results) -> tuple[str, ...]:
@@ -83,7 +84,7 @@ def derive(results: Results) -> tuple[Fact, ...]:
     pairs = Ledger()
     between.derive(seen, names, pairs)
     differences.derive(results, seen, names, pairs)
-    return tuple((found | pairs.facts).values())
+    return tuple((found | pairs.facts | matrices.derive(results)).values())
 
 
 def to_json(facts: Iterable[Fact], summary: Summary | None = None) -> str:

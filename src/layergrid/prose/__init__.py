@@ -14,6 +14,7 @@ from layergrid.prose import (
     described,
     differences,
     first_page,
+    matrices,
     methods,
     reading,
     sections,
@@ -61,7 +62,7 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
         captions={key: paragraph for key, paragraph in said.items() if paragraph},
         brief=tuple(p for p in (*_brief(plain, seen), expected) if p),
     )
-    return differences.completed(summary, results, voices, seen, whole)
+    return matrices.completed(differences.completed(summary, results, voices, seen, whole), results, by_id)
 
 
 def _paragraphs(voices: Sequence[Voice], plain: Sequence[Voice], seen: Sequence[View]) -> dict[str, list[Paragraph]]:
