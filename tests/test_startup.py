@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from layergrid.baselines import BUILT_IN
-from layergrid.probing.names import SCORES, SIMPLER
+from layergrid.probing.names import P_TRUE, SCORES, SIMPLER
 from layergrid.probing.predictors import FITTED
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +74,7 @@ def test_a_second_build_of_the_same_spec_imports_nothing_that_models_or_draws(tm
 
 def test_the_names_of_simpler_predictors_are_those_that_are_computed():
     assert tuple(BUILT_IN) == SCORES
-    assert (*BUILT_IN, *FITTED) == SIMPLER
+    assert (*BUILT_IN, P_TRUE, *FITTED) == SIMPLER
 
 
 def test_reading_a_kept_grid_imports_no_pandas(tmp_path):

@@ -11,6 +11,9 @@ room        whether a model can write, and whether prompts fit
 """
 
 from layergrid.generate.answering import given as given
+from layergrid.generate.asking import PTrue as PTrue
+from layergrid.generate.asking import p_true as p_true
+from layergrid.generate.asking import questions as questions
 from layergrid.generate.columns import Answered as Answered
 from layergrid.generate.columns import answered as answered
 from layergrid.generate.decoding import Completion as Completion
@@ -22,3 +25,4 @@ from layergrid.generate.texts import read as read
 
 VERSION = 2  # part of the stage's key: raise it when a completion or its log-probabilities change
 GIVEN = 1  # the same of answers that stand in the data
+P_TRUE = 1  # the same of P(True)

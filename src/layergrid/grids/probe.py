@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from layergrid.artifacts import Examples, Floats, Grid, GridResult, PositionStatus, Scalar
 from layergrid.kinds import BadInput, Inputs, Needs, StateGrid
 from layergrid.penalties import Penalties, PenaltyRange, from_weak_to_strong
-from layergrid.probing.names import LAYER_0, LOGPROBS, QUESTION, SIMPLER, UNTRAINED
+from layergrid.probing.names import LAYER_0, LOGPROBS, P_TRUE, QUESTION, SIMPLER, UNTRAINED
 from layergrid.text import listed, nearest
 
 if TYPE_CHECKING:
@@ -283,8 +283,9 @@ class ProbeGrid(StateGrid):
         return Target(np.asarray(positive, dtype=bool), words=(said[0], said[1]))
 
     def needs(self) -> Needs:
-        """One site of the chosen layers, and labels; the same of an untrained model for its baseline."""
-        return replace(super().needs(), labels=not self.column, untrained=UNTRAINED in self.baselines)
+        """One site of the chosen layers, and labels; for baselines an untrained model's, and what it says if asked."""
+        asks = P_TRUE in self.baselines and self.predicts in ("error", "correct")
+        return replace(super().needs(), labels=not self.column, untrained=UNTRAINED in self.baselines, p_true=asks)
 
     def compute(self, inputs: Inputs) -> GridResult:
         """Every cell on the rows that count at all compared positions, then the nested best and the baselines."""

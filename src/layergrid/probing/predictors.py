@@ -9,13 +9,14 @@ import numpy as np
 
 from layergrid.artifacts import Floats, Ints
 from layergrid.baselines import BUILT_IN, built_in_scores, column_features, why_no_scores
+from layergrid.baselines import asked as model_asked
 from layergrid.baselines.completion import logprob_features
 from layergrid.baselines.question import question_features
 from layergrid.kinds import Inputs
 from layergrid.probes import SELECT, CellFit, Plan, fit_cell
 from layergrid.probes.newton import NewtonSolver
 from layergrid.probes.solving import Task
-from layergrid.probing.names import LAYER_0, LOGPROBS, QUESTION, UNTRAINED
+from layergrid.probing.names import LAYER_0, LOGPROBS, P_TRUE, QUESTION, UNTRAINED
 from layergrid.probing.rows import Rows
 
 FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it sees
@@ -55,8 +56,10 @@ def without_states(
             found += [_columns(name, columns, inputs, rows, plan) for name, columns in entry.items()]
         elif entry in BUILT_IN and graded:
             found.append(_built_in(entry, predict, inputs, rows))
-        elif insists and not graded and (entry in BUILT_IN or entry == LOGPROBS):
-            label = BUILT_IN[entry].label if entry in BUILT_IN else FITTED[entry][0]
+        elif entry == P_TRUE and graded:
+            found.append(_asked(predict, inputs, rows))
+        elif insists and not graded and (entry in BUILT_IN or entry in (LOGPROBS, P_TRUE)):
+            label = BUILT_IN[entry].label if entry in BUILT_IN else FITTED.get(entry, (model_asked.LABEL,))[0]
             found.append(Predictor(entry, label, "completion", NO_ANSWERS))
         elif entry == QUESTION and any(inputs.sequences.texts):
             found.append(_fitted(QUESTION, _question(inputs, rows), plan))
@@ -72,6 +75,13 @@ def _built_in(name: str, predict: str, inputs: Inputs, rows: Rows) -> Predictor:
     wrongness = built_in_scores(name, inputs.sequences, inputs.labels, rows.index)[rows.judged]
     signed = wrongness if predict == "error" else -wrongness
     return Predictor(name, BUILT_IN[name].label, "completion", why_no_scores(wrongness, name) or signed)
+
+
+def _asked(predict: str, inputs: Inputs, rows: Rows) -> Predictor:
+    """What the model says of its own answers, where it was asked."""
+    found = model_asked.p_true_scores(inputs.p_true, inputs.p_true_reason, rows.index[rows.judged])
+    signed = found if isinstance(found, str) or predict == "error" else -found
+    return Predictor(P_TRUE, model_asked.LABEL, "completion", signed)
 
 
 def _columns(name: str, columns: tuple[str, ...], inputs: Inputs, rows: Rows, plan: Plan) -> Predictor:

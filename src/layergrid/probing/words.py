@@ -8,11 +8,13 @@ import numpy as np
 
 from layergrid.artifacts import Labels, Quantity
 from layergrid.baselines import BUILT_IN
+from layergrid.baselines.asked import SIGN
 from layergrid.kinds import Inputs
 from layergrid.probes import CellFit
 from layergrid.probes.preparing import HOW, TOLERANCES, solver_name
 from layergrid.probing.asked import Asked, Target
 from layergrid.probing.fitting import relabel_penalty
+from layergrid.probing.names import P_TRUE
 from layergrid.probing.predictors import speaks_of_answers
 from layergrid.probing.rows import Rows
 from layergrid.selection import group_column
@@ -110,11 +112,7 @@ def settings(
         "level": asked.level,
         "unconverged_fits": sum(fit.unconverged for fit in fits),
         "correction": "Holm" if not asked.permutations else "max-statistic permutation" if tested else "",
-        "baseline_signs": {
-            e: BUILT_IN[e].sign
-            for e in asked.baselines
-            if isinstance(e, str) and e in BUILT_IN and speaks_of_answers(asked.predicts, inputs)
-        },
+        "baseline_signs": _signs(asked, inputs),
     }
     found |= _of_rows(asked, inputs, rows) | _of_split(asked, rows, validation) | _methods(asked, inputs, rows)
     if asked.permutations:
@@ -124,6 +122,14 @@ def settings(
     if rows.target.classes:
         found["majority"] = majority
     return found
+
+
+def _signs(asked: Asked, inputs: Inputs) -> dict[str, str]:
+    """What counts as wrong by each baseline whose sign was fixed in advance."""
+    known = {name: one.sign for name, one in BUILT_IN.items()} | {P_TRUE: SIGN}
+    if not speaks_of_answers(asked.predicts, inputs):
+        return {}
+    return {entry: known[entry] for entry in asked.baselines if isinstance(entry, str) and entry in known}
 
 
 def _penalties(asked: Asked) -> list[float]:
