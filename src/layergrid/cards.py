@@ -21,6 +21,7 @@ from layergrid.artifacts import (
 from layergrid.spec import DatasetSpec
 from layergrid.text import listed
 
+STARTS = 200  # characters of completions and right answers that are kept where no answer is right
 GRADED = ("correct", "wrong")  # how a table names the labels True and False of graded answers
 
 
@@ -56,7 +57,19 @@ def data_card(
         written=sequences.written,
         chat=chat,
         left_out=examples.left_out,
+        compared=labels.compared,
+        label_dependent=labels.label_dependent,
+        repeated=labels.repeated,
+        unmatched=_unmatched(examples, sequences, labels),
     )
+
+
+def _unmatched(examples: Examples, sequences: Sequences, labels: Labels, most: int = 3) -> tuple[tuple[str, str], ...]:
+    """Where a grader finds no answer right: a few completions and right answers, for those who look for the reason."""
+    if not (labels.rule and labels.gold) or labels.correct.any():
+        return ()
+    order = sorted(range(len(examples.ids)), key=lambda i: drawn(sequences, i, 0))[:most]
+    return tuple((sequences.completion(i)[:STARTS], str(examples.columns[labels.gold][i])[:STARTS]) for i in order)
 
 
 def status_table(name: str, labels: Labels, positions: Positions) -> Table:
@@ -192,7 +205,7 @@ def _graded(
 
 def without_values(results: Results) -> list[str]:
     """Grids or positions without a value, and why: what a user should know without opening the report."""
-    found = []
+    found = [note for card in results.data if (note := _graded_alike(card))]
     for one in results.grids:
         if not one.grid.has_value.any():
             reasons = ", ".join(sorted(set(one.grid.reason.ravel()) - {""}))
@@ -200,3 +213,17 @@ def without_values(results: Results) -> list[str]:
         elif left_out := one.grid.settings.get("positions_left_out"):
             found.append(f"grid {one.grid.name}: no example has {listed(left_out)} with a status that counts; left out")
     return found
+
+
+def _graded_alike(card: DataCard) -> str:
+    """What is said on the console of a data set whose answers are all right or all wrong; empty for others."""
+    if not (card.rule and card.n and card.classes == DataCard.classes) or 0 < card.n_correct < card.n:
+        return ""
+    where = f"data set {card.name}, answers of {card.model}"
+    if card.n_correct == card.n:
+        return f"{where}: all {card.n} are graded right; a probe of errors has nothing to tell apart"
+    lost = card.not_found_correct + card.not_found_wrong == card.n
+    what = "the grader finds no exact answer in any completion" if lost else "none agrees with the right answer"
+    pairs = "; ".join(f"{written[:60]!r} where {gold[:60]!r} is right" for written, gold in card.unmatched)
+    shown = f", for example {pairs}" if pairs else ""
+    return f"{where}: {what}{shown}; the rule is: {card.rule}"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from layergrid.artifacts.base import HAS_VALUE, Bools, Floats, GridPoint, Ints, Scalar, Strings
 from layergrid.artifacts.estimates import Baseline, Estimate, Quantity
+from layergrid.artifacts.families import Family
 from layergrid.artifacts.matrices import Matrix
 
 
@@ -226,7 +227,11 @@ class DataCard:
     classes: tuple[str, str] = ("wrong answers", "right answers")  # words for the labels False and True; empty: none
     written: bool = True  # the model wrote answers; False: texts as the data give them
     chat: str = ""  # how prompts became a dialogue; empty: they did not
-    left_out: tuple[tuple[str, int], ...] = ()  # rows that are not among the n: "they ..." why, and how many
+    left_out: tuple[tuple[str, int, int], ...] = ()  # rows not among the n: why ("they ..."), how many, of how many
+    compared: str = ""  # how exact answers were graded, after "it is": "compared as numbers"; empty: nothing to say
+    label_dependent: bool = False  # the exact answer of right answers was looked for with the gold answer in hand
+    repeated: int = 0  # exact answers whose text occurs more than once in their completion
+    unmatched: tuple[tuple[str, str], ...] = ()  # where no answer is right: starts of completions, and their golds
 
 
 @dataclass(frozen=True)
@@ -294,6 +299,7 @@ class Results:
     graded: tuple[GradedAnswer, ...] = ()  # drawn at random with the seed, as many of either label, set by set
     examples: tuple[Illustration, ...] = ()  # to show beside their held-out scores, set by set
     matrices: tuple[Matrix, ...] = ()  # of transfer, in the order of the spec
+    families: tuple[Family, ...] = ()  # grids that one entry of the spec stands for
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def check_gold(grader: Grader, examples: Examples) -> None:
                 grader.agrees("", gold, grader.options(row))
         except BadInput as error:
             raise BadInput(
-                f"{_row(examples, i)}, column {grader.gold or getattr(grader, 'column', '')!r}: {error}; correct the "
+                f"{_row(examples, i)}, column {getattr(grader, 'column', grader.gold)!r}: {error}; correct the "
                 "value, name another column, use another grader, or leave such rows out by 'where'"
             ) from None
         if not golds:

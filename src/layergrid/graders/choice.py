@@ -93,8 +93,8 @@ class ChoiceGrader(Grader):
 
     @property
     def compared(self) -> str:
-        """As labels."""
-        return "as labels, whatever their case and accents"
+        """As a label."""
+        return "compared as a label, whatever its case and accents"
 
     def options(self, example: Mapping[str, Scalar]) -> tuple[str, ...]:
         """The labels of a row: in the list's order, or where they stand in columns, sorted, so that none stands out."""

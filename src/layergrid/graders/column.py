@@ -48,12 +48,13 @@ class ColumnGrader(Grader):
         """Which occurrence of the column's text, or which part."""
         if not self.answer:
             return f"{PARTS[self.within]}, without quotation marks around it and punctuation at its end"
-        return f"the text of column {self.answer} at its {self.take} occurrence in the completion, as whole words"
+        found = f"the text of column {self.answer}, chosen in a way that is not known here"
+        return f"{found}, at its {self.take} occurrence in the completion as whole words"
 
     @property
     def compared(self) -> str:
         """Not at all."""
-        return f"not compared with anything; column {self.column} of the data says whether it is right"
+        return f"not compared with anything: column {self.column} of the data says whether it is right"
 
     def options(self, example: Mapping[str, Scalar]) -> tuple[str, ...]:
         """The text that the data give as exact answer, if they give one."""
@@ -81,14 +82,12 @@ class ColumnGrader(Grader):
     def agrees(self, answer: str, gold: Scalar, options: tuple[str, ...] = ()) -> bool:  # noqa: ARG002 - of the base
         """Whether the column's value means right; BadInput where it means neither."""
         if blank(gold):
-            raise BadInput(f"column {self.column!r} is empty; give every row a value")
+            raise BadInput("it is empty; give every row a value")
         spelled = str(gold).strip()
         if self.values:
             return any(gold == one or spelled == str(one) for one in self.values)
         if spelled.lower() not in (*TRUE, *FALSE):
-            raise BadInput(
-                f"{gold!r} in column {self.column!r} is neither true nor false; name the 'values' that mean right"
-            )
+            raise BadInput(f"{gold!r} is neither true nor false; name the 'values' that mean right")
         return spelled.lower() in TRUE
 
     def grade(self, example: Mapping[str, Scalar], completion: str) -> Label:

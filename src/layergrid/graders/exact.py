@@ -20,7 +20,7 @@ class ExactGrader(Aliased):
     @property
     def compared(self) -> str:
         """As texts."""
-        return "as texts; case, runs of blanks and trailing punctuation make no difference"
+        return "compared as texts; case, runs of blanks and trailing punctuation make no difference"
 
     def find(self, completion: str, options: tuple[str, ...] = ()) -> Chars | None:  # noqa: ARG002 - of the base
         """Characters of the first line that is not blank, without blanks around it and punctuation at its end."""

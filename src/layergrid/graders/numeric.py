@@ -39,7 +39,7 @@ class NumericGrader(Located):
     def compared(self) -> str:
         """As numbers."""
         near = f", {trimmed(100 * self.tolerance)}% off at most" if self.tolerance else ""
-        return f"as numbers, whatever their units{near}; any number of a list of right answers is right"
+        return f"compared as numbers, whatever their units{near}; any number of a list of right answers is right"
 
     def find(self, completion: str, options: tuple[str, ...] = ()) -> Chars | None:  # noqa: ARG002 - of the base
         """Characters of the number: digits with an optional sign, thousands commas, decimals, an exponent; a fraction.

@@ -57,7 +57,7 @@ class RegexGrader(Aliased):
     @property
     def compared(self) -> str:
         """By the form's sentence."""
-        return FORMS[self.compare]
+        return f"compared {FORMS[self.compare]}"
 
     def find(self, completion: str, options: tuple[str, ...] = ()) -> Chars | None:  # noqa: ARG002 - of the base
         """Characters of the group, in the first or last match where it holds any."""

@@ -13,7 +13,9 @@ from layergrid.prose import (
     captions,
     described,
     differences,
+    families,
     first_page,
+    grading,
     matrices,
     methods,
     reading,
@@ -56,13 +58,13 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
         said |= {key: (voice.named(p[0]), *p[1:]) for key, p in of_grid.items() if p}
     summary = Summary(
         finding=first_page.finding(results, voices, whole),
-        abstract=_abstract(voices, seen, whole),
+        abstract=(*_abstract(voices, seen, whole), *grading.cautions(whole, results)),
         key_figures=_key_figures(voices, seen),
         sections=tuple(_section(key, title, found[key], results) for key, title in TITLES.items()),
         captions={key: paragraph for key, paragraph in said.items() if paragraph},
         brief=tuple(p for p in (*_brief(plain, seen), expected) if p),
     )
-    return matrices.completed(differences.completed(summary, results, voices, seen, whole), results, by_id)
+    return matrices.completed(differences.completed(families.completed(summary, results, voices, seen, whole), results, voices, seen, whole), results, by_id)
 
 
 def _paragraphs(voices: Sequence[Voice], plain: Sequence[Voice], seen: Sequence[View]) -> dict[str, list[Paragraph]]:

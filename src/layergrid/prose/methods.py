@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from layergrid.artifacts import Grid, Paragraph, Sentence
+from layergrid.prose import grading
 from layergrid.prose.beside import additions
 from layergrid.prose.voice import Voice
 
@@ -37,6 +38,7 @@ def _answers(voice: Voice, data: str) -> Paragraph:
         said.append(voice.say(line, limit=f"{data}.max_new_tokens", cut=f"{data}.truncated"))
     if voice.has(data, "rule"):
         said.append(voice.say("An answer is graded by its exact answer: {d|rule}.", d=data))
+        said += grading.compared(voice, data)
     if voice.number(f"{data}.not_found") > 0:
         said.append(voice.say("The rule finds nothing in {lost} ({lost|split}).", lost=f"{data}.not_found"))
     elif voice.has(f"{data}.not_found", "whole"):

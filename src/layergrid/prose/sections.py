@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from layergrid import text
 from layergrid.artifacts import Cite, Fact, Grid, Paragraph, Sentence
 from layergrid.facts.view import Group, View
-from layergrid.prose import alone, described, over_layers
+from layergrid.prose import alone, described, grading, over_layers
 from layergrid.prose.beside import detectable
 from layergrid.prose.first_page import without_values
 from layergrid.prose.voice import Voice, chained, joined
@@ -37,7 +37,7 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
         line += ", {right|percent} of them {right|rightly}"
     elif voice.has(keys["right"], "percent"):
         line += ": {right} ({right|percent}) and {wrong}"
-    said = [voice.say(f"{line}.", **keys)]
+    said = [voice.say(f"{line}.", **keys), *grading.alike(voice, data)]
     if voice.has(data, "chat"):
         said.append(voice.say("{d|chat}.", **keys))
     return tuple(said)
@@ -140,8 +140,7 @@ def _axes(voice: Voice, grid: Grid, data: str, model: str) -> Paragraph:
             voice.say("Positions are found in the token ids that the model saw, not by tokenising its text anew.")
         )
     if voice.has(data, "rule"):
-        line = "The exact answer is {d|rule}; the rule does not see the gold answer or the label."
-        said.append(voice.say(line, d=data))
+        said.append(grading.seen(voice, data))
     if voice.has("left_out", "Clause"):
         said.append(voice.say("{left_out|Clause}."))
     return tuple(said)

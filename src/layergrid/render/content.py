@@ -164,7 +164,10 @@ def _data(d: DataCard) -> tuple[tuple[str, str], ...]:
     limit = f"at most {text.count(d.max_new_tokens)}" if d.written and d.max_new_tokens else ""
     said = (("source", d.source), ("fingerprint", d.fingerprint), ("grouped by", d.group or "nothing"),
             ("prompt" if d.written else "text", d.prompt), ("dialogue", d.chat), ("new tokens", limit),
-            ("exact answer", d.rule if d.written else ""))  # fmt: skip
+            ("exact answer", d.rule if d.written else ""), ("graded", d.compared if d.written else ""),
+            ("occurs more than once", text.counted(d.repeated, "exact answer") if d.repeated else ""),
+            ("depends on the label", "where the exact answer of a right answer is looked for" * d.label_dependent),
+            )  # fmt: skip
     return tuple((name, value) for name, value in said if value)
 
 
