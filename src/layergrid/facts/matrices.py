@@ -79,6 +79,7 @@ def _named(matrix: Matrix, ledger: Ledger) -> None:
     ledger.add("size", "count", forms, value=size)
     percent = text.percent(matrix.level)
     forms = {"text": percent, "interval": f"{percent} interval", "intervals": f"{percent} intervals"}
+    forms["Own"] = "Each interval is of its own pair and is not corrected for the number of pairs"
     forms["own"] = "each interval is of its own pair and is not corrected for the number of pairs"
     ledger.add("level", "setting", forms, value=matrix.level)
 
@@ -144,7 +145,7 @@ def _elsewhere(matrix: Matrix, ledger: Ledger) -> None:
     chance = matrix.quantity.chance or 0.5
     up = [p for p in pairs if matrix.raw.low[p] > chance]
     down = [p for p in pairs if matrix.raw.high[p] < chance]
-    forms = _share(up, pairs, "the interval lies above chance", "")
+    forms = _share(up, pairs, "the interval of the AUROC lies above chance", f"{NOUNS[matrix.over]}s")
     forms["also"] = f"in {text.words(len(down))} below it" if down else ""
     ledger.add("above", "pairs", forms, cells=_points(matrix, up), value=len(up), n=len(pairs), relation="above")
     best = max(pairs, key=lambda p: matrix.raw.value[p])
@@ -163,9 +164,9 @@ def _elsewhere(matrix: Matrix, ledger: Ledger) -> None:
 def _value(key: str, matrix: Matrix, pair: Pair, ledger: Ledger, word: str) -> None:
     value, low, high = (float(getattr(matrix.raw, part)[pair]) for part in ("value", "low", "high"))
     forms = {"text": text.estimate(value, low, high), "value": text.number(value), "pair": paired(matrix, pair)}
-    forms |= {"the": f"the {word} of the other pairs", "The": f"The {word} of the other pairs"}
+    forms |= {"the": f"the {word} of these pairs", "The": f"The {word} of these pairs"}
     if len(matrix.domains) == 2:
-        forms |= {"the": "the higher of the two other pairs", "The": "The higher of the two other pairs"}
+        forms |= {"the": "the higher of these two pairs", "The": "The higher of these two pairs"}
     if np.isfinite(low) and np.isfinite(high):
         forms["interval"] = f"{text.percent(matrix.level)} interval {text.span(low, high)}"
     ledger.add(key, "pair", forms, cells=_points(matrix, [pair]), value=value, low=low, high=high,
@@ -222,15 +223,14 @@ def _sides(
                relation="above" if above else "")  # fmt: skip
 
 
-def _share(some: Sequence[Pair], pairs: Sequence[Pair], what: str, else_: str) -> dict[str, str]:
+def _share(some: Sequence[Pair], pairs: Sequence[Pair], what: str, nouns: str) -> dict[str, str]:
     """How many of the pairs of different domains a clause holds of."""
     k, n = len(some), len(pairs)
-    where = f"in {text.words(k)} of the {text.counted(n, 'other pair')}"
+    every = f"{text.counted(n, 'pair')} of different {nouns}"
+    where = f"in {text.words(k)} of the {every}" if k else f"in none of the {every}"
     if k == n:
-        where = "in the only other pair" if n == 1 else f"in all {text.counted(n, 'other pair')}"
-    if k == 0:
-        where = f"in none of the {text.counted(n, 'other pair')}"
-    return {"text": f"{where} {what}", "Text": f"{text.capital(where)} {what}", "else": else_}
+        where = f"in the only pair of different {nouns}" if n == 1 else f"in all {every}"
+    return {"text": f"{where} {what}", "Text": f"{text.capital(where)} {what}"}
 
 
 # ---------------------------------------------------------------- baselines

@@ -1,4 +1,4 @@
-"""The words on matrices of transfer: what was carried where, what is lost, what beats a baseline; they know no model."""
+"""The words on matrices of transfer: what is carried where, what is lost, what beats a baseline; they know no model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def completed(summary: Summary, results: Results, facts: Mapping[str, Fact]) -> 
         "analysis": [p for one in voices for p in analysis(one)],
         "observations": [p for one in voices for p in observations(one)],
         "conclusion": [conclusion(one) for one in voices],
-        "methods": [methods(one) for one in voices],
+        "methods": _new([methods(one) for one in voices]),
     }
     return replace(
         summary,
@@ -39,6 +39,16 @@ def completed(summary: Summary, results: Results, facts: Mapping[str, Fact]) -> 
     )
 
 
+def _new(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
+    """Paragraphs less the sentences that one before them has."""
+    found: list[Paragraph] = []
+    there: set[str] = set()
+    for paragraph in paragraphs:
+        found.append(tuple(one for one in paragraph if one.text not in there))
+        there |= {one.text for one in paragraph}
+    return [one for one in found if len(one) > 1]
+
+
 def _with(section: Section, more: Sequence[Paragraph]) -> Section:
     """A section with further paragraphs; of the methods they stand before the last, which tells of the whole report."""
     kept = tuple(one for one in more if one)
@@ -49,7 +59,7 @@ def _with(section: Section, more: Sequence[Paragraph]) -> Section:
 
 def _finding(said: Sentence, voices: Sequence[Voice]) -> Sentence:
     """The line below the title, with what is carried over."""
-    lines = {one.text: one for one in (voice.say("transfer over {size}") for voice in voices)}
+    lines = {one.text: one for one in (voice.say("transfer among {size}") for voice in voices)}
     parts = [*said.parts]
     for line in lines.values():
         parts += [*([DOT] if parts else []), *line.parts]
@@ -68,7 +78,7 @@ def abstract(voice: Voice) -> Paragraph:
     """Two or three sentences: how far probes carry, and what is lost and gained."""
     if not voice.has("above"):
         return (voice.say("In {matrix|the}, {empty}."),) if voice.has("empty") else ()
-    found = [voice.say("In {matrix|the} over {size}, {above}.")]
+    found = [voice.say("In {matrix|the} among {size}, {above}.")]
     beside = [f"{{{key}|clause}}" for key in ("lost", "gain") if voice.has(key, "clause")]
     if beside:
         found.append(voice.say(f"Paired on the target's rows, the probe from elsewhere is {', and '.join(beside)}."))
@@ -96,7 +106,7 @@ def analysis(voice: Voice) -> list[Paragraph]:
     if voice.has("best"):
         line = "{best|The} is that {best|pair}: {best}; it is picked on the rows that score it"
         said.append(voice.say(line + (", and {l|clause}." if voice.has("best.lost") else "."), l="best.lost"))
-    if voice.has("lost"):
+    if voice.has("lost", "clause"):
         said.append(voice.say("Paired on the target's rows, the probe from elsewhere is {lost|clause}."))
     if voice.has("worst"):
         said.append(voice.say("The probe {worst|pair} {worst|clause}."))
@@ -112,11 +122,11 @@ def _baselines(voice: Voice) -> Paragraph:
     if not voice.has("baselines"):
         return ()
     said = [voice.say("For the target there is {baselines|the}: {baselines}.")]
-    if voice.has("gain"):
+    if voice.has("gain", "clause"):
         said.append(voice.say("Paired on the target's rows, the probe from elsewhere is {gain|clause}."))
     if voice.has("best.gain"):
         said.append(voice.say("The probe {g|pair} {g|clause}.", g="best.gain"))
-    if voice.has("own.gain"):
+    if voice.has("own.gain", "clause"):
         said.append(voice.say("On the diagonal the probe is {own.gain|clause}."))
     return tuple(said)
 
@@ -129,7 +139,7 @@ def observations(voice: Voice) -> list[Paragraph]:
     found: list[Paragraph] = [
         (voice.say(line + (" and {l|clause}." if voice.has("best.lost") else "."), l="best.lost"),)
     ]
-    if voice.has("gain"):
+    if voice.has("gain", "clause"):
         found.append((voice.say("In {matrix|the}, the probe from elsewhere is {gain|clause}."),))
     return found
 
@@ -138,23 +148,21 @@ def conclusion(voice: Voice) -> Paragraph:
     """What the pairs permit to say, and what they do not."""
     if not voice.has("above"):
         return ()
-    return (*abstract(voice), voice.say("Of these intervals, {level|own}."), voice.say("{quantity|caution}."))
+    return (lead(voice), *abstract(voice)[1:], voice.say("{level|Own}."), voice.say("{quantity|caution}."))
 
 
 def methods(voice: Voice) -> Paragraph:
     """Folds that sets share, what is chosen on the source, scaling, values, baselines."""
-    line = (
-        "Rows are split into {folds} by classes and groups; a group is held out of each set at once, so that a probe "
-    )
+    line = "Rows are split into {folds} by classes and groups; a group is held out of each set together, so that "
     said = [
         lead(voice),
-        voice.say(f"{line}is scored on questions that it was not trained on, in whatever set they stand."),
+        voice.say(line + "a probe is scored on questions that it has not seen, wherever they are."),
     ]
     if voice.has("groups"):
         said.append(voice.say("{groups|Text}."))
     penalties = " ({penalties})" if voice.has("penalties") else ""
     line = f"On the source's training rows alone {{choices|what}}{penalties} {{choices|are}} chosen"
-    said.append(voice.say(f"{line}, by the mean over {{folds|inner}} of them."))
+    said.append(voice.say(f"{line}, by the mean of {{folds|inner}} of them."))
     if voice.has("choices", "text"):
         said.append(voice.say("The folds choose {choices}."))
     for key in ("scaling", "solver", "tolerance", "interval"):
@@ -184,7 +192,7 @@ def _key_figures(voices: Sequence[Voice]) -> list[KeyFigure]:
 def _captions(voice: Voice, name: str) -> dict[str, Paragraph]:
     """Of the figure, its alternative text, and the tables."""
     figure = [voice.say("{quantity|sentence}."), voice.say("Cells on the diagonal, framed, are cross-validated.")]
-    if voice.has("gain") or voice.has("own.gain"):
+    if voice.has("gain", "clause") or voice.has("own.gain", "clause"):
         figure.append(voice.say("The second map holds the paired difference from {baselines|the} of the target."))
     alternative = [voice.say("Matrix of {matrix|the}: {quantity|name} by source and target, {size}.")]
     if voice.has("own"):
