@@ -21,7 +21,7 @@ class Examples:
     groups: tuple[str, ...]  # N; rows of one group stay on one side of every split
     columns: Mapping[str, tuple[Scalar, ...]]  # column name -> N values
     fingerprint: str  # sha256 of ids, groups and columns
-    left_out: tuple[tuple[str, int], ...] = ()  # rows of the source that are not here: "they ..." why, and how many
+    left_out: tuple[tuple[str, int, int], ...] = ()  # rows that are not here: why ("they ..."), how many, of how many
 
     def row(self, i: int) -> dict[str, Scalar]:
         """Example `i` as column name -> value."""

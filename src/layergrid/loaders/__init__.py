@@ -55,7 +55,7 @@ def load_examples(
     drawn = range(len(kept)) if sample is None else _drawn(taken, ids if id_column else None, sample, seed)
     if id_column is not None:
         drawn = [drawn[i] for i in in_order([ids[i] for i in drawn])]
-    left = ((f"they do not meet the rule {visible(where.strip())!r}", n - len(kept)),) if len(kept) < n else ()
+    left = ((f"they do not meet the rule {visible(where.strip())!r}", n - len(kept), n),) if len(kept) < n else ()
     return _examples(name, source, [ids[i] for i in drawn], [groups[i] for i in drawn], _taken(taken, drawn), left)
 
 
@@ -67,7 +67,7 @@ def some(examples: Examples, ids: Sequence[str], why: str) -> Examples:
     kept = [i for i, one in enumerate(examples.ids) if one in wanted]
     return _examples(
         examples.name, examples.source, [examples.ids[i] for i in kept], [examples.groups[i] for i in kept],
-        _taken(examples.columns, kept), (*examples.left_out, (why, len(examples.ids) - len(kept))),
+        _taken(examples.columns, kept), (*examples.left_out, (why, len(examples.ids) - len(kept), len(examples.ids))),
     )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def _examples(
     ids: list[str],
     groups: list[str],
     columns: Mapping[str, tuple[Scalar, ...]],
-    left_out: tuple[tuple[str, int], ...],
+    left_out: tuple[tuple[str, int, int], ...],
 ) -> Examples:
     digest = hashlib.sha256(_canonical([ids, groups, dict(sorted(columns.items()))])).hexdigest()
     return Examples(name, source, tuple(ids), tuple(groups), columns, f"sha256:{digest}", left_out)
