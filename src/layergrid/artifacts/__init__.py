@@ -25,6 +25,7 @@ from layergrid.artifacts.base import (
     Strings,
 )
 from layergrid.artifacts.estimates import Baseline, Estimate, Quantity
+from layergrid.artifacts.families import Family, Member
 from layergrid.artifacts.matrices import Bounded, Choice, Domain, Matrix
 from layergrid.artifacts.results import (
     Addition,
@@ -69,6 +70,7 @@ __all__ = [
     "ExpectationResult",
     "Facet",
     "Fact",
+    "Family",
     "Figure",
     "Floats",
     "GradedAnswer",
@@ -84,6 +86,7 @@ __all__ = [
     "Lead",
     "Matrix",
     "Measured",
+    "Member",
     "ModelCard",
     "Paragraph",
     "Permutation",

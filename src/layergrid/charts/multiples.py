@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -19,9 +19,10 @@ Role = Literal["head", "class", "reference"]
 class Multiples(ChartKind):
     """Small maps of one grid on one scale: a map a head, a class of a contrast, or what the grid is compared with.
 
-    What the grid is compared with stands beside the grid's own map.
+    What the grid is compared with stands beside the grid's own map. Of a matrix, named by its entry, a map a grid.
     """
 
+    takes_family: ClassVar[bool] = True
     kind: Literal["multiples"] = "multiples"
     role: Role | None = Field(
         None, description="Which maps: `head`, `class` or `reference`; left out: the first of them that the grid has."

@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import Figure, Floats, Grid, Results
-from layergrid.charts import colourbar, mapped, names, panels
+from layergrid.artifacts import Figure, Floats, Grid, GridResult, Results
+from layergrid.charts import colourbar, families, mapped, names, panels
 from layergrid.charts import frame as shared
 from layergrid.charts import scale as scales
 from layergrid.charts.frame import BAR_GAP
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from layergrid.charts.multiples import Multiples, Role
 
 MOST, MOST_CELLS = 40, 16_000  # small maps and cells of one figure: a page holds no more, and a browser draws no more
-FIGURES = {"head": "heads", "class": "classes", "reference": "references"}  # role -> part of the figure's name
+# Role -> part of the figure's name; a member is a grid of a family.
+FIGURES = {"head": "heads", "class": "classes", "reference": "references", "member": "family"}
 TITLES = {
     "head": "{} by layer and {} in each head", "class": "{} by layer and {} in each class",
     "reference": "{} by layer and {}, beside what it is compared with", "both": "{} by layer and {} in both reports",
+    "grids": "{} by layer and {} in both grids",
+    "member": "{} by layer and {} in each grid of a matrix",
 }  # fmt: skip
 
 
@@ -43,10 +46,8 @@ class Small:
 
 def draw(chart: Multiples, results: Results, theme: Theme) -> Figure:
     """All small maps with one colour bar as one Vega-Lite specification of fixed size."""
-    one = shared.pick(results, chart.grid, "multiples")
+    one, role, every = _found(chart, results)
     grid = one.grid
-    role = _role(chart, grid)
-    every = _maps(chart, grid, role)
     drawn = _fitting_a_page(every, grid)
     frame = shared.frame(grid, theme, chart.layers_from, chart.layer_order, chart.tick, chart.transpose, False)
     token = chart.token_title or names.position_word(grid)
@@ -76,7 +77,7 @@ def draw(chart: Multiples, results: Results, theme: Theme) -> Figure:
     return Figure(
         name=f"{grid.name}.{FIGURES[role]}",
         grid=grid.name,
-        title=TITLES["both" if one.sides else role].format(
+        title=TITLES[_told(one, role)].format(
             text.capital(over.quantity.name), names.position_word(grid).lower()
         ),
         alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
@@ -85,6 +86,28 @@ def draw(chart: Multiples, results: Results, theme: Theme) -> Figure:
         width=sizes.left + sizes.width + sizes.right,
         height=round(top + sizes.height + bottom),
     )
+
+
+def _told(one: GridResult, role: str) -> str:
+    """Which title the maps have: of a difference both sides, of reports or of grids of one."""
+    return role if not one.sides else "grids" if one.grid.settings.get("between") == "grids" else "both"
+
+
+def _found(chart: Multiples, results: Results) -> tuple[GridResult, Role | Literal["member"], list[Small]]:
+    """The grid whose axes the maps have, what they are, and all of them; of a family a map a grid."""
+    family = families.named(results, chart.grid)
+    if family is None:
+        one = shared.pick(results, chart.grid, "multiples")
+        role = _role(chart, one.grid)
+        return one, role, _maps(chart, one.grid, role)
+    if chart.role is not None:
+        raise BadInput(f"figures: multiples: {family.name!r} is several grids; remove role {chart.role!r}")
+    one, maps = families.as_one(results, family)
+    kept = [Small(*found) for found in maps if not chart.show or any(fnmatchcase(found[0], g) for g in chart.show)]
+    if not kept:
+        known = text.listed([title for title, _ in maps])
+        raise BadInput(f"figures: multiples: 'show' matches no map of {family.name!r}: {known}")
+    return one, "member", kept
 
 
 def _role(chart: Multiples, grid: Grid) -> Role:
@@ -127,13 +150,14 @@ def _fitting_a_page(every: Sequence[Small], grid: Grid) -> list[Small]:
     return [every[k] for k in kept]
 
 
-def _note(drawn: Sequence[Small], every: Sequence[Small], role: Role, gaps: bool, log: bool) -> str:
+def _note(drawn: Sequence[Small], every: Sequence[Small], role: str, gaps: bool, log: bool) -> str:
     """What the caption adds: one scale, a logarithmic one, maps left out, cells without a value."""
     said = ["All maps are on one scale."] if len(drawn) > 1 else []
     if log:
         said.append(scales.SAID)
     if len(drawn) < len(every):
-        said.append(f"{len(drawn)} of {len(every)} {FIGURES[role]} are shown: those with the highest cells.")
+        what = "grids" if role == "member" else FIGURES[role]
+        said.append(f"{len(drawn)} of {len(every)} {what} are shown: those with the highest cells.")
     if gaps:
         said.append("Grey: no value.")
     return " ".join(said)

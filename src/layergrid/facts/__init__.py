@@ -26,7 +26,9 @@ from layergrid.facts import (
     control,
     depth,
     differences,
+    families,
     heads,
+    kept,
     matrices,
     methods,
     permuted,
@@ -46,10 +48,10 @@ from layergrid.facts.view import View
 from layergrid.kinds import BadInput
 
 RULES = (
-    shape, permuted, best, added, bands, places, alone, control, trends, changes, steps, depth, shapes, contrasts,
+    shape, kept, permuted, best, added, bands, places, alone, control, trends, changes, steps, depth, shapes, contrasts,
     references, heads, classes, tokens, choices, methods,
 )  # fmt: skip
-RESERVED = frozenset({"data", "model", "expectation", "difference", "comparison", "transfer"})
+RESERVED = frozenset({"data", "model", "expectation", "difference", "comparison", "transfer", "family", "families"})
 
 
 def prefixes(results: Results) -> tuple[str, ...]:
@@ -84,6 +86,7 @@ def derive(results: Results) -> tuple[Fact, ...]:
     pairs = Ledger()
     between.derive(seen, names, pairs)
     differences.derive(results, seen, names, pairs)
+    families.derive(results, seen, names, pairs)
     return tuple((found | pairs.facts | matrices.derive(results)).values())
 
 

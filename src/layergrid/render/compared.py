@@ -22,18 +22,18 @@ def sheets(results: Results) -> list[Sheet]:
         return []
     a, b = (str(row["label"]) for row in found["labels"])
     many = len(results.grids) > 1
-    cells = [_cells(one, (a, b), many) for one in results.grids if one.sides]
+    found_sheets = [cells(one, (a, b), many) for one in results.grids if one.sides]
     for name, (head, title) in SAID.items():
         rows = tuple((_shown(row.get(head.lower())), _shown(row["a"]), _shown(row["b"])) for row in found.get(name, ()))
-        cells.append(Sheet(name, title, (head, a, b), rows, (False, False, False)))
-    return cells
+        found_sheets.append(Sheet(name, title, (head, a, b), rows, (False, False, False)))
+    return found_sheets
 
 
 def _shown(value: Scalar) -> str:
     return str(value) if value not in (None, "") else "\N{EN DASH}"
 
 
-def _cells(one: GridResult, labels: tuple[str, str], many: bool) -> Sheet:
+def cells(one: GridResult, labels: tuple[str, str], many: bool) -> Sheet:
     """The cells whose interval leaves out zero, or without intervals those that differ most."""
     grid, view = one.grid, View(one)
     with np.errstate(invalid="ignore"):

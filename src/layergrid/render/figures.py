@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from layergrid import text
 from layergrid.artifacts import Figure, Paragraph, Results, Summary
+from layergrid.facts.families import alike
 from layergrid.kinds import BadInput, ChartKind, known
 from layergrid.theme import Theme
 
@@ -39,9 +40,11 @@ class Block:
 
 
 def default_figures(results: Results, layers_from: int = 0, layer_order: str = "top") -> list[ChartKind]:
-    """An example's tokens, then for every grid its map, the profile beside it, and small maps of its facets."""
+    """An example's tokens, each family of grids, then for every grid its map, the profile beside it, and its facets."""
     axis = {"layers_from": layers_from, "layer_order": layer_order}
     found = [_made({"kind": "tokens", "dataset": one.dataset}) for one in results.illustrations[:1]]
+    shown = [one.name for one in results.families if len(alike(results, one)) > 1]
+    found.extend(_made({"kind": "multiples", "grid": name, **axis}) for name in shown)
     for one in results.grids:
         grid = one.grid
         boxed = any(name.startswith("exact_answer_") for name in grid.positions)
