@@ -20,8 +20,9 @@ from typing import Any
 from layergrid import yamlsource
 from layergrid.errors import BadInput
 from layergrid.lock import NAME
+from layergrid.project import Project
 from layergrid.text import visible
-from layergrid.yamlsource import YamlError
+from layergrid.yamlsource import Problem, YamlError
 
 READ = (".yaml", ".yml", ".json")  # suffixes of files that may name others
 MOST = 16_777_216  # bytes of such a file in JSON; YAML has its own limit
@@ -84,8 +85,8 @@ def reason(spec: Path, changes: Changes) -> str:
     if not start.is_relative_to(changes.top):
         raise BadInput(f"{spec}: lies outside of the repository {changes.top}; ask for it in a command of its own")
     try:
-        named = list(_texts(start))
-    except (YamlError, OSError):
+        named = [*_texts(start), *_assembled(start)]
+    except (YamlError, BadInput, OSError):
         return "cannot be read"
     if (found := changes.below(start)) or (found := changes.below(Path(os.path.realpath(start)))):
         return f"{found} differs"
@@ -186,6 +187,11 @@ def _texts(path: Path) -> Iterator[str]:
         waiting: list[Any] = [json.loads(path.read_bytes()) if path.stat().st_size <= MOST else None]
     else:
         waiting = [yamlsource.load(yamlsource.read(path))[0].plain()]
+    yield from _within(waiting)
+
+
+def _within(waiting: list[Any]) -> Iterator[str]:
+    """Every text in values of JSON."""
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
@@ -194,6 +200,15 @@ def _texts(path: Path) -> Iterator[str]:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
+
+
+def _assembled(spec: Path) -> Iterator[str]:
+    """Every text of a spec with what it includes and its variables in place; paths in it start at its folder."""
+    from layergrid.spec.reading import assembled
+
+    problems: list[Problem] = []
+    waiting = [assembled(yamlsource.read(spec), spec, (), Project.around(spec), problems).plain()]
+    yield from _within(waiting)
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

@@ -64,7 +64,8 @@ def summarise(results: Results, facts: Sequence[Fact]) -> Summary:
         captions={key: paragraph for key, paragraph in said.items() if paragraph},
         brief=tuple(p for p in (*_brief(plain, seen), expected) if p),
     )
-    return matrices.completed(differences.completed(families.completed(summary, results, voices, seen, whole), results, voices, seen, whole), results, by_id)
+    summary = families.completed(summary, results, voices, seen, whole)
+    return matrices.completed(differences.completed(summary, results, voices, seen, whole), results, by_id)
 
 
 def _paragraphs(voices: Sequence[Voice], plain: Sequence[Voice], seen: Sequence[View]) -> dict[str, list[Paragraph]]:

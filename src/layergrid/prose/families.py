@@ -95,7 +95,8 @@ def _captions(results: Results, whole: Voice, gaps: Sequence[Sentence]) -> dict[
         if whole.has(key(family.name)):
             line = "{f|quantity} by layer and token position in the {f|grids} of {f|name}."
             found[f"{family.name}.family"] = (whole.say(line, f=key(family.name)),)
-            found[TABLE] = (*found.get(TABLE, ()), whole.say("The {f|grids} of {f|name}, {f|which}.", f=key(family.name)))
+            said = whole.say("The {f|grids} of {f|name}, {f|which}.", f=key(family.name))
+            found[TABLE] = (*found.get(TABLE, ()), said)
     if gaps and whole.has(ALL):
         found[GAPS] = (whole.say("{m|Text}.", m=ALL),)
     return found

@@ -25,6 +25,23 @@ INHERITED = {  # descriptions of the fields that kinds inherit from their base
     "positions": "Positions to read: names, ranges such as -8..-1 or globs among the spec's; left out: all of them.",
     "grid": "Name of the grid that it draws; may be left out where there is one.",
 }
+SEVERAL: Json = {  # keys of a grid that stand for many grids
+    "matrix": {
+        "type": "object", "minProperties": 1,
+        "description": "One grid for each combination of values: keys of the grid with lists of values, with mappings "
+        "of names to values, or, of `model` and `dataset`, with `all`. Names join those of entry and values.",
+    },
+    "override": {
+        "type": "object",
+        "description": "Keys of single grids of the matrix, merged over those of the entry, by a value of the matrix "
+        "or a whole combination such as a-x; null leaves these grids out.",
+    },
+    "differences": {
+        "anyOf": [{"type": "boolean"}, {"type": "object"}],
+        "description": "Grids of differences for each grid of the matrix: true, against the first value of the first "
+        "key with two; or {against: VALUE}, with keys of the kind `difference`.",
+    },
+}
 TEXT: Json = {"type": "string"}
 TEXTS: Json = {"type": "array", "items": TEXT}
 WHOLE: Json = {"type": "integer"}
@@ -36,6 +53,8 @@ def schema() -> Json:
     made: Json = _untitled(Spec.model_json_schema(mode="validation"))
     parts, parents = made["$defs"], made["properties"]
     made["required"] = ["grids"]
+    parents.pop("families")
+    parts.pop("FamilySpec")
     _models(parents["models"], parts["ModelSpec"])
     parents["datasets"]["additionalProperties"] = False
     _dataset(parts["DatasetSpec"], parts)
@@ -167,6 +186,8 @@ def _grids(node: Json, parts: Json) -> None:
         for key in ("positions", *known(GridKind)[fields["kind"]["const"]].position_keys):
             several = [] if fields[key].get("type") == "string" else [{"type": "array", "items": NAMED}]
             _alternatives(fields[key], [*several, *NAMED["anyOf"]])
+        fields.update(SEVERAL)
+        form["required"] = ["kind"]  # a matrix may give the rest
 
     for value in node["patternProperties"].values():
         _alternatives(value, _kinds(value, GridKind, parts, positions))
