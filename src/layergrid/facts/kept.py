@@ -45,7 +45,7 @@ def derive(view: View, ledger: Ledger) -> None:
 
 def _what(view: View) -> str:
     """What is not done for want of rows."""
-    return "contrast" if view.described else "probe"
+    return "compare" if view.grid.contrast else "probe"
 
 
 def _compared(view: View, card: DataCard) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import math
 
 from layergrid import text
 from layergrid.artifacts import DataCard, Illustration, ModelCard, Results
-from layergrid.facts import expected, grading
+from layergrid.facts import expected, grading, kept
 from layergrid.facts.ledger import Ledger
 
 IN_ABSTRACT = 3  # grids that an abstract speaks of, where there are several
@@ -101,6 +101,7 @@ def _data(card: DataCard, elsewhere: bool, ledger: Ledger) -> None:
     noun = "example" if card.written or elsewhere else "text"
     forms = {"text": text.plural(card.n, noun), "count": text.count(card.n)}
     ledger.add(f"{key}.n", "count", forms, value=card.n)
+    kept.left_out(key, card, ledger)
     if card.classes != ("", ""):
         _balance(key, card, ledger)
     if card.written:

@@ -8,6 +8,7 @@ from layergrid.artifacts import Cite, Grid, KeyFigure, Paragraph, Results, Sente
 from layergrid.facts.groups import Group
 from layergrid.facts.sources import data_key, model_key
 from layergrid.prose.beside import absent, with_addition
+from layergrid.prose.kept import few
 from layergrid.prose.voice import Voice, chained, joined
 
 CHOSEN = " {choice|when}"  # a piece of a template: how the nested best is chosen
@@ -43,7 +44,7 @@ def abstract(voice: Voice, grid: Grid, groups: Sequence[Group]) -> Paragraph:
     """Up to four sentences: what was found and how sure, beside which baseline, where, over how much of the grid."""
     if not voice.has("range"):
         data = " on {grid|dataset}" if voice.has("grid", "dataset") else ""
-        return (without_values(voice), voice.say(f"Nothing can be said of {{quantity|subject}}{data}."))
+        return (*few(voice), without_values(voice), voice.say(f"Nothing can be said of {{quantity|subject}}{data}."))
     if voice.has("constant"):
         return kept([nested(voice, grid), gain(voice), voice.say("{constant|Text}."), extent(voice, ())])
     return (*kept([nested(voice, grid), gain(voice), where(voice), extent(voice, groups)]), *absent(voice))

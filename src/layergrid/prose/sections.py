@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from layergrid import text
 from layergrid.artifacts import Cite, Fact, Grid, Paragraph, Sentence
 from layergrid.facts.view import Group, View
-from layergrid.prose import alone, described, grading, over_layers
+from layergrid.prose import alone, described, grading, kept, over_layers
 from layergrid.prose.beside import detectable
 from layergrid.prose.first_page import without_values
 from layergrid.prose.voice import Voice, chained, joined
@@ -37,7 +37,7 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
         line += ", {right|percent} of them {right|rightly}"
     elif voice.has(keys["right"], "percent"):
         line += ": {right} ({right|percent}) and {wrong}"
-    said = [voice.say(f"{line}.", **keys), *grading.alike(voice, data)]
+    said = [voice.say(f"{line}.", **keys), *kept.left_out(voice, data), *grading.alike(voice, data)]
     if voice.has(data, "chat"):
         said.append(voice.say("{d|chat}.", **keys))
     return tuple(said)
@@ -46,7 +46,10 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
 def _given(voice: Voice, keys: Mapping[str, str]) -> Paragraph:
     """Of a model that is known by its activations alone."""
     examples = " for {n} of {d|name} ({d|source})" if voice.has(keys["n"]) else ""
-    said = [voice.say(f"The states of the model {{m|name}} ({{shape|long}}){examples} {{m|elsewhere}}.", **keys)]
+    said = [
+        voice.say(f"The states of the model {{m|name}} ({{shape|long}}){examples} {{m|elsewhere}}.", **keys),
+        *kept.left_out(voice, keys["d"]),
+    ]
     if voice.has(keys["right"], "percent"):
         said.append(voice.say("By label there are {right} ({right|percent}) and {wrong}.", **keys))
     return tuple(said)

@@ -11,6 +11,7 @@ from layergrid.facts.view import View
 from layergrid.prose import described
 from layergrid.prose.beside import absent, with_addition
 from layergrid.prose.first_page import CHOSEN, extent, figure_best, kept, nested, without_values
+from layergrid.prose.kept import few
 from layergrid.prose.voice import Voice
 
 IN_DIFFERENCES = 3  # pairs of grids that an abstract compares
@@ -29,7 +30,7 @@ def abstract(voices: Sequence[Voice], seen: Sequence[View], whole: Voice) -> Par
             explained = explained or any(voice.say("{choice|when}").text in sentence.text for sentence in found)
             found = (*found, *absent(voice)[: int(voice.has("nested"))])
         else:
-            found = (without_values(voice),)
+            found = (*few(voice), without_values(voice))
         if not found:
             flat = voice.has("constant")
             found = kept([voice.within("{constant|Text}.", "{constant}.") if flat else extent(voice, ())])

@@ -163,6 +163,7 @@ def _data(d: DataCard) -> tuple[tuple[str, str], ...]:
     """What is known of a data set; texts as given have no answers."""
     limit = f"at most {text.count(d.max_new_tokens)}" if d.written and d.max_new_tokens else ""
     said = (("source", d.source), ("fingerprint", d.fingerprint), ("grouped by", d.group or "nothing"),
+            ("left out", "; ".join(f"{text.count(n)} of {text.count(of)}: {why}" for why, n, of in d.left_out)),
             ("prompt" if d.written else "text", d.prompt), ("dialogue", d.chat), ("new tokens", limit),
             ("exact answer", d.rule if d.written else ""), ("graded", d.compared if d.written else ""),
             ("occurs more than once", text.counted(d.repeated, "exact answer") if d.repeated else ""),
