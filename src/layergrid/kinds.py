@@ -69,6 +69,7 @@ class Grader(Kind):
     folder: ClassVar[str] = "graders"
     rule: ClassVar[str]  # how the exact answer is found by default: "the last number of the first sentence of ..."
     libraries: ClassVar[tuple[str, ...]] = ()  # packages whose version decides a label, beside this one
+    keeps: ClassVar[bool] = False  # grading takes long, so that labels are kept between builds
     gold: str = Field(min_length=1, description="The column that holds the right answer.")
 
     @property

@@ -5,7 +5,7 @@ It knows no rule: each kind states its own, finds the exact answer without seein
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from layergrid.artifacts import Bools, Examples, Label, Labels, Scalar, Sequences
 from layergrid.graders.golds import require
@@ -43,8 +43,15 @@ def check_gold(grader: Grader, examples: Examples) -> None:
         )
 
 
-def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Labels:
+def grade_all(
+    grader: Grader,
+    examples: Examples,
+    sequences: Sequences,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Labels:
     """The exact answer of every completion and whether it is right; spans are characters of `sequences.texts`.
+
+    `progress` hears how many of how many are graded.
 
     Raises BadInput as `check_gold` does.
     """
@@ -53,7 +60,10 @@ def grade_all(grader: Grader, examples: Examples, sequences: Sequences) -> Label
     check_gold(grader, examples)
     if sequences.example_ids != examples.ids:
         raise ValueError("sequences and examples are not of the same rows")
-    labels = [_graded(grader, examples, sequences, i) for i in range(len(examples.ids))]
+    labels = []
+    for i in range(len(examples.ids)):
+        labels.append(_graded(grader, examples, sequences, i))
+        progress(i + 1, len(examples.ids))
     return Labels(
         grader=grader.kind,
         rule=grader.stated,

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from layergrid.artifacts import Scalar
 from layergrid.graders.golds import Located
 from layergrid.graders.normalising import place, squad
-from layergrid.graders.patterns import LONGEST, checked, search
+from layergrid.graders.patterns import LONGEST, QUOTED, checked, search
 from layergrid.graders.scopes import PARTS, Chars, Within, after_lead_ins, part, quoted, trimmed
 from layergrid.kinds import BadInput
 
@@ -46,7 +46,7 @@ class ContainsGrader(Located):
     @property
     def stated(self) -> str:
         """Which part, and what is left out of it."""
-        where = PARTS[self.within] + (f" behind the first match of {self.after}" if self.after else "")
+        where = PARTS[self.within] + (f" behind the first match of {QUOTED.format(self.after)}" if self.after else "")
         lead = 'a lead-in such as "The answer is", ' if self.lead_ins else ""
         rule = f"{where} without {lead}quotation marks around it and punctuation at its end"
         if self.quoted:

@@ -32,6 +32,7 @@ class MathGrader(Aliased):
 
     rule: ClassVar[str] = "the last LaTeX box of the completion; without a box, the last formula, else the last number"
     libraries: ClassVar[tuple[str, ...]] = ("math-verify", "latex2sympy2_extended", "sympy")
+    keeps: ClassVar[bool] = True
     kind: Literal["math"] = "math"
     take: Literal["last", "first"] = Field("last", description="Which box, formula or number is taken.")
     within: Within = Field(

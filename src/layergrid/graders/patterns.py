@@ -11,6 +11,7 @@ from typing import Any
 from layergrid.kinds import BuildError
 from layergrid.text import count
 
+QUOTED = "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}"  # as sentences show a pattern
 LONGEST = 1000  # characters of a pattern
 LARGEST = 20_000  # items of a pattern once its counted repetitions are written out
 SECONDS = 2.0  # of one search

@@ -12,7 +12,7 @@ from layergrid.graders.exact import same
 from layergrid.graders.golds import Aliased
 from layergrid.graders.normalising import squad
 from layergrid.graders.numbers import numbers, right_numbers, value_of
-from layergrid.graders.patterns import LONGEST, checked, search
+from layergrid.graders.patterns import LONGEST, QUOTED, checked, search
 from layergrid.graders.scopes import Chars
 from layergrid.kinds import BadInput
 
@@ -52,7 +52,7 @@ class RegexGrader(Aliased):
     @property
     def stated(self) -> str:
         """The pattern, and which match."""
-        return f"what the pattern {self.pattern} matches {self.take} in the completion"
+        return f"what the pattern {QUOTED.format(self.pattern)} matches {self.take} in the completion"
 
     @property
     def compared(self) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergrid import attention, capture, generate, lens, models
-from layergrid.artifacts import Activations, AttentionRows, Examples, Labels, ModelCard, Positions, Sequences
+from layergrid.artifacts import Activations, AttentionRows, Examples, Floats, Labels, ModelCard, Positions, Sequences
 from layergrid.generate.fitting import fitting
-from layergrid.graders import check_gold, grade_all
+from layergrid.graders import check_gold
 from layergrid.kinds import AttentionNeed, BadInput, LayerRange, Needs, Outline, Readout, Shards
 from layergrid.loaders import some
+from layergrid.pipeline import doubting, grading
 from layergrid.pipeline.answers import LIBRARIES, OURS, Answers
 from layergrid.pipeline.stages import Stage, Work, attending, capturing
 from layergrid.positions import resolve_all
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from layergrid.pipeline.study import Study
 
 TOO_LONG = "their prompt does not fit the model's context"
-POSITIONS = 2  # version of labels and positions, part of their key: raise it when they change
+TOO_LONG_WITH = "their prompt and answer do not fit the model's context"
+POSITIONS = 3  # version of labels and positions, part of their key: raise it when they change
 
 
 class FromModel(Answers):
@@ -46,6 +48,7 @@ class FromModel(Answers):
     def __init__(self, study: Study, model: str, dataset: str) -> None:
         super().__init__(study, model, dataset)
         self.prompts = render_prompts(self.data.prompt, self.rows)
+        self.answered = None if self.data.answers is None else generate.answered(self.data.answers, self.rows)
         if self.data.grade is not None:
             check_gold(self.data.grade, self.rows)
         for one in study.spec.positions:
@@ -96,7 +99,9 @@ class FromModel(Answers):
 
     def stages(self) -> Iterator[Stage]:
         """Sequences, positions, what is read of the model's inside, and the grids."""
-        yield from (self.sequences_stage, self.placed)
+        yield from (self.sequences_stage, *grading.stages(self), self.placed)
+        if any(one.p_true for one in self.needs):
+            yield doubting.stage(self)
         if self._sites:
             yield self.captured
         if any(grid.needs().untrained for grid in self.grids.values()):
@@ -115,7 +120,6 @@ class FromModel(Answers):
     def sequences_stage(self) -> Stage:
         """Prompts and completions."""
         wanted, trust, settings = self.wanted, self.study.trust, self.data.generate
-        name, n = "generate" if settings is not None else "read", len(self.prompts)
         loaded_as = wanted.model_dump(mode="json", exclude={"revision"})  # the fingerprint holds the commit
         parts = {
             "model": self.identity,
@@ -125,9 +129,21 @@ class FromModel(Answers):
             "generate": settings.model_dump(mode="json") if settings is not None else None,
             "long": self.data.long,
         }
-        key = Key.of(name, generate.VERSION, parts, LIBRARIES)
-        work = Work(n, "texts") if settings is None else Work(n, "answers", n * settings.max_new_tokens)
+        if self.answered is not None:
+            parts |= {"answers": {**self.answered.columns, "held": self.answered.digest}}
+        name, version, work = self._manner
+        key = Key.of(name, version, parts, LIBRARIES)
         return Stage(self.label(name), name, key, (f"data {self.dataset}",), work, self.model)
+
+    @property
+    def _manner(self) -> tuple[str, int, Work]:
+        """How the sequences come to be: the name of that, its version, and how much there is to do."""
+        n, settings = len(self.prompts), self.data.generate
+        if self.answered is not None:
+            return "score", generate.GIVEN, Work(n, "given answers", n)
+        if settings is None:
+            return "read", generate.VERSION, Work(n, "texts")
+        return "generate", generate.VERSION, Work(n, "answers", n * settings.max_new_tokens)
 
     @cached_property
     def placed(self) -> Stage:
@@ -140,7 +156,8 @@ class FromModel(Answers):
             "positions": [one.model_dump(mode="json") for one in self.study.spec.positions],
         }
         reads = (self.sequences_stage.label, f"data {self.dataset}")
-        key = Key.of("positions", POSITIONS, parts, (OURS,))
+        libraries = self.data.grade.libraries if self.data.grade is not None else ()
+        key = Key.of("positions", POSITIONS, parts, (OURS, *libraries))
         return Stage(self.label("positions"), "positions", key, reads, stored=False)
 
     @property
@@ -208,7 +225,7 @@ class FromModel(Answers):
     def _read(self) -> Path:
         def make(folder: Path) -> None:
             loaded = self.study.load_model(self.model)
-            many = plural(len(self.prompts), "text" if self.data.generate is None else "answer")
+            many = plural(len(self.prompts), self.sequences_stage.work.unit.removesuffix("s"))
             chat = self.data.chat
             with self.study.reporter.stage(self.sequences_stage.name, many, self.sequences_stage.work.unit) as advance:
                 found = self._sequences(loaded, advance, FolderShards(folder))
@@ -218,6 +235,15 @@ class FromModel(Answers):
 
         return self.study.keep(self.sequences_stage, make, self._load, resumes=True)
 
+    def prompts_of(self, sequences: Sequences) -> list[str]:
+        """The prompts of the rows that were run, as the template makes them."""
+        known = dict(zip(self.rows.ids, self.prompts, strict=True))
+        return [known[one] for one in sequences.example_ids]
+
+    def ready(self) -> object:
+        """What a pass over the answers reads and runs."""
+        return self.sequences, self._load()
+
     def _load(self) -> models.Loaded:
         return self.study.load_model(self.model)
 
@@ -225,6 +251,11 @@ class FromModel(Answers):
         """Read or written by the model; errors say which data set they are of."""
         settings, chat = self.data.generate, self.data.chat
         try:
+            if self.answered is not None:
+                return generate.given(
+                    loaded, self.rows.ids, self.prompts, self.answered, chat=chat, progress=progress, shards=shards,
+                    leave_out=self.data.long == "leave_out",
+                )  # fmt: skip
             ids, prompts = self._fitting(loaded)
             if settings is None:
                 return generate.read(loaded, ids, prompts, chat=chat)
@@ -246,7 +277,8 @@ class FromModel(Answers):
     @cached_property
     def examples(self) -> Examples:
         """The rows that were run; where long ones may be left out, known once the model's tokenizer has read them."""
-        return self.rows if self.data.long == "refuse" else some(self.rows, self.sequences.example_ids, TOO_LONG)
+        why = TOO_LONG if self.answered is None else TOO_LONG_WITH
+        return self.rows if self.data.long == "refuse" else some(self.rows, self.sequences.example_ids, why)
 
     @cached_property
     def _told(self) -> dict[str, Any]:
@@ -273,7 +305,7 @@ class FromModel(Answers):
         """Graded completions, or the label column."""
         if self.data.grade is None:
             return self._labelled(self.examples)
-        return grade_all(self.data.grade, self.examples, self.sequences)
+        return grading.labels(self, self.data.grade)
 
     @cached_property
     def positions(self) -> Positions:
@@ -333,6 +365,17 @@ class FromModel(Answers):
             save_attention(found, folder)
 
         return load_attention(self.study.keep(self.attended(name, need), make, self._ready, resumes=True))
+
+    @cached_property
+    def p_true(self) -> tuple[Floats | None, str]:
+        """What the model says of its own answers, and why it says nothing of some."""
+        found = doubting.result(self)
+        return found.values, found.reason
+
+    @property
+    def asked_stage(self) -> Stage:
+        """In which the model is asked."""
+        return doubting.stage(self)
 
     @property
     def readout(self) -> Readout:

@@ -56,5 +56,6 @@ def cautions(voice: Voice, results: Results) -> Paragraph:
                     g=f"{key}.grading",
                 )
             )
-        said += alike(voice, key)
+        elif voice.has(f"{key}.alike"):
+            said.append(voice.say("{a}.", a=f"{key}.alike"))
     return tuple(said)
