@@ -14,7 +14,7 @@ import numpy as np
 from layergrid.artifacts import Ints, Sequences
 from layergrid.generate.columns import Answered
 from layergrid.generate.decoding import KEEPS_NOTHING, Completion, Progress
-from layergrid.generate.room import check_given_room, check_given_vocabulary, check_writes
+from layergrid.generate.room import check_given_vocabulary, check_writes, no_room, too_long
 from layergrid.generate.scoring import Row, score
 from layergrid.generate.texts import encoded_as, sequences_of
 from layergrid.kinds import Shards
@@ -38,11 +38,14 @@ def given(
     answers: Answered,
     *,
     chat: ChatSpec | None = None,
+    leave_out: bool = False,
     batch_tokens: int | None = None,
     progress: Progress = lambda *_: None,
     shards: Shards = KEEPS_NOTHING,
 ) -> Sequences:
     """The given answers after their prompts, with log-probabilities from one forward pass; `Sequences.given` is set.
+
+    With `leave_out` the sequences are those of the rows that fit into the context, if any do.
 
     Raises:
         BadInput: the model cannot write, a prompt is empty, an id is none of the model's, a prompt and its answer are
@@ -59,8 +62,13 @@ def given(
     else:
         parts = zip(texts, encoded, answers.texts, strict=True)
         spelt = [spell(loaded, text, ids, offsets, answer) for text, (ids, offsets), answer in parts]
-    check_given_room(loaded, example_ids, before, [one.ids for one in spelt])
-    rows = [Row.of(ids, one.ids) for ids, one in zip(before, spelt, strict=True)]
+    long = too_long(loaded, before, [one.ids for one in spelt])
+    if long and (not leave_out or len(long) == len(spelt)):
+        raise no_room(loaded, example_ids, long, len(before[long[0]]), len(spelt[long[0]].ids))
+    kept = sorted({*range(len(spelt))} - {*long})
+    example_ids, texts = [example_ids[i] for i in kept], [texts[i] for i in kept]
+    encoded, spelt = [encoded[i] for i in kept], [spelt[i] for i in kept]
+    rows = [Row.of(ids, one.ids) for ids, one in zip((ids for ids, _ in encoded), spelt, strict=True)]
     logprobs = score(loaded, example_ids, rows, batch_tokens=batch_tokens, progress=progress, shards=shards)
     completions = [
         Completion(one.ids, values[:, 0], one.stopped) for one, values in zip(spelt, logprobs, strict=True)

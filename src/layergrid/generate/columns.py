@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +41,13 @@ class Answered:
     texts: tuple[str, ...] = ()
     ids: tuple[Ints, ...] = ()  # int32 [T] each
     prompt_ids: tuple[Ints, ...] = ()  # int32 [P] each; empty: prompts are encoded
+    columns: Mapping[str, str] = field(default_factory=dict)  # what is read: text, ids or prompt_ids -> column
+
+    @property
+    def digest(self) -> str:
+        """Of all that is given."""
+        held = (self.texts, *([one.tolist() for one in many] for many in (self.ids, self.prompt_ids)))
+        return hashlib.sha256(json.dumps(held).encode("ascii")).hexdigest()
 
 
 def answered(spec: AnswersSpec, examples: Examples) -> Answered:
@@ -49,10 +57,11 @@ def answered(spec: AnswersSpec, examples: Examples) -> Answered:
     type, or what should be token ids is no list of whole numbers.
     """
     if spec.text is not None:
-        return Answered(spec.text, texts=tuple(_texts(spec.text, examples)))
+        return Answered(spec.text, texts=tuple(_texts(spec.text, examples)), columns={"text": spec.text})
     column, before = spec.ids or "", spec.prompt_ids
     prompts = _ids(before, examples, empty=False) if before is not None else ()
-    return Answered(column, ids=_ids(column, examples, empty=True), prompt_ids=prompts)
+    columns = {"ids": column} | ({"prompt_ids": before} if before is not None else {})
+    return Answered(column, ids=_ids(column, examples, empty=True), prompt_ids=prompts, columns=columns)
 
 
 def _values(column: str, examples: Examples) -> Sequence[Scalar]:

@@ -76,19 +76,22 @@ def check_given_vocabulary(loaded: Loaded, example_ids: Sequence[str], many: Seq
             )
 
 
-def check_given_room(
-    loaded: Loaded, example_ids: Sequence[str], prompt_ids: Sequence[Ints], answer_ids: Sequence[Ints]
-) -> None:
-    """Raises BadInput where a prompt with its given answer is longer than the context, or either than its stack's."""
-    pairs = list(zip(example_ids, map(len, prompt_ids), map(len, answer_ids), strict=True))
-    paired = loaded.design == "encoder-decoder"
+def too_long(loaded: Loaded, prompt_ids: Sequence[Ints], answer_ids: Sequence[Ints]) -> list[int]:
+    """Rows whose prompt and given answer are longer than the context, or one of them than that of its own stack."""
+    lengths = enumerate(zip(map(len, prompt_ids), map(len, answer_ids), strict=True))
     whole, first = loaded.context or 10**12, loaded.encoder_context or 10**12
-    long = [one for one in pairs if (one[1] > first or one[2] + 1 > whole if paired else one[1] + one[2] > whole)]
-    if long:
-        example, before, after = long[0]
-        limit = f"{loaded.encoder_context} and {loaded.context} tokens of its stacks" if paired else f"{whole} tokens"
-        raise BadInput(
-            f"example {example!r}: its prompt has {before} tokens and its given answer {after}, more than the context "
-            f"of model {loaded.card.name}, {limit}{others(len(long), len(pairs), 'row')}; shorten it, or "
-            f"write {LEAVE_OUT}"
-        )
+    if loaded.design == "encoder-decoder":
+        return [i for i, (before, after) in lengths if before > first or after + 1 > whole]
+    return [i for i, (before, after) in lengths if before + after > whole]
+
+
+def no_room(loaded: Loaded, example_ids: Sequence[str], long: Sequence[int], before: int, after: int) -> BadInput:
+    """What to say of rows that are too long, the first of which has so many tokens."""
+    limit = f"{loaded.context} tokens"
+    if loaded.design == "encoder-decoder":
+        limit = f"{loaded.encoder_context} tokens of the encoder and {loaded.context} of the decoder"
+    return BadInput(
+        f"example {example_ids[long[0]]!r}: its prompt has {before} tokens and its given answer {after}, more than the "
+        f"context of model {loaded.card.name}, {limit}{others(len(long), len(example_ids), 'row')}; "
+        "'long: leave_out' leaves out what does not fit, and counts it"
+    )

@@ -16,6 +16,7 @@ from layergrid.artifacts import (
     AttentionRows,
     DataCard,
     Examples,
+    Floats,
     GradedAnswer,
     GridResult,
     Illustration,
@@ -164,6 +165,16 @@ class Answers(ABC):
         return None
 
     @property
+    def p_true(self) -> tuple[Floats | None, str]:
+        """What the model says of its own answers [N], and why it says nothing of some; None: nobody asked."""
+        return None, ""
+
+    @property
+    def asked_stage(self) -> Stage | None:
+        """The stage in which the model is asked whether its answers are right."""
+        return None
+
+    @property
     def readout(self) -> Readout | None:
         """Reads logits out of states."""
         return None
@@ -228,6 +239,8 @@ class Answers(ABC):
                     positions=chosen, activations=states, seed=self.study.spec.seed, progress=advance, attention=rows,
                     readout=self.readout if needs.readout else None, project=self.study.spec.project, untrained=before,
                     all_positions=self.positions, shards=FolderShards(folder),
+                    p_true=self.p_true[0] if needs.p_true else None,
+                    p_true_reason=self.p_true[1] if needs.p_true else "",
                 )  # fmt: skip
                 archive.write_grid(kind.compute(inputs), folder)
 
@@ -244,6 +257,8 @@ class Answers(ABC):
             _ = self.untrained
         if needs.attention is not None:
             self.attention(name, needs.attention)
+        if needs.p_true:
+            _ = self.p_true
 
     def grid_stage(self, name: str) -> Stage:
         """One grid over these answers."""
@@ -258,8 +273,11 @@ class Answers(ABC):
             "readout": lens.VERSION if needs.readout else 0,
             "seed": self.study.spec.seed,
         }
+        asking = self.asked_stage if needs.p_true else None
+        parts |= {"p_true": asking.key} if asking is not None else {}
         key = Key.of(f"grid-{kind.kind}", kind.version, parts, (OURS, *LIBRARIES, *NUMERICS))
         reads = [states.label]
+        reads += [asking.label] if asking is not None else []
         reads += [self.label("capture untrained")] if needs.untrained else []
         reads += [f"{self.label('attention')} for {name}"] if needs.attention is not None else []
         work = computing(self.outline, needs, self._places(kind.positions), len(self.rows.ids))
