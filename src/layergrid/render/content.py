@@ -141,8 +141,10 @@ class Content:
     def _files(self) -> tuple[tuple[str, str], ...]:
         """What lies beside the report."""
         grids = ", ".join(f"grids/{g.grid.name}.parquet, .csv" for g in self.results.grids)
+        moved = ", ".join(f"matrices/{one.name}.parquet, .csv" for one in self.results.matrices)
         rows = [("held-out scores", "results/")] if any(g.held_out for g in self.results.grids) else []
         rows += [("values of examples", "results/")] if any(g.measured for g in self.results.grids) else []
+        rows += [("transfers", moved)] if moved else []
         return (("cells", grids), *rows, ("cited facts", "facts.json"), ("this build", "manifest.json"))
 
 
@@ -182,7 +184,7 @@ def lit(facts: Iterable[Fact], results: Results) -> dict[str, dict[str, object]]
     for prefix, one in zip(prefixes(results), results.grids, strict=True):
         drawn.setdefault(one.grid.name, (prefix, one.grid))
     shared = {name for name, times in Counter(one.grid.name for one in results.grids).items() if times > 1}
-    found: dict[str, dict[str, object]] = {}
+    found = _carried(facts, results)
     for fact in facts:
         prefix, grid = drawn.get(fact.grid, ("", None))
         if grid is None or not fact.cells or (fact.grid in shared and not fact.id.startswith(f"{prefix}.")):
@@ -192,4 +194,18 @@ def lit(facts: Iterable[Fact], results: Results) -> dict[str, dict[str, object]]
         cells = sorted({rows[i] + columns[p] for i, p in fact.cells if i in rows and p in columns})
         runs = [end for first, last in text.runs(cells) for end in (first, last - first + 1)]
         found[fact.id] = {"grid": grid.name, "cells": runs}
+    return found
+
+
+def _carried(facts: Iterable[Fact], results: Results) -> dict[str, dict[str, object]]:
+    """The same of facts on transfers: cell (s, t) of T targets has the number s * T + t."""
+    names = {one.name: {name: t for t, name in enumerate(one.names)} for one in results.matrices}
+    found: dict[str, dict[str, object]] = {}
+    for fact in facts:
+        columns = names.get(fact.grid)
+        if columns is None or not fact.cells or not fact.id.startswith("transfer."):
+            continue
+        cells = sorted({s * len(columns) + columns[t] for s, t in fact.cells if t in columns})
+        runs = [end for first, last in text.runs(cells) for end in (first, last - first + 1)]
+        found[fact.id] = {"grid": fact.grid, "cells": runs}
     return found

@@ -55,6 +55,7 @@ def default_figures(results: Results, layers_from: int = 0, layer_order: str = "
         roles = {f.role for f in grid.facets if np.isfinite(f.value).any()}
         small = [role for role in ("reference", "class", "head") if role in roles]
         found.extend(_made({"kind": "multiples", "grid": grid.name, "role": role, **axis}) for role in small)
+    found.extend(_made({"kind": "matrix", "transfer": one.name}) for one in results.matrices)
     return found
 
 
@@ -80,6 +81,8 @@ def chosen(results: Results, asked: Sequence[Mapping[str, Any]], layers_from: in
 def _takes(one: ChartKind, default: ChartKind) -> bool:
     """Whether a figure takes the place of a default one."""
     role = getattr(one, "role", None)
+    if getattr(one, "transfer", "") != getattr(default, "transfer", ""):
+        return False
     return (one.kind, one.grid) == (default.kind, default.grid) and role in (None, getattr(default, "role", None))
 
 
@@ -118,6 +121,8 @@ def _named(kind: ChartKind, results: Results) -> ChartKind:
     needs = "grid" in type(kind).model_fields and kind.kind != "tokens"
     if needs and not kind.grid and len(results.grids) == 1:
         return kind.model_copy(update={"grid": results.grids[0].grid.name})
+    if "transfer" in type(kind).model_fields and not getattr(kind, "transfer", "") and len(results.matrices) == 1:
+        return kind.model_copy(update={"transfer": results.matrices[0].name})
     return kind
 
 

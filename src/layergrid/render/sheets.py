@@ -38,7 +38,7 @@ def of(results: Results) -> tuple[Sheet, ...]:
     many = len(results.grids) > 1
     for one in results.grids:
         found += [_baselines(one, many), _tied(one, many), _alone(one, many), _control(one, many), _winners(one, many)]
-    found = [*several(results), *found, *compared(results)]
+    found = [*several(results), *found, *carried(results), *compared(results)]
     found += [*_balance(results), *_statuses(results), _expectations(results)]
     kept = [sheet for sheet in found if sheet is not None and sheet.rows]
     return tuple(replace(sheet, number=number) for number, sheet in enumerate(kept, 1))
@@ -47,6 +47,13 @@ def of(results: Results) -> tuple[Sheet, ...]:
 def compared(results: Results) -> list[Sheet]:
     """Of two reports beside each other: cells whose difference leaves out zero, and what changed beside them."""
     from layergrid.render import compared as tables  # which makes sheets
+
+    return tables.sheets(results)
+
+
+def carried(results: Results) -> list[Sheet]:
+    """Of transfers: every pair with its intervals, and what was chosen on the sources."""
+    from layergrid.render import carried as tables  # which makes sheets
 
     return tables.sheets(results)
 
