@@ -32,6 +32,7 @@ from layergrid.archive import beside
 from layergrid.archive.directions import read_directions, write_directions
 from layergrid.archive.documents import FORMAT, decode, decode_fields, encode, foreign, list_of, read_json, write_json
 from layergrid.archive.held_out import held_out_table, layout_of, read_held_out
+from layergrid.archive.matrices import csv_problems as matrix_csv_problems
 from layergrid.archive.matrices import matrix_file, read_matrix, write_matrix
 from layergrid.archive.measured import measured_tables, read_measured
 from layergrid.archive.naming import stem
@@ -238,6 +239,6 @@ def _read_measured(grid: Grid, card: Any, folder: Path, where: str) -> Measured 
 
 
 __all__ = [
-    "COLUMNS", "csv_of", "csv_problems", "grid_file", "matrix_file", "read", "read_grid", "read_transfer",
-    "side_folder", "write", "write_grid", "write_transfer",
+    "COLUMNS", "csv_of", "csv_problems", "grid_file", "matrix_csv_problems", "matrix_file", "read", "read_grid",
+    "read_transfer", "side_folder", "write", "write_grid", "write_transfer",
 ]  # fmt: skip

@@ -30,7 +30,8 @@ HEAD, APART, TITLE = 20, 26, 17  # pixels: a map's title; between maps; an axis'
 LARGEST, TALLEST = 62.0, 30.0  # width and height of a cell, at most
 PRINTED = 21.0  # width of a cell in which a value can be printed
 BESIDE = 6  # domains up to which both maps stand side by side
-DIGITS = 2
+DIGITS, MARGIN = 2, 4  # decimals of a value; pixels right of the maps
+READABLE = 0.2  # luminance of a cell below which pale figures are told from it better than dark ones
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Sizes:
         """Width and height of a cell."""
         across = 2 if self.beside else 1
         bars = 0 if self.beside else BAR_GAP + BAR + BAR_LABELS
-        wide = (WIDTH - self.left - (across - 1) * APART - bars) / across / len(self.labels)
+        wide = (WIDTH - self.left - (across - 1) * APART - max(bars, MARGIN)) / across / len(self.labels)
         wide = min(LARGEST, wide)
         return round(wide, 2), round(min(TALLEST, max(wide, 9.0)), 2)
 
@@ -115,7 +116,7 @@ class Sizes:
     @property
     def right(self) -> int:
         """Pixels right of the maps."""
-        return 4 if self.printed else BAR_GAP + BAR + BAR_LABELS
+        return MARGIN if self.printed else BAR_GAP + BAR + BAR_LABELS
 
 
 def pick(results: Results, name: str) -> Matrix:
@@ -215,7 +216,7 @@ def _rows(maps: Sequence[Small], sizes: Sizes) -> list[dict[str, Any]]:
                 row[part] = [shared.compact(v, DIGITS, kept) for v in getattr(one.found, part)[s]]
             row["sure"] = one.sure[s].astype(int).tolist()
             row["pale"] = [
-                int(np.isfinite(v) and luminance(one.scale.stop(float(v))) < marks.DARK) for v in one.found.value[s]
+                int(np.isfinite(v) and luminance(one.scale.stop(float(v))) < READABLE) for v in one.found.value[s]
             ]
             row["n"], row["positive"] = list(matrix.n), matrix.n_positive.tolist()
             row["baseline"] = [_baseline(matrix, t) for t in range(len(sizes.labels))]

@@ -8,7 +8,7 @@ from pathlib import Path
 from layergrid import archive, facts, prose, publish, render
 from layergrid.artifacts import Fact, Summary
 from layergrid.kinds import BadInput, BuildError
-from layergrid.verify import compared, differences, expected, grids, pages, paired, surest, words
+from layergrid.verify import compared, differences, expected, grids, matrices, pages, paired, surest, words
 from layergrid.verify.problems import OWN, Notes, Problem, Verified
 
 
@@ -21,7 +21,8 @@ def verify(folder: Path) -> Verified:
        statistics, control tasks and directions against what must hold between them, since nothing is kept that they
        follow from. Of a comparison the tables too, from the grids of both reports; what it says of whole reports
        (specs, seeds, cards, libraries, expectations, the count of other facts, lone grids) follows from nothing kept.
-       Every expectation is judged again, its paired differences by that code too.
+       Every expectation is judged again, its paired differences by that code too. Of transfers every pair, from the
+       scores of the rows of its target, and that no group stands in two folds.
     2. Every fact and every sentence of facts.json, which holds those of all three lengths.
     3. Every number and comparison word of the sentences in report.html and report.md, read back to the cited facts; and
        that these documents hold the sentences of their own length, and no others.
@@ -36,6 +37,8 @@ def verify(folder: Path) -> Verified:
         return notes.done()
     for result in results.grids:
         grids.check(result, folder, notes)
+    for matrix in results.matrices:
+        matrices.check(matrix, folder, notes)
     differences.check_bests(results, notes)
     differences.check_within(results, notes)
     surest.check(results, notes)
