@@ -81,7 +81,11 @@ def names(spec: Spec) -> tuple[str, ...]:
 GRIDS = sorted(known(GridKind))
 CHARTS = ", ".join(sorted(known(ChartKind)))
 GRADERS = listed(sorted(known(Grader)), "or")
-PROBE_KEYS = listed([field.alias or name for name, field in known(GridKind)["probe"].model_fields.items()], "or")
+PROBE_KEYS = listed(
+    [field.alias or name for name, field in known(GridKind)["probe"].model_fields.items()]
+    + ["matrix", "override", "differences"],
+    "or",
+)
 SUFFIXES = listed([suffix for kind in known(Loader).values() for suffix in kind.suffixes], "or")
 SOURCES = f"builtin:NAME or a file ending in {SUFFIXES}"
 THEMES = ", ".join(sorted(path.stem for path in (resources.folder("templates") / "themes").glob("*.yaml")))

@@ -11,6 +11,7 @@ from layergrid.facts.families import ALL, key
 from layergrid.facts.view import View
 from layergrid.prose.voice import Voice
 
+MORE = "grids.more"  # the fact of how many grids an abstract leaves to the sections
 IN_ABSTRACT = 4  # differences that an abstract tells
 TABLE, GAPS = "several", "several.differences"  # keys of the tables
 
@@ -71,7 +72,8 @@ def _only_of(sentence: Sentence, prefixes: set[str], whole: Voice) -> bool:
     """Whether a sentence speaks of single grids alone, which the table of the family has."""
     if any(whole.facts[one].rule == GRIDS for one in sentence.facts):
         return False
-    return bool(sentence.facts) and all(any(one.startswith(f"{p}.") for p in prefixes) for one in sentence.facts)
+    parts = (*(f"{p}." for p in prefixes), MORE)
+    return bool(sentence.facts) and all(one.startswith(parts) for one in sentence.facts)
 
 
 def _compared(voices: Sequence[Voice], seen: Sequence[View]) -> Iterator[Paragraph]:
@@ -81,7 +83,8 @@ def _compared(voices: Sequence[Voice], seen: Sequence[View]) -> Iterator[Paragra
             continue
         said = _difference(voice, view)
         if voice.has("compared", "text"):
-            said.append(voice.say("The differences of the grid {grid|name} are {c|how}: {c}.", c="compared"))
+            how = "" if said else "; the differences are {c|how}"
+            said.append(voice.say(f"Behind the grid {{grid|name}} stand {{c}}{how}.", c="compared"))
         if voice.has("compared", "Labels"):
             said.append(voice.say("{c|Labels}.", c="compared"))
         if voice.has("compared", "Why"):
