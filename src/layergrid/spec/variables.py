@@ -68,6 +68,7 @@ class _Filling:
         self.known, self.problems = known, problems
         self.sizes = {name: size(node) for name, node in known.items()}
         self.values = self.characters = 0
+        self.failed = False  # whether something in the text at hand is wrong
 
     def all(self, node: Node) -> Node:
         """A value with everything in it filled in; the same node where nothing is."""
@@ -90,12 +91,12 @@ class _Filling:
             if self.values > MAX_NODES:
                 return self._wrong(node, only, f"variables stand for more than {MAX_NODES:,} values in all")
             return Node(node.place, found.value, found.written, broken=found.broken)
-        before = len(self.problems)
+        self.failed = only is not None and only[0] != "$${"
         made = USE.sub(lambda use: "${" if use[0] == "$${" else self._inside(node, use), text)
         self.characters += len(made)
-        if self.characters > MOST_TEXT and len(self.problems) == before:
+        if self.characters > MOST_TEXT and not self.failed:
             return self._wrong(node, None, f"texts with variables have more than {MOST_TEXT:,} characters in all")
-        return Node(node.place, made, made, broken=node.broken or len(self.problems) > before)
+        return Node(node.place, made, made, broken=node.broken or self.failed)
 
     def _inside(self, node: Node, use: re.Match[str]) -> str:
         """The text of a variable inside of a longer one."""
@@ -121,12 +122,14 @@ class _Filling:
             like = nearest(name, self.known)
             hint = f"; did you mean '${{{like}}}'?" if like else "; write $${ for the signs themselves"
             message = f"no variable '{visible(name)}'; known: {', '.join(self.known) or 'none'}{hint}"
+        self.failed = True
         place = _place(node.place, use[0])
         if not any(one.place == place and one.message == message for one in self.problems):
             self.problems.append(Problem(place, message))
         return None
 
     def _wrong(self, node: Node, use: re.Match[str] | None, message: str) -> Node:
+        self.failed = True
         self.problems.append(Problem(node.place if use is None else _place(node.place, use[0]), message))
         return Node(node.place, "", broken=True)
 
