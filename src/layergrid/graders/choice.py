@@ -19,7 +19,7 @@ from layergrid.text import listed
 
 # "not neutral", "isn't a nurse": the label behind it is denied. English alone; "neither" and "no" are left alone, since
 # what they deny is seldom one label.
-DENIED = re.compile(r"(?:\bnot|n['\u2019]t)\s{1,9}(?:(?:a|an|the)\s{1,9})?$")
+DENIED = re.compile(r"(?:\bnot|n['\u2019]t)\s{1,9}(?:(?:a|an|the)\s{1,9})?[\"'(\[*]{0,3}$")
 # A letter is meant where it stands in brackets, before a bracket, a stop, a colon or the end, or behind one of these
 # words: "A man" and "I am" name no label.
 INTRODUCED = re.compile(

@@ -52,7 +52,7 @@ class MathGrader(Aliased):
     def compared(self) -> str:
         """By math-verify."""
         late = f"what takes it more than {SECONDS:.0f} s is taken for different"
-        return f"compared as mathematical expression, by math-verify; {late}"
+        return f"compared as a mathematical expression, by math-verify; {late}"
 
     def golds(self, example: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
         """As the column has them: "[1, 2]" is an interval here, and "[9.0]" the number; aliases may be lists."""
