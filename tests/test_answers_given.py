@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 import families
-import small_tokenizers
 import tiny_models
+import trained_tokenizers
 from layergrid.artifacts import Examples
 from layergrid.generate import answered, generate, given
+from layergrid.generate.answering import spell
 from layergrid.generate.columns import Answered
 from layergrid.kinds import BadInput
+from layergrid.prompts import completion_offsets, encode_prompts
 from layergrid.spec.answering import AnswersSpec
 from test_generate import IDS, PROMPTS
 
@@ -126,11 +128,28 @@ def test_prompt_ids_in_the_data_stand_in_place_of_the_templates_own():
         np.testing.assert_allclose(other.logprobs[i], wrote.logprobs[i], atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [trained_tokenizers.byte_level, trained_tokenizers.metaspace])
+def test_tokenizers_of_two_kinds_spell_answers_with_and_without_a_blank_before_them(kind):
+    texts = [*PROMPTS, *TEXTS, "The quick brown fox jumps over 12 lazy dogs. Café, naïve"]
+    tokenizer = kind(texts, 400).tokenizer
+    loaded = replace(tiny_models.loaded("llama"), tokenizer=tokenizer)
+    for prompt in ("Q: 4 plus 5?\nA:", "Q: 4 plus 5? A: ", "Who wrote it?\n", "It was 4"):
+        ((ids, offsets),) = encode_prompts(tokenizer, [prompt])
+        for answer in ("9", " 9", "2 dogs", " The fox", "fox", "\n9", "naïve Café", "a  b"):
+            found = spell(loaded, prompt, ids, offsets, answer)
+            whole = completion_offsets(tokenizer, ids, found.ids, prompt=prompt, prompt_offsets=offsets)
+            assert found.exact == (whole.text == prompt + answer)
+            assert found.exact, (prompt, answer, whole.text)
+
+
 def test_what_a_tokenizer_cannot_spell_is_kept_as_it_reads_it_and_the_row_is_marked():
-    base = tiny_models.loaded("llama")
-    loaded = replace(base, tokenizer=small_tokenizers.wordpiece()) if hasattr(small_tokenizers, "wordpiece") else base
-    found = given(loaded, ("a", "b"), ("who wrote it", "who"), Answered("answer", texts=("The Fox", "9\ud800")))
-    assert found.inexact[1]
+    tokenizer = trained_tokenizers.wordpiece([*PROMPTS, *TEXTS], 300).tokenizer
+    loaded = replace(tiny_models.loaded("llama", vocab_size=len(tokenizer)), tokenizer=tokenizer)
+    found = given(loaded, ("a", "b"), ("Who wrote it?", "9"), Answered("answer", texts=(" who", "a \u4e00 woman")))
+    assert found.inexact.tolist() == [False, True]
+    assert "woman" in found.completion(1)
+    surrogate = given(tiny_models.loaded("llama"), ("a",), ("9",), Answered("answer", texts=("9\ud800",)))
+    assert surrogate.inexact.tolist() == [True]
 
 
 @pytest.mark.parametrize("value", ["[1, -2]", "[1.0]", "seven", "[true]", "{}", 7, "[4294967296]"])
@@ -154,12 +173,12 @@ def test_numbers_given_as_answers_are_taken_as_they_are_written():
 
 
 def test_ids_that_are_none_of_the_models_are_named():
+    ids = tuple(np.array(one, dtype=np.int32) for one in ([1], [999999]))
     with pytest.raises(BadInput, match=r"'b': column 'ids' holds token 999999.*of another tokenizer"):
-        ids = tuple(np.array(one, dtype=np.int32) for one in ([1], [999999]))
         given(tiny_models.loaded("llama"), ("a", "b"), PROMPTS[:2], Answered("ids", ids=ids))
 
 
-@pytest.mark.parametrize(("family", "said"), [("llama", "128 tokens"), ("t5", "tokens of its stacks")])
+@pytest.mark.parametrize(("family", "said"), [("llama", "128 tokens"), ("t5", "tokens of the encoder and 90")])
 def test_answers_that_do_not_fit_into_the_context_are_named_with_their_lengths(family, said):
     loaded = families.loaded(family)
     loaded = loaded if family == "llama" else replace(loaded, context=90)

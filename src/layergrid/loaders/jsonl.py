@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -23,12 +24,20 @@ class JsonlLoader(Loader):
 
     def read(self, project: Project) -> dict[str, list[Scalar]]:
         """Columns in the order in which keys first appear; BadInput names the line that is not one JSON object."""
-        path = locate(project, self.address)
-        # Only "\n" ends a line: JSON strings may hold the other characters that str.splitlines breaks at.
-        lines = read_text(path).split("\n")
-        rows = [_row(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-        names = dict.fromkeys(name for row in rows for name in row)
-        return {name: [_scalar(row.get(name)) for row in rows] for name in names}
+        return columns_of([row for _, row in objects(locate(project, self.address))])
+
+
+def objects(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The objects of a file with the numbers of their lines. Raises BadInput for a line that is not one JSON object."""
+    # Only "\n" ends a line: JSON strings may hold the other characters that str.splitlines breaks at.
+    lines = read_text(path).split("\n")
+    return [(number, _row(path, number, line)) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Scalar]]:
+    """Columns in the order in which keys first appear; null where a row lacks one, lists and objects as JSON text."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [_scalar(row.get(name)) for row in rows] for name in names}
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:
