@@ -22,7 +22,7 @@ APOSTROPHES = (
 CHUNK = re.compile(r"[^\s\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}\N{HORIZONTAL ELLIPSIS}]+")
 POINT = re.compile(r"(?<=\d)[.:/](?=\d)")
 LETTERS = r"(?:[^\W_][\u0300-\u036f]*)+"  # an accent may be a character of its own
-PIECE = re.compile(rf"\d+(?:[.,:/]\d+)*|{LETTERS}(?:['\u2019](?!s\b){LETTERS})*")
+PIECE = re.compile(rf"{LETTERS}(?:(?:(?<=\d)[.,:/](?=\d)|['\u2019](?!s\b)){LETTERS})*")
 
 
 @dataclass(frozen=True)
