@@ -5,7 +5,7 @@ A file of some kilobytes may say that it holds billions of cells, or one long te
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,20 @@ MOST_HELD = 2**32  # bytes of all values as Arrow holds them
 PIECE = 256  # rows that are unpacked at a time
 
 
-def columns(path: Path, what: str = "data") -> tuple[list[str], list[list[Any]]]:
-    """Names and values of a file's columns in its order, values as Python has them.
+def schema(path: Path, what: str = "data") -> Any:
+    """Arrow's schema of a file, with what its maker noted beside it. Raises BadInput as `columns`."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with opened(path, MOST_BYTES, what) as stream:
+            return parquet.ParquetFile(stream).schema_arrow
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadInput(f"{path}: cannot be read as Parquet ({error})") from None
+
+
+def columns(path: Path, what: str = "data", without: Container[str] = frozenset()) -> tuple[list[str], list[list[Any]]]:
+    """Names and values of a file's columns in its order but those `without`, values as Python has them.
 
     Raises:
         BadInput: it is no ordinary file, no Parquet file, or holds more than a table of data does.
@@ -35,9 +47,10 @@ def columns(path: Path, what: str = "data") -> tuple[list[str], list[list[Any]]]
         with opened(path, MOST_BYTES, what) as stream:
             file = parquet.ParquetFile(stream)
             _check(path, file.metadata)
-            names, values, held = list(file.schema_arrow.names), [], 0
+            names, values, held = [one for one in file.schema_arrow.names if one not in without], [], 0
             values = [list[Any]() for _ in names]
-            for batch in file.iter_batches(batch_size=PIECE, use_threads=False):
+            wanted = names if len(names) < len(file.schema_arrow.names) else None
+            for batch in file.iter_batches(batch_size=PIECE, use_threads=False, columns=wanted):
                 held += batch.nbytes
                 for name, column, found in zip(names, batch.columns, values, strict=True):
                     piece = _plain(name, column.to_pylist)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from layergrid import parquetsource
 from layergrid.artifacts import Scalar
 from layergrid.kinds import BadInput, Loader
+from layergrid.loaders.cells import plain
 from layergrid.loaders.files import locate
 from layergrid.project import Project
 
@@ -33,16 +32,6 @@ class ParquetLoader(Loader):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             raise BadInput(f"{path}: two columns are named {twice!r}; rename one")
         return {
-            name: [_scalar(path, name, row, value) for row, value in enumerate(held, start=1)]
+            name: [plain(str(path), name, row, value) for row, value in enumerate(held, start=1)]
             for name, held in zip(names, values, strict=True)
         }
-
-
-def _scalar(path: Path, name: str, row: int, value: Any) -> Scalar:
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, bytes):
-        raise BadInput(f"{path}, row {row}, column {name!r}: holds bytes; store text as a string column")
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
