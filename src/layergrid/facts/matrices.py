@@ -215,7 +215,7 @@ def _sides(
     many = f"of {text.counted(len(known), 'pair')}" if len(known) > 1 else "of one pair"
     clause = f"{text.listed(parts)} {many}"
     if len(parts) == 1:
-        every = "the only pair" if len(known) == 1 else f"all {text.counted(len(known), 'pair')}"
+        every = {1: "the only pair", 2: "both pairs"}.get(len(known), f"all {text.counted(len(known), 'pair')}")
         clause = f"{parts[0].rpartition(' in ')[0]} in {every}"
     forms = {"clause": clause, "Clause": text.capital(clause)}
     forms["none"] = "" if above else f"no pair is above {whom}"
@@ -229,7 +229,8 @@ def _share(some: Sequence[Pair], pairs: Sequence[Pair], what: str, nouns: str) -
     every = f"{text.counted(n, 'pair')} of different {nouns}"
     where = f"in {text.words(k)} of the {every}" if k else f"in none of the {every}"
     if k == n:
-        where = f"in the only pair of different {nouns}" if n == 1 else f"in all {every}"
+        few = {1: f"in the only pair of different {nouns}", 2: f"in both pairs of different {nouns}"}
+        where = few.get(n, f"in all {every}")
     return {"text": f"{where} {what}", "Text": f"{text.capital(where)} {what}"}
 
 

@@ -191,7 +191,11 @@ def _key_figures(voices: Sequence[Voice]) -> list[KeyFigure]:
 
 def _captions(voice: Voice, name: str) -> dict[str, Paragraph]:
     """Of the figure, its alternative text, and the tables."""
-    figure = [voice.say("{quantity|sentence}."), voice.say("Cells on the diagonal, framed, are cross-validated.")]
+    figure = [
+        voice.say("{matrix|The}, sources down and targets across."),
+        voice.say("{quantity|sentence}."),
+        voice.say("Cells on the diagonal, framed, are cross-validated."),
+    ]
     if voice.has("gain", "clause") or voice.has("own.gain", "clause"):
         figure.append(voice.say("The second map holds the paired difference from {baselines|the} of the target."))
     alternative = [voice.say("Matrix of {matrix|the}: {quantity|name} by source and target, {size}.")]

@@ -37,15 +37,17 @@ def _pairs(matrix: Matrix) -> Sheet:
                 why = text.visible(str(matrix.reason[s, t]))
                 rows.append((source, target, f"none: {why}", "", "", text.count(matrix.n[t])))
     level = text.percent(matrix.level)
-    columns = (f"Trained {at}", f"Scored {at}", f"{matrix.quantity.name} [{level} interval]", "Less the best baseline",
-               "Less the target's own probe", "Rows")  # fmt: skip
-    there = any(matrix.best)
-    kept = [i for i in range(len(columns)) if i != 3 or there]
+    columns = (f"Trained {at}", f"Scored {at}", f"{matrix.quantity.name} [{level} interval]", "Less best baseline",
+               "Less own probe", "Rows")  # fmt: skip
+    left_out = (set() if any(matrix.best) else {3}) | ({5} if len(set(matrix.n)) == 1 else set())
+    kept = [i for i in range(len(columns)) if i not in left_out]
+    notes = [f"All on {text.plural(matrix.n[0], 'row')}."] if 5 in left_out else []
+    notes += [f"The first {MOST} of {len(rows)} pairs."] if len(rows) > MOST else []
     return Sheet(
         f"{matrix.name}.transfer", f"Pairs of the transfer {text.visible(matrix.name)}",
         tuple(columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows[:MOST]),
         tuple((False, False, True, True, True, True)[i] for i in kept),
-        note=f"The first {MOST} of {len(rows)} pairs." if len(rows) > MOST else "",
+        note=" ".join(notes),
     )  # fmt: skip
 
 
@@ -73,9 +75,7 @@ def _chosen(matrix: Matrix) -> list[Sheet]:
         counts = Counter((one.layer, one.position) for one in mine)
         said = [_cell(*cell, layers, positions, times, len(mine)) for cell, times in counts.most_common()]
         ends = sorted({one.penalty for one in mine})
-        penalties = "" if not ends else text.power(ends[0])
-        if len(ends) > 1:
-            penalties = f"{text.power(ends[0])} to {text.power(ends[-1])}"
+        penalties = " to ".join(f"{one:.2g}" for one in dict.fromkeys([*ends[:1], *ends[-1:]]))
         rows.append((text.visible(name), ", ".join(said), penalties))
     title = f"What the folds chose on each source of {text.visible(matrix.name)}"
     columns = ("Source", "Layer and position" if layers and positions else "Layer" if layers else "Position", "Penalty")

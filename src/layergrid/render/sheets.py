@@ -273,6 +273,9 @@ def _compared(results: Results, d: DataCard) -> tuple[str, str]:
             if d.classes == ("", ""):
                 lost = text.count(max(0, int(settings.get("rows_in_all", rows)) - rows))
             return lost, text.count(rows)
+    for one in (one for matrix in results.matrices for one in matrix.settings.get("sets", ())):
+        if (one["model"], one["dataset"]) == (d.model, d.name):
+            return f"{one['dropped_correct']} / {one['dropped_wrong']}", text.count(int(one["rows"]))
     return "", ""
 
 
