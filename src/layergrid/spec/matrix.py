@@ -60,22 +60,29 @@ def expanded(root: Node, problems: list[Problem]) -> Node:
         return root
     made: dict[str, Entry] = {}
     families: dict[str, Family] = {}
+    before = len(problems)
     for name, entry in grids.value.items():
-        several = _Expansion(name, entry, root, problems).grids() if isinstance(entry.node.value, Mapping) else None
+        expansion = _Expansion(name, entry, root, problems)
+        several = expansion.grids() if isinstance(entry.node.value, Mapping) else None
         if several is None:
-            _put(made, name, entry, problems)
+            alone = expansion.common if isinstance(entry.node.value, Mapping) else entry.node
+            _put(made, name, Entry(entry.key, alone), problems)
             continue
         found, family = several
         families[name] = family
         for one, grid in found.items():
             _put(made, one, grid, problems)
-    root = root.having("grids", Node(grids.place, made, broken=grids.broken))
+    # What could not be written out is not to be missed a second time.
+    root = root.having("grids", Node(grids.place, made, broken=grids.broken or len(problems) > before))
     if size(root) > MAX_NODES:
         problems.append(Problem(grids.place, f"with every matrix written out the spec has over {MAX_NODES:,} values"))
         return root.having("grids", Node(grids.place, {}, broken=True))
     root = _each_of_family(root, "figures", families)
     root = _each_of_family(root, "expect", families)
-    return root.having(FAMILIES, _noted(families, grids.place)) if families else root
+    if not families:
+        return root
+    noted = _noted(families, grids.place)
+    return root.having(FAMILIES, Node(noted.place, noted.value, broken=len(problems) > before))
 
 
 def _put(made: dict[str, Entry], name: str, entry: Entry, problems: list[Problem]) -> None:
@@ -172,7 +179,7 @@ class _Expansion:
             if axis in entries(self.common):
                 self._wrong(entry.key, f"'{visible(axis)}' stands beside the matrix too; write it in one of the two")
             choices = list(self._choices(axis, entry))
-            if not choices:
+            if not choices and not entry.node.value:
                 self._wrong(entry.node.place, f"'{visible(axis)}' lists no value; expected at least one")
             words = [choice.word for choice in choices]
             twice = next((word for word in words if words.count(word) > 1), None)

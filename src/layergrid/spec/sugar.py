@@ -59,9 +59,10 @@ def _each(root: Node, part: str, change: Callable[[Node], Node]) -> Node:
         return root
     if isinstance(node.value, Mapping):
         made = {name: Entry(entry.key, change(entry.node)) for name, entry in node.value.items()}
-        return root.having(part, Node(node.place, made))
+        return root.having(part, Node(node.place, made, broken=node.broken))
     if isinstance(node.value, tuple):
-        return root.having(part, Node(node.place, tuple(change(item) for item in node.value)))
+        changed = tuple(change(item) for item in node.value)
+        return root.having(part, Node(node.place, changed, broken=node.broken))
     return root
 
 
