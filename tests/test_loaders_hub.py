@@ -102,6 +102,12 @@ def test_what_is_no_name_on_the_hub_is_refused_before_the_library_sees_it(addres
         HubLoader(address=address)
 
 
+@pytest.mark.parametrize("revision", ["/etc/hostname", "../x", "a b"])
+def test_a_revision_that_is_a_path_is_refused(revision):
+    with pytest.raises(ValueError, match="is no branch, tag or commit"):
+        HubLoader(address="hf:owner/name", revision=revision)
+
+
 def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(BuildError, match=r'not installed: install it with `pip install "layergrid\[data\]"`'):

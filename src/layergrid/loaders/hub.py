@@ -22,6 +22,7 @@ from layergrid.project import Project
 
 LEAST = 4  # major version of `datasets`: from it on no data set brings code that runs
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -37,6 +38,13 @@ class HubLoader(Loader):
     split: str = Field("", description="The split to read, such as test; may be left out where there is one.")
     revision: str = Field("", description="Branch, tag or commit; left out: the main branch.")
     skip: tuple[str, ...] = Field((), description="Columns to leave out, such as those that hold images.")
+
+    @field_validator("revision")
+    @classmethod
+    def _a_revision(cls, value: str) -> str:
+        if value and (not _REVISION.fullmatch(value) or ".." in value):
+            raise ValueError(f"{value!r} is no branch, tag or commit")
+        return value
 
     @field_validator("address")
     @classmethod
@@ -98,13 +106,8 @@ class HubLoader(Loader):
         """The commit of the revision, if it is one or the local cache knows it; else empty."""
         if _COMMIT.fullmatch(self.revision):
             return self.revision
-        from huggingface_hub import constants
-        from huggingface_hub.file_download import repo_folder_name
-
-        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.address, repo_type="dataset")
-        kept = folder / "refs" / (self.revision or "main")
-        known = ".." not in Path(self.revision).parts and kept.is_file()
-        return kept.read_text(encoding="utf-8").strip() if known else ""
+        kept = _hub_cache(self.address) / "refs" / (self.revision or "main")
+        return kept.read_text(encoding="utf-8").strip() if kept.is_file() else ""
 
     def _ask_hub(self) -> str:
         """The commit that the hub gives for the revision; it answers at once where the library would try for long."""
@@ -118,6 +121,14 @@ class HubLoader(Loader):
             f"build once without --offline where there is a network, or fetch it there with `hf download --repo-type "
             f"dataset {self.address} --local-dir FOLDER` and name that copy: folder:FOLDER"
         )
+
+
+def _hub_cache(name: str) -> Path:
+    """The folder of one data set in the local cache of the hub, which may not be there."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="dataset")
 
 
 def _library(address: str) -> Any:

@@ -222,7 +222,8 @@ def _kept_commit(name: str, revision: str) -> str:
     if _COMMIT.fullmatch(revision):
         return revision
     kept = _hub_cache(name) / "refs" / revision
-    known = ".." not in Path(revision).parts and kept.is_file()
+    inside = not Path(revision).is_absolute() and ".." not in Path(revision).parts
+    known = inside and kept.is_file()
     return kept.read_text(encoding="utf-8").strip() if known else ""
 
 
