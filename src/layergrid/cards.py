@@ -33,6 +33,7 @@ def data_card(
     sequences: Sequences,
     labels: Labels,
     chat: str = "",
+    asked: bool = False,
 ) -> DataCard:
     """Counts of a graded data set: right answers, exact answers not found and completions cut short, by label."""
     found = (labels.spans[:, 0] >= 0) | (dataset.grade is None)
@@ -56,12 +57,23 @@ def data_card(
         classes=labels.classes,
         written=sequences.written,
         chat=chat,
+        asked=_asked(dataset) if asked else "",
+        given=sequences.given,
+        given_as="" if dataset.answers is None else "text" if dataset.answers.text is not None else "ids",
+        respelt=0 if sequences.inexact is None else int(sequences.inexact.sum()),
+        ends_known=sequences.ends_known,
         left_out=examples.left_out,
         compared=labels.compared,
         label_dependent=labels.label_dependent,
         repeated=labels.repeated,
         unmatched=_unmatched(examples, sequences, labels),
     )
+
+
+def _asked(dataset: DatasetSpec) -> str:
+    """The second prompt as a template, and the two ways to go on with it that are compared."""
+    asked = dataset.p_true
+    return f"{asked.prompt} \N{RIGHTWARDS ARROW} {asked.true.strip()} or {asked.false.strip()}"
 
 
 def _unmatched(examples: Examples, sequences: Sequences, labels: Labels, most: int = 3) -> tuple[tuple[str, str], ...]:

@@ -59,6 +59,12 @@ class Sequences:
             logprobs=(np.empty(0, np.float32),) * n, stopped=np.ones(n, np.bool_), written=False,
         )  # fmt: skip
 
+    @property
+    def ends_known(self) -> bool:
+        """Whether one can tell which completions were cut: of given answers only where one ends with a stop token."""
+        ends = (one[-1] for one, n in zip(self.special, self.prompt_tokens.tolist(), strict=True) if len(one) > n)
+        return not self.given or any(bool(end) for end in ends)
+
     def completion(self, i: int) -> str:
         """The completion of example `i` as text."""
         return self.texts[i][int(self.prompt_chars[i]) :]

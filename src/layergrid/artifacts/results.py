@@ -227,6 +227,11 @@ class DataCard:
     classes: tuple[str, str] = ("wrong answers", "right answers")  # words for the labels False and True; empty: none
     written: bool = True  # the model wrote answers; False: texts as the data give them
     chat: str = ""  # how prompts became a dialogue; empty: they did not
+    given: str = ""  # the column in which the answers stood; empty: the model wrote them here
+    given_as: str = ""  # "text" or "ids"
+    respelt: int = 0  # given answers whose tokens spell another text than the column
+    asked: str = ""  # how the model was asked whether its answers are right; empty: it was not
+    ends_known: bool = True  # False: of given answers nobody knows whether they were cut
     left_out: tuple[tuple[str, int, int], ...] = ()  # rows not among the n: why ("they ..."), how many, of how many
     compared: str = ""  # how exact answers were graded, after "it is": "compared as numbers"; empty: nothing to say
     label_dependent: bool = False  # the exact answer of right answers was looked for with the gold answer in hand

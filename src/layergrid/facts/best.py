@@ -275,6 +275,8 @@ def _baselines(view: View, ledger: Ledger) -> None:
             "the": "the best baselines",
         }
     forms |= {"Named": text.capital(forms["named"])}
+    if len(valued) > 1:
+        forms["flattered"] = _flattered(len(best) == 1)
     one = len(best) == 1
     forms |= {"orders": "orders" if one else "order", "it": "it" if one else "them"}
     forms["alone"] = f"{'does' if one else 'do'} not account for it by {'itself' if one else 'themselves'}"
@@ -291,6 +293,15 @@ def _baselines(view: View, ledger: Ledger) -> None:
         _difference(view, "gain", d, ledger, ["nested", "best_baseline"])
     _verdicts(valued, ledger)
     _question_only(valued, ledger)
+
+
+def _flattered(one: bool) -> str:
+    """That the best of several is chosen on the rows that score it, and which way that errs."""
+    are, they = ("is", "it") if one else ("are", "they")
+    return (
+        f"The highest of the baselines {are} picked on the rows that score {'it' if one else 'them'}, so that {they} "
+        f"{'reads' if one else 'read'} a little too high beside the nested estimate, which picks its cell on other rows"
+    )
 
 
 def _question_only(valued: Sequence[Baseline], ledger: Ledger) -> None:

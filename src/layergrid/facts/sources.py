@@ -6,7 +6,7 @@ import math
 
 from layergrid import text
 from layergrid.artifacts import DataCard, Illustration, ModelCard, Results
-from layergrid.facts import expected, grading, kept
+from layergrid.facts import expected, given, grading, kept
 from layergrid.facts.ledger import Ledger
 
 IN_ABSTRACT = 3  # grids that an abstract speaks of, where there are several
@@ -107,6 +107,8 @@ def _data(card: DataCard, elsewhere: bool, ledger: Ledger) -> None:
     if card.written:
         _lost(key, card, ledger)
         grading.derive(card, key, ledger)
+        given.derive(card, key, ledger)
+    if card.written and not card.given:
         limit = {"text": text.plural(card.max_new_tokens, "new token"), "count": text.count(card.max_new_tokens)}
         ledger.add(f"{key}.max_new_tokens", "setting", limit, value=card.max_new_tokens)
     grouped = f"{text.plural(card.n_groups, 'group')} by {card.group}" if card.group else "one row per group"

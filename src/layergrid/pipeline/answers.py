@@ -182,8 +182,9 @@ class Answers(ABC):
     def data_card(self) -> DataCard:
         """What the report says of the data set."""
         return data_card(
-            self.dataset, self.data, self.model, self.examples, self.sequences, self.labels, chat=self.chat
-        )
+            self.dataset, self.data, self.model, self.examples, self.sequences, self.labels, chat=self.chat,
+            asked=any(one.p_true for one in self.needs),
+        )  # fmt: skip
 
     def illustration(self, example: str = "") -> Illustration | None:
         """One example with its tokens, that of an id if one is given; None where no tokens are known."""

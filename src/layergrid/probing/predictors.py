@@ -27,6 +27,7 @@ FITTED: Mapping[str, tuple[str, str]] = {  # name -> a readable phrase, what it 
 }
 STACKED_PENALTY = 1e-3  # of the few features of `logprobs`
 NO_ANSWERS = "it speaks of answers being wrong, and the target is a column"
+NOBODY_KNOWS = "nobody knows whether the given answers were cut"
 NO_ROWS = "the published recipe keeps no rows on which a penalty could be chosen"
 
 
@@ -74,7 +75,9 @@ def speaks_of_answers(predict: str, inputs: Inputs) -> bool:
 def _built_in(name: str, predict: str, inputs: Inputs, rows: Rows) -> Predictor:
     wrongness = built_in_scores(name, inputs.sequences, inputs.labels, rows.index)[rows.judged]
     signed = wrongness if predict == "error" else -wrongness
-    return Predictor(name, BUILT_IN[name].label, "completion", why_no_scores(wrongness, name) or signed)
+    why = why_no_scores(wrongness, name)
+    why = NOBODY_KNOWS if name == "truncation" and not inputs.sequences.ends_known else why
+    return Predictor(name, BUILT_IN[name].label, "completion", why or signed)
 
 
 def _asked(predict: str, inputs: Inputs, rows: Rows) -> Predictor:

@@ -61,6 +61,7 @@ def _tokens(whole: Voice) -> Paragraph:
 def _balance(whole: Voice, key: str) -> Sentence:
     keys = {"d": key, "n": f"{key}.n", "right": f"{key}.right", "wrong": f"{key}.wrong"}
     line = "Answers of {d|model} to {n} of {d|name}" if whole.has(key, "answers") else "{n} of {d|name}"
+    line = "Given answers to {n} of {d|name}" if whole.has(f"{key}.given", "column") else line
     if whole.has(keys["right"], "percent"):
         line += ": {right} ({right|percent}) and {wrong} ({wrong|percent})"
     return whole.say(f"{line}.", **keys)
@@ -218,6 +219,8 @@ def _baselines(voice: Voice) -> Paragraph:
         return ()
     line = "Baselines on the rows and folds of the grid, and the nested estimate minus each of them, paired"
     said = [voice.say(f"{line}, with {{level|intervals}}."), voice.say("The nested estimate is {nested}.")]
+    if voice.has("best_baseline", "flattered"):
+        said.append(voice.say("{best_baseline|flattered}."))
     line = "Where the probe is added, it and {a|label} are fitted together."
     return (*said, *(voice.say(line, a=key) for key in additions(voice)))
 

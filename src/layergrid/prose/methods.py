@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layergrid.artifacts import Grid, Paragraph, Sentence
-from layergrid.prose import grading, kept
+from layergrid.prose import given, grading, kept
 from layergrid.prose.beside import additions
 from layergrid.prose.voice import Voice
 
@@ -28,7 +28,7 @@ def _given(voice: Voice, model: str) -> Paragraph:
 
 def _answers(voice: Voice, data: str) -> Paragraph:
     """How completions were made and graded, and how many bear no exact answer."""
-    said = kept.left_out(voice, data)
+    said = [*kept.left_out(voice, data), *given.methods(voice, data)]
     if voice.has(data, "chat"):
         said.append(voice.say("{d|chat}.", d=data))
     if voice.has(f"{data}.max_new_tokens"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from layergrid import text
 from layergrid.artifacts import Cite, Fact, Grid, Paragraph, Sentence
 from layergrid.facts.view import Group, View
-from layergrid.prose import alone, described, grading, kept, over_layers
+from layergrid.prose import alone, described, given, grading, kept, over_layers
 from layergrid.prose.beside import detectable
 from layergrid.prose.first_page import without_values
 from layergrid.prose.voice import Voice, chained, joined
@@ -29,6 +29,9 @@ def _sources(voice: Voice, data: str, model: str) -> Paragraph:
         return _given(voice, keys)
     if not voice.has(keys["n"]):
         return (voice.say("The model is {m|name} ({shape|long}).", **keys),)
+    if voice.has(f"{data}.given", "column"):
+        told = given.sources(voice, keys)
+        return (*told, *kept.left_out(voice, data), *grading.alike(voice, data))
     verb = "{d|reads}" if voice.has(data, "reads") else "{d|answers}"
     line = f"The model {{m|name}} ({{shape|long}}) {verb} {{n}} of {{d|name}} ({{d|source}})"
     if voice.has(keys["right"], "alone"):

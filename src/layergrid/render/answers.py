@@ -72,7 +72,8 @@ def _words(found: tuple[GradedAnswer, ...], card: DataCard | None, seed: int) ->
     counts = _of_all(found, card)
     who = text.listed(_share(*one) for one in counts)
     answers = "answer" if len(found) == 1 and counts[0][2] in (None, 1) else "answers"
-    drawn = f"{text.capital(who)} {answers} of {found[0].model} to {found[0].dataset}"
+    whose = f"of {found[0].model}" if card is None or not card.given else f"given in column {card.given}"
+    drawn = f"{text.capital(who)} {answers} {whose} to {found[0].dataset}"
     drawn = f"{drawn}, drawn at random within each label (seed {seed})"
     rule = f": {card.rule}" if card is not None and card.rule else ""
     return f"{drawn}. What was compared with the right answer is marked{rule}."

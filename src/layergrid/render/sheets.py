@@ -229,7 +229,8 @@ def _balance(results: Results) -> list[Sheet]:
     others = [d for d in results.data if d not in graded]
     rows = tuple(
         (_data_name(d, results), *(text.count(c) for c in (d.n, d.n_correct, d.n - d.n_correct)),
-         f"{d.not_found_correct} / {d.not_found_wrong}", f"{d.truncated_correct} / {d.truncated_wrong}",
+         f"{d.not_found_correct} / {d.not_found_wrong}",
+         f"{d.truncated_correct} / {d.truncated_wrong}" if d.ends_known else "not known",
          *_compared(results, d))
         for d in graded
     )  # fmt: skip
