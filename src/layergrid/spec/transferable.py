@@ -96,6 +96,10 @@ def check(root: Node) -> list[Problem]:
         seen[name.lower()] = name
         if isinstance(entry.node.value, Mapping):
             found += [*_parts(name, entry, root), *_enough(name, entry, root), *_labels(name, entry, root)]
+    names = list(entries(root.get("transfer")))
+    for figure in items(root.get("figures")):
+        named = figure.get("transfer")
+        found += reference(named, "transfer", names) if named is not None and named.value != "" else []
     return found
 
 
@@ -141,5 +145,6 @@ def _labels(name: str, entry: Entry, root: Node) -> Iterator[Problem]:
             hint = "has no labels; give it 'label: COLUMN' or graded answers"
         place = entry.key if written is None else written.place
         yield Problem(
-            place, f"transfer '{visible(name)}': predict is '{wanted}', but data set '{visible(str(named.value))}' {hint}"
+            place,
+            f"transfer '{visible(name)}': predict is '{wanted}', but data set '{visible(str(named.value))}' {hint}",
         )

@@ -77,11 +77,11 @@ class TransferSpec(Model):
         for key in ("models", "datasets"):
             named: tuple[str, ...] = getattr(self, key)
             if self.over == key and len(named) == 1:
-                raise ValueError(f"a transfer over {OVER[key]} needs two of them at least; '{key}' names one")
+                raise ValueError(f"'{key}' names one, and a transfer over {OVER[key]} needs two at least")
             if self.over != key and len(named) > 1:
-                raise ValueError(f"a transfer over {OVER[self.over]} reads one of the {OVER[key]}; '{key}' names more")
+                raise ValueError(f"'{key}' names several, and a transfer over {OVER[self.over]} reads one")
         if self.over == "layers" and isinstance(self.layers, tuple) and len(set(self.layers)) == 1:
-            raise ValueError("a transfer over layers needs two of them at least; 'layers' names one")
+            raise ValueError("'layers' names one, and a transfer over layers needs two at least")
         return self
 
     @property
