@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from layergrid import attention, capture, generate, lens, models
+from layergrid import attention, capture, generate, lens, models, transfer
 from layergrid.kinds import GridKind, known
 from layergrid.pipeline import given, running, study
 from layergrid.render import AFTER_THE_WAIST
@@ -88,6 +88,7 @@ def stages() -> dict[str, Stage]:
         "capture": Stage(capture.VERSION, "capture.VERSION", ("capture",), model),
         "attention": Stage(attention.VERSION, "attention.VERSION", ("attention",), model),
         "lens": Stage(lens.VERSION, "lens.VERSION", ("lens",), model),
+        "transfer": Stage(transfer.VERSION, "transfer.VERSION", ("transfer",)),
     }
     for name, kind in sorted(known(GridKind).items()):
         module = kind.__module__.removeprefix("layergrid.")
