@@ -14,6 +14,7 @@ from layergrid.artifacts import GridResult
 from layergrid.kinds import BadInput, GridKind, Inputs, Needs
 from layergrid.text import listed
 
+UNKNOWN = "it is not known whether equal ids are the same example"
 SOURCES = "the examples come from different data"
 
 
@@ -50,7 +51,9 @@ class DifferenceGrid(GridKind):
         a, b = inputs.grids[self.minus], inputs.grids[self.of]
         told = [inputs.examples_of.get(name, "") for name in (self.minus, self.of)]
         unlike: str | rows.Independent = ""
-        if self.match == "source" and (told[0] != told[1] or not told[0]):
+        if self.match == "source" and not all(told):
+            unlike = UNKNOWN
+        elif self.match == "source" and told[0] != told[1]:
             kept = [one.held_out or one.measured for one in (a, b)]
             unlike = rows.unrelated(kept[0], kept[1], SOURCES)
         made = grids.difference(a, b, (self.minus, self.of), unlike, "grids")
