@@ -12,7 +12,8 @@ def derive(card: DataCard, key: str, ledger: Ledger) -> None:
     """Writes the facts of one data set below its `key`; none where the model wrote its answers here."""
     if not card.given:
         return
-    ledger.name(f"{key}.given", column=QUOTED.format(text.visible(card.given)), form="token ids" if card.given_as == "ids" else "text")
+    form = "token ids" if card.given_as == "ids" else "text"
+    ledger.name(f"{key}.given", column=QUOTED.format(text.visible(card.given)), form=form)
     if card.respelt:
         forms = {"text": text.plural(card.respelt, "answer"), "differ": "differs" if card.respelt == 1 else "differ"}
         ledger.add(f"{key}.respelt", "count", forms, value=card.respelt, n=card.n)
