@@ -8,7 +8,11 @@ from layergrid.spec import TransferSpec
 
 def needs(asked: TransferSpec) -> Needs:
     """What a transfer asks of the forward pass."""
-    return Needs(sites=frozenset({asked.site}), layers=asked.layers, labels=True, grades=asked.predict != "label")
+    graded = asked.predict != "label"
+    return Needs(
+        sites=frozenset({asked.site}), layers=asked.layers, labels=True, grades=graded,
+        p_true=graded and "p_true" in asked.baselines,
+    )  # fmt: skip
 
 
 def check_model(asked: TransferSpec, outline: Outline, model: str, name: str) -> None:

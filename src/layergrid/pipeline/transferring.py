@@ -10,6 +10,7 @@ from layergrid import archive
 from layergrid.artifacts import Activations, Matrix
 from layergrid.kinds import Inputs
 from layergrid.pipeline.answers import LIBRARIES, NUMERICS, OURS, Answers, of_layers
+from layergrid.pipeline.asked import needs
 from layergrid.pipeline.stages import Stage, Work
 from layergrid.spec import TransferSpec
 from layergrid.store import Key
@@ -26,18 +27,21 @@ def stage(study: Study, name: str) -> Stage:
     from layergrid.transfer import VERSION as OF_TRANSFER
 
     asked = study.spec.transfer[name]
-    states = [(*pair, study.answers[pair].states) for pair in asked.pairs]
+    many = [study.answers[pair] for pair in asked.pairs]
+    states = [(one.model, one.dataset, one.states) for one in many]
+    asking = [one.asked_stage for one in many] if needs(asked).p_true else []
     parts = {
         "name": name,
         "transfer": asked.model_dump(mode="json"),
         "states": [[model, dataset, one.key] for model, dataset, one in states],
         "shared": [_shared(study, dataset) for _, dataset, _ in states],
         "seed": study.spec.seed,
+        "p_true": [one.key for one in asking if one is not None],
     }
     key = Key.of("transfer", OF_TRANSFER + VERSION, parts, (OURS, *LIBRARIES, *NUMERICS))
-    n = sum(len(study.answers[pair].examples.ids) for pair in asked.pairs)
-    reads = tuple(dict.fromkeys(one.label for _, _, one in states))
-    return Stage(f"transfer {name}", name, key, reads, Work(n, "examples"))
+    n = sum(len(one.rows.ids) for one in many)
+    reads = dict.fromkeys([*(one.label for _, _, one in states), *(one.label for one in asking if one is not None)])
+    return Stage(f"transfer {name}", name, key, tuple(reads), Work(n, "examples"))
 
 
 def result(study: Study, name: str) -> Matrix:
@@ -58,16 +62,18 @@ def make_inputs(study: Study, name: str) -> None:
     """Makes what a transfer reads, so that the time of it is not counted as the transfer's."""
     for pair in study.spec.transfer[name].pairs:
         _ = study.answers[pair].positions, study.answers[pair].activations
+        _ = study.answers[pair].p_true if needs(study.spec.transfer[name]).p_true else None
 
 
 def _read(study: Study, answers: Answers, asked: TransferSpec) -> Read:
     from layergrid.transfer.domains import Read
 
+    said, why = answers.p_true if needs(asked).p_true else (None, "")
     states = of_layers(answers.activations[asked.site], asked.layers, answers.card)
     inputs = Inputs(
         name=answers.dataset, model=answers.model, examples=answers.examples, sequences=answers.sequences,
         labels=answers.labels, positions=answers.positions, activations={}, seed=study.spec.seed,
-        project=study.spec.project,
+        project=study.spec.project, p_true=said, p_true_reason=why,
     )  # fmt: skip
     return Read(inputs, _of_head(states, asked.head), _shared(study, answers.dataset))
 

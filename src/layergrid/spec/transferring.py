@@ -16,7 +16,7 @@ Simpler = Literal[
     "exact_logprob_min", "exact_logprob_max", "p_true",
 ]  # fmt: skip
 USUAL: tuple[Simpler, ...] = (
-    "answer_length", "logprob_mean", "logprob_min", "exact_logprob_mean", "exact_logprob_min", "p_true",
+    "answer_length", "logprob_mean", "logprob_min", "exact_logprob_mean", "exact_logprob_min",
 )  # fmt: skip
 OVER = {"datasets": "data sets", "positions": "positions", "layers": "layers", "models": "models"}
 

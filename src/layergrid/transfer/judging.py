@@ -12,11 +12,11 @@ import numpy as np
 
 from layergrid.artifacts import HAS_VALUE, Baseline, Bounded, CellStatus, Domain, Floats, Strings
 from layergrid.baselines import BUILT_IN, built_in_scores, why_no_scores
+from layergrid.baselines import asked as model_asked
+from layergrid.probing.names import P_TRUE
 from layergrid.selection import NOTHING_VARIES, as_estimate
 from layergrid.stats import Array, Interval, Scored, Split, difference_interval, evaluate, mean_interval
 from layergrid.transfer.domains import Rows
-
-P_TRUE, P_LABEL = "p_true", "the model asked whether its own answer is right"
 
 
 def empty(size: int) -> Bounded:
@@ -77,18 +77,20 @@ def baseline_scores(names: Sequence[str], predict: str, rows: Rows) -> dict[str,
     found: dict[str, Floats | str] = {}
     for name in names:
         wrongness = _wrongness(name, rows)
-        if wrongness is not None:
+        if isinstance(wrongness, str):
+            found[name] = wrongness
+        else:
             signed = wrongness if predict == "error" else -wrongness
-            found[name] = why_no_scores(wrongness, name) or signed
+            found[name] = (why_no_scores(wrongness, name) if name in BUILT_IN else "") or signed
     return found
 
 
-def _wrongness(name: str, rows: Rows) -> Array | None:
-    """A predictor's scores [n], higher where an answer is more likely wrong; None where it was not read."""
-    if name != P_TRUE:
-        return built_in_scores(name, rows.read.inputs.sequences, rows.read.inputs.labels, rows.index)
-    given: Floats | None = getattr(rows.read.inputs, P_TRUE, None)
-    return None if given is None else -np.asarray(given, dtype=np.float64)[rows.index]
+def _wrongness(name: str, rows: Rows) -> Array | str:
+    """A predictor's scores [n], higher where an answer is more likely wrong; or why there are none."""
+    inputs = rows.read.inputs
+    if name == P_TRUE:
+        return model_asked.p_true_scores(inputs.p_true, inputs.p_true_reason, rows.index)
+    return built_in_scores(name, inputs.sequences, inputs.labels, rows.index)
 
 
 def baselines(domain: Domain, scores: Mapping[str, Floats | str], level: float) -> tuple[Baseline, ...]:
@@ -96,7 +98,7 @@ def baselines(domain: Domain, scores: Mapping[str, Floats | str], level: float) 
     split, n = split_of(domain), len(domain.example_ids)
     found = []
     for name, own in scores.items():
-        label = BUILT_IN[name].label if name in BUILT_IN else P_LABEL
+        label = BUILT_IN[name].label if name in BUILT_IN else model_asked.LABEL
         if isinstance(own, str):
             found.append(Baseline(name, label, None, None, own, "completion"))
             continue

@@ -9,6 +9,7 @@ import numpy as np
 
 from layergrid.artifacts import Quantity
 from layergrid.baselines import BUILT_IN
+from layergrid.baselines import asked as model_asked
 from layergrid.probes.preparing import HOW, TOLERANCES, solver_name
 from layergrid.probing.words import INTERVAL
 from layergrid.selection import group_column
@@ -58,10 +59,14 @@ def settings(
         "positions": _positions(laid), "positions_left_out": list(laid.left_out),
         "unconverged_fits": sum(one.unconverged for one in probes.values()),
         "groups_across": groups.across, "near_duplicates": {"rows": groups.near[0], "clusters": groups.near[1]},
-        "baseline_signs": {name: BUILT_IN[name].sign for name in asked.baselines if name in BUILT_IN},
+        "baseline_signs": {name: _sign(name) for name in asked.baselines if asked.predict != "label"},
         "sets": [_of_set(one) for one in laid.rows],
         "paired": len(laid.rows) == 1,
     }  # fmt: skip
+
+
+def _sign(name: str) -> str:
+    return BUILT_IN[name].sign if name in BUILT_IN else model_asked.SIGN
 
 
 def _of_set(rows: Any) -> dict[str, Any]:
