@@ -137,7 +137,7 @@ def test_a_blind_rule_is_told_to_be_blind_and_the_methods_say_how_answers_are_co
 def test_answers_that_occur_twice_are_counted_in_the_methods():
     sections = said(card(["Five", "x"], texts=(" Five\nFive", " 6")))[1]
     assert (
-        "1 completion holds the text of the exact answer more than once; the one that the rule finds is taken"
+        "1 completion holds the text of the exact answer repeatedly; the rule says which place is taken"
         in sections
     )
 

@@ -216,3 +216,59 @@ def test_every_spec_ends_in_a_report_though_the_model_knows_nothing(name, tmp_pa
 @pytest.mark.parametrize("name", TEN)
 def test_every_spec_has_values_where_the_answers_are_given(name, tmp_path):
     check_given(name, tmp_path)
+
+
+class TestRealFiles:
+    """The files of the paper's repository, whose folder LAYERGRID_DATA names; they are no part of the project."""
+
+    __test__ = "LAYERGRID_DATA" in os.environ
+
+    @staticmethod
+    def read(name):
+        folder = os.environ["LAYERGRID_DATA"]
+        spec = load_spec(path(name), (f"variables.data={folder}",), allowed=(Path(folder),))
+        data = spec.datasets[TEN[name].data]
+        return spec, load_examples(
+            TEN[name].data, data.loader, data.source, spec.project, id_column=data.id, group_column=data.group,
+            columns=data.columns, where=data.where,
+        )  # fmt: skip
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("name", "rows", "groups"),
+        [
+            ("movies", 7856, 2998),
+            ("winobias", 1584, 204),
+            ("winogrande", 2000, 1431),
+            ("nli", 2000, 1485),
+            ("math", 1950, 1890),
+        ],
+    )
+    def test_all_rows_can_be_graded_and_stand_in_groups(self, name, rows, groups):
+        spec, examples = self.read(name)
+        grader = spec.datasets[TEN[name].data].grade
+        check_gold(grader, examples)
+        assert (len(examples.ids), len(set(examples.groups))) == (rows, groups)
+
+    @pytest.mark.slow
+    def test_twins_that_swap_pronouns_stand_in_one_group(self):
+        _, examples = self.read("winobias")
+        twins = defaultdict(set)
+        for text, group in zip(examples.columns["sentence"], examples.groups, strict=True):
+            twins[re.sub(r"\b(s?he|his|hers?|him)\b", "_", str(text))].add(group)
+        assert len(twins) < 800
+        assert all(len(one) == 1 for one in twins.values())
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ["movies", "winobias", "winogrande", "nli", "math"])
+    def test_three_hundred_questions_end_in_a_report(self, name, tmp_path):
+        folder, data = os.environ["LAYERGRID_DATA"], TEN[name].data
+        ran = run(
+            "build", path(name), "--out", tmp_path, "--allow-path", folder, f"--set=variables.data={folder}",
+            f"--set=datasets.{data}.sample=300", f"--set=datasets.{data}.generate.max_new_tokens=12",
+            "--set=grids.errors.permutations=0", "--set=grids.errors.layers=[4]", "--set=outputs=[md]", "--quiet",
+        )  # fmt: skip
+        assert ran.code == 0, ran.err
+        report = (tmp_path / f"qa_{name}" / "report.md").read_text(encoding="utf-8")
+        assert POOR.search(report), report[:2000]
+        assert run("verify", tmp_path / f"qa_{name}").code == 0

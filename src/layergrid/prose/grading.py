@@ -13,7 +13,7 @@ def compared(voice: Voice, data: str) -> list[Sentence]:
     if voice.has(f"{data}.grading", "compared"):
         said.append(voice.say("It is {g|compared}.", g=f"{data}.grading"))
     if voice.has(f"{data}.repeated"):
-        line = "{more} {more|verb} the text of the exact answer more than once; the one that the rule finds is taken."
+        line = "{more} {more|verb} the text of the exact answer repeatedly; the rule says which place is taken."
         said.append(voice.say(line, more=f"{data}.repeated"))
     if voice.has(f"{data}.grading", "dependent"):
         said.append(
