@@ -72,6 +72,18 @@ def views(results: Results) -> tuple[View, ...]:
     return tuple(View(one, cards.get((one.grid.model, one.grid.dataset))) for one in results.grids)
 
 
+def too_few(results: Results) -> list[str]:
+    """For who builds: of each set of answers that a class is missing in, or too small, and what can be done."""
+    found = {}
+    for view in views(results):
+        ledger = Ledger()
+        kept.derive(view, ledger)
+        fact = ledger.get("few")
+        if fact is not None and view.card is not None:
+            found.setdefault((view.grid.model, view.grid.dataset), f"{fact.forms['text']}; {kept.remedy(view.card)}")
+    return [text.visible(f"{model} on {dataset}: {said}") for (model, dataset), said in found.items()]
+
+
 def derive(results: Results) -> tuple[Fact, ...]:
     """All facts of the results, sources first, then grid by grid; the same results give the same facts."""
     sides = Ledger()

@@ -43,6 +43,13 @@ def derive(view: View, ledger: Ledger) -> None:
             return
 
 
+def remedy(card: DataCard) -> str:
+    """What may be done where a class is too small."""
+    if not card.rule:
+        return "look at the values of the label column, or take more rows"
+    return "ask more or easier questions, or look at the graded answers in the report: the grader may miss right ones"
+
+
 def _what(view: View) -> str:
     """What is not done for want of rows."""
     return "compare" if view.grid.contrast else "probe"

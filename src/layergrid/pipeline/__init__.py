@@ -161,7 +161,7 @@ def _write(study: Study, folder: Path) -> None:
             "locked": locking.made(study),
             "versions": dict(results.versions),
             "expectations": [expectations.as_json(one) for one in results.expectations],
-            "notes": without_values(results),
+            "notes": [*facts.too_few(results), *without_values(results)],
             "pages": render.fingerprint(presentation),
             "date": stamp(presentation.outputs),
         },
