@@ -294,6 +294,9 @@ def _settings(matrix: Matrix, ledger: Ledger) -> None:
     for key in ("scaling", "solver", "tolerance", "interval"):
         if settings.get(key):
             ledger.add(f"method.{key}", "setting", {"text": text.visible(str(settings[key]).rstrip("."))})
+    signs = dict.fromkeys(str(one) for one in settings.get("baseline_signs", {}).values())
+    if signs and any(matrix.best):
+        ledger.add("signs", "setting", {"text": text.visible(text.listed(signs))})
     lost = [str(one) for one in settings.get("positions_left_out", ())]
     if lost:
         verb = "is" if len(lost) == 1 else "are"

@@ -171,6 +171,8 @@ def methods(voice: Voice) -> Paragraph:
             said.append(voice.say(f"{key.capitalize()}: {{m}}{end}", m=f"method.{key}"))
     if voice.has("baselines", "rule"):
         said.append(voice.say("{baselines|rule}."))
+    if voice.has("signs"):
+        said.append(voice.say("Signs of baselines are fixed in advance: {signs}."))
     if voice.has("left_out"):
         said.append(voice.say("{left_out|Text}."))
     return tuple(said)
