@@ -31,7 +31,7 @@ def test_a_minimal_spec_has_a_stated_default_for_everything_else() -> None:
     assert (data.source, data.sample, data.id, data.group) == ("builtin:arithmetic", None, None, None)
     assert (data.generate.max_new_tokens, data.generate.batch) == (64, 64)
     assert data.loader.model_dump() == {"kind": "builtin", "address": "arithmetic"}
-    assert data.grade.model_dump() == {"kind": "numeric", "gold": "answer"}
+    assert (data.grade.kind, data.grade.gold, data.grade.span, data.grade.take) == ("numeric", "answer", "rule", "last")
     assert (grid.kind, grid.model, grid.dataset, grid.positions) == ("probe", "tiny", "sums", ())
 
 
