@@ -18,7 +18,9 @@ class Typed(NamedTuple):
     and `…` stands for tokens left out.
     """
 
-    found_by: str  # the grader whose rule finds the answer, or `given`; `cut`: the model did not end the completion
+    found_by: (
+        str  # the grader that finds the answer, `choice` with its labels, or `given`; `cut`: not ended by the model
+    )
     prompt: str
     completion: str
     byte_level: str
@@ -88,7 +90,7 @@ TYPED = (
     Typed("numeric cut",
           "A book has 31 chapters. Each chapter is 61 pages long..How many pages does the book have altogether?",
           " The book has [[1891]]", "Ġhas|Ġ1 8 9 1|-", "▁has|▁1 8 9 1|-", "has|1 ##8 ##9 ##1|-"),
-    Typed("given",
+    Typed("contains",
           "Who acted as Stephen in the movie 'Pulse 2: Afterlife'?",
           " [[Jamie Bamber]]", "^'?|ĠJ am ie Ġ B am ber|</s>", "^'?|▁J am ie ▁ B am ber|</s>",
           "^?|j ##am ##ie b ##am ##ber|</s>"),
@@ -144,7 +146,7 @@ TYPED = (
           "Who acted as Воробей in the movie '9th Company'?",
           "  [[Aleksey Chadov]]", "Ġ|ĠA le k se y ĠC ha d ov|</s>", "▁|▁A l e k s e y ▁C ha d ov|</s>",
           "^?|al ##e ##k ##se ##y ch ##ad ##o ##v|</s>"),
-    Typed("given",
+    Typed("contains",
           "Who acted as Doug Post in the movie 'Accidents Happen'?",
           " It was [[Sebastian Gregory]] .", "Ġwas|ĠS e b as t i an ĠG re g or y|Ġ",
           "▁was|▁S e b as t i an ▁G re g ory|▁", "was|s ##e ##b ##as ##t ##i ##an g ##re ##g ##ory|."),
@@ -183,44 +185,44 @@ TYPED = (
           "Who acted as Omar in the movie 'The Jewel of the Nile'?",
           " [[Spiros Focás]]", "^'?|ĠS p ir os ĠF o c Ã ¡ s|-", "^'?|▁S p i … <0xC3> <0xA1> s|-",
           "^?|s ##p ##ir ##o ##s f ##o ##c ##as|-"),
-    Typed("given",
+    Typed("choice: accountant, janitor",
           "The janitor reprimanded the accountant because she made a mistake filing paperwork.",
           " The [[accountant]].", "ĠThe|Ġa cc ount ant|.", "▁The|▁acc ountant|.", "the|acc ##ount ##ant|."),
-    Typed("given",
+    Typed("choice: accountant, janitor",
           "The janitor reprimanded the accountant because he got less allowance.",
           " [[janitor]]", "^.|Ġj an it or|</s>", "^.|▁janit or|</s>", "^.|j ##an ##it ##or|</s>"),
-    Typed("given",
+    Typed("choice: assistant, chief",
           "The chief hired the assistant because he needed help with paperwork.",
           "[[chief]], not the assistant", "^.|ch ie f|,", "^.|c h ie f|,", "^.|ch ##ie ##f|,"),
-    Typed("given",
+    Typed("choice: carpenter, teacher",
           "The carpenter met with the teacher so that she could ask science questions.",
           " 'She' refers to the [[teacher]], since the teacher asks.", "Ġthe|Ġt e ac her|,", "▁the|▁teac her|,",
           "the|teac ##her|,"),
-    Typed("given",
+    Typed("choice: ceo, tailor",
           "The CEO went to the tailor because he needed a new suit.",
           " The [[CEO]]", "ĠThe|ĠC E O|</s>", "▁The|▁C E O|</s>", "the|c ##eo|</s>"),
-    Typed("given",
+    Typed("choice: Mary, Sarah",
           "Sarah was better at squats than Mary, so _ worried a lot about their weight. Who does the blank refer to "
           "in the sentence?",
           " [[Mary]]", "^?|ĠMar y|</s>", "^?|▁M ar y|</s>", "^?|mar ##y|</s>"),
-    Typed("given",
+    Typed("choice: Dennis, Robert",
           "Robert knew nothing abut them but tried to fix his washer while Dennis was very knowledgeable but lazy. _ "
           "couldn’t fix the washer. Who does the blank refer to in the sentence?",
           " [[Robert]] couldn’t fix it. Robert", "^?|ĠR o ber t|Ġc", "^?|▁R o ber t|▁c", "^?|r ##o ##ber ##t|could"),
-    Typed("given",
+    Typed("choice: chair, counter",
           "The chair won’t fit under the old kitchen counter because the _ is too low. What does the blank refer to "
           "in the sentence?",
           " the kitchen [[counter]]", "n|Ġc ount er|</s>", "n|▁c ou nt er|</s>", "##en|co ##u ##nt ##er|</s>"),
-    Typed("given",
+    Typed("choice: food, opening",
           "I made a new feeder for the backyard that had a small opening for the food.\u00a0They couldn't get "
           "through it because the _ was too big. What does the blank refer to in the sentence?",
           " It is the\u00a0[[food]].", "ł|f oo d|.", "<0xA0>|f oo d|.", "the|f ##ood|."),
-    Typed("given",
+    Typed("choice: private school, public school",
           "It's preferable to work in the private school than the public school as the wage is less in the _ . What "
           "does the blank refer to in the sentence?",
           " The [[public school]] and not the private school", "ĠThe|Ġp u b l ic Ġsc ho ol|Ġand",
           "▁The|▁p u bl ic ▁school|▁and", "the|p ##u ##b ##li ##c school|and"),
-    Typed("given",
+    Typed("choice: heels, tennis shoes",
           "She loved her heels more than her tennis shoes but to be practical she wore the _ for everyday occasions. "
           "What does the blank refer to in the sentence?",
           " ([[tennis shoes]])", "(|t en n is Ġs ho es|)", "(|t en n is ▁s ho es|)",
@@ -229,11 +231,11 @@ TYPED = (
           "Hunter’s apartment was up for rent but Joel’s parakeet was a deal-breaker. _ was looking for a place to "
           "live. Who does the blank refer to in the sentence?",
           " Joel’s parakeet: so [[Joel]].", "Ġso|ĠJ o el|.", "o|▁J o el|.", "so|jo ##el|."),
-    Typed("given",
+    Typed("choice: contradiction, entailment, neutral",
           'For the statement, "aCondition Assessment Survey (CAS)", does the hypothesis "CAS is a Condition '
           'Assessment Survey" represent entailment, contradiction, or neutrality?',
           " [[entailment]]", "^?|Ġentailment|</s>", "^▁neutrality?|▁entail ment|</s>", "^?|entailment|</s>"),
-    Typed("given",
+    Typed("choice: contradiction, entailment, neutral",
           "For the statement, \"Still, I guess that can be got over\", does the hypothesis \"It won't be possible to "
           'get passed that" represent entailment, contradiction, or neutrality?',
           " It is a [[contradiction]].", "Ġa|Ġcontradiction|.", "▁a|▁contradiction|.", "a|contradiction|."),
@@ -241,18 +243,18 @@ TYPED = (
           "For the statement, \"It's come back? cried Julius excitedly\", does the hypothesis \"They thought it was "
           'gone forever" represent entailment, contradiction, or neutrality?',
           "[[neutral]]ity", "^?|n e utral|ity", "^▁neutrality?|n e utral|ity", "^?|neutrality|</s>"),
-    Typed("given",
+    Typed("choice: contradiction, entailment, neutral",
           'For the statement, "Despite their 17th-century origins, these gardens avoid the rigid geometry of the '
           'Tuileries and Ver?\u00adsailles", does the hypothesis "These gardens were around well before the '
           '17th-century" represent entailment, contradiction, or neutrality?',
           " Ver\u00adsailles: [[contradiction]], no entailment", ":|Ġcontradiction|,", ":|▁contradiction,|▁n",
           ":|contradiction|,"),
-    Typed("given",
+    Typed("choice: contradiction, entailment, neutral",
           "For the statement, \"But there's John ”and Miss Howard, surely they were speaking the truth?\"\", does "
           'the hypothesis "I know them so well and am sure they are being truthful" represent entailment, '
           "contradiction, or neutrality?",
           " ”[[neutral]]”", "âĢĿ|n e utral|âĢĿ", "<0x9D>|n e utral|<0xE2>", "”|neutral|”"),
-    Typed("given",
+    Typed("choice: contradiction, entailment, neutral",
           'For the statement, "A man like me cannot fail… ", does the hypothesis "A man like me can only succeed" '
           "represent entailment, contradiction, or neutrality?",
           " Well… [[entailment]]…", "¦|Ġentailment|âĢ", "<0xA6>|▁entail ment|<0xE2>", "…|entailment|…"),
@@ -260,7 +262,7 @@ TYPED = (
           'For the statement, "Buffet and a\u00a0 la carte available", does the hypothesis "It has table service" '
           "represent entailment, contradiction, or neutrality?",
           " entailment or neutral? [[entailment]]", "?|Ġentailment|</s>", "?|▁entail ment|</s>", "?|entailment|</s>"),
-    Typed("given",
+    Typed("choice: contradiction, entailment, neutral",
           'For the statement, "uh i really i miss college i had a good time", does the hypothesis "I would like to '
           'go back to university " represent entailment, contradiction, or neutrality?',
           ' "[[neutral]]" is what it is: neutral', 'Ġ"|n e utral|"', '▁"|n e utral|"', '"|neutral|"'),

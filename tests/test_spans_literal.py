@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 import trained_tokenizers
 from layergrid.artifacts import Examples, Labels, Sequences
+from layergrid.graders.choice import ChoiceGrader, Options
+from layergrid.graders.contains import ContainsGrader
 from layergrid.graders.exact import ExactGrader
 from layergrid.graders.numeric import NumericGrader
 from layergrid.positions import resolve_all
@@ -27,7 +30,12 @@ FOUR = tuple(
     )
 )
 SIZES = {"byte_level": 500, "metaspace": 600, "wordpiece": 400}
-GRADERS = {"numeric": NumericGrader(gold="answer"), "exact": ExactGrader(gold="answer")}
+GRADERS = {
+    "numeric": NumericGrader(gold="answer"),
+    "exact": ExactGrader(gold="answer"),
+    "contains": ContainsGrader(gold="answer"),
+    "choice": ChoiceGrader(gold="answer", options=Options(columns=("answer", "other"))),
+}
 
 
 def unmarked(completion: str) -> str:
@@ -130,6 +138,13 @@ def test_no_shorter_run_of_tokens_covers_an_answer(kind):
     "one", [one for one in TYPED if "given" not in one.found_by], ids=lambda one: ascii(one.completion)
 )
 def test_a_grader_finds_the_marked_answer(one):
-    grader = GRADERS[one.found_by.split()[0]]
+    kind, _, options = one.found_by.partition(": ")
+    grader = GRADERS[kind.split()[0]]
     start = one.completion.index("[[")
-    assert grader.find(unmarked(one.completion)) == (start, one.completion.index("]]") - 2)
+    found = grader.find(unmarked(one.completion), tuple(options.split(", ")) if options else ())
+    assert found == (start, one.completion.index("]]") - 2)
+
+
+def test_forty_one_of_the_answers_are_found_by_graders():
+    kinds = Counter(one.found_by.partition(":")[0].split()[0] for one in TYPED)
+    assert kinds == {"numeric": 16, "contains": 2, "given": 19, "exact": 6, "choice": 17}
