@@ -289,7 +289,8 @@ class Spec(Model):
         "-8..-1.",
     )
     grids: dict[Name, SerializeAsAny[Annotated[GridKind, AnyOf(GridKind)]]] = Field(
-        min_length=1, description="Layer x position grids by name."
+        default_factory=dict,
+        description="Layer x position grids by name; may be left out where there is a transfer.",
     )
     transfer: dict[Name, TransferSpec] = Field(
         default_factory=dict, description="Probes trained on one set of rows and scored on another, by name."

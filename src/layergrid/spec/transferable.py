@@ -85,7 +85,7 @@ def _has(dataset: Node, key: str) -> bool:
 
 def check(root: Node) -> list[Problem]:
     """What transfers say of models, data sets, positions and labels that does not hold."""
-    found: list[Problem] = []
+    found = _nothing(root)
     grids, seen = entries(root.get("grids")), dict[str, str]()
     for name, entry in entries(root.get("transfer")).items():
         if name in grids:
@@ -101,6 +101,17 @@ def check(root: Node) -> list[Problem]:
         named = figure.get("transfer")
         found += reference(named, "transfer", names) if named is not None and named.value != "" else []
     return found
+
+
+def _nothing(root: Node) -> list[Problem]:
+    """That a spec has neither grids nor transfers."""
+    grids, transfers = root.get("grids"), root.get("transfer")
+    if entries(transfers) or (transfers is not None and not isinstance(transfers.value, Mapping)):
+        return []
+    if grids is None:
+        return [Problem(root.place, "key 'grids' is missing: Layer x position grids by name.")]
+    empty = isinstance(grids.value, Mapping) and not grids.value and not grids.broken
+    return [Problem(grids.place, "'grids': it is empty; expected at least one entry")] if empty else []
 
 
 def _parts(name: str, entry: Entry, root: Node) -> Iterator[Problem]:
