@@ -13,6 +13,10 @@ from layergrid.artifacts import Baseline, CellStatus, Estimate, Selection
 from layergrid.facts.ledger import Ledger, against_zero, clear_of_zero, difference_forms, estimate_forms
 from layergrid.facts.view import Index, View
 
+FLATTERED = (
+    "Among several baselines, a choice by value is made on the rows that score them, which flatters it; the nested "
+    "estimate picks its cell on other rows"
+)
 NAMED = 3  # baselines that a sentence names one by one
 
 
@@ -276,7 +280,7 @@ def _baselines(view: View, ledger: Ledger) -> None:
         }
     forms |= {"Named": text.capital(forms["named"])}
     if len(valued) > 1:
-        forms["flattered"] = _flattered(len(best) == 1)
+        forms["flattered"] = FLATTERED
     one = len(best) == 1
     forms |= {"orders": "orders" if one else "order", "it": "it" if one else "them"}
     forms["alone"] = f"{'does' if one else 'do'} not account for it by {'itself' if one else 'themselves'}"
@@ -293,15 +297,6 @@ def _baselines(view: View, ledger: Ledger) -> None:
         _difference(view, "gain", d, ledger, ["nested", "best_baseline"])
     _verdicts(valued, ledger)
     _question_only(valued, ledger)
-
-
-def _flattered(one: bool) -> str:
-    """That the best of several is chosen on the rows that score it, and which way that errs."""
-    are, they = ("is", "it") if one else ("are", "they")
-    return (
-        f"The highest of the baselines {are} picked on the rows that score {'it' if one else 'them'}, so that {they} "
-        f"{'reads' if one else 'read'} a little too high beside the nested estimate, which picks its cell on other rows"
-    )
 
 
 def _question_only(valued: Sequence[Baseline], ledger: Ledger) -> None:

@@ -27,7 +27,7 @@ def methods(voice: Voice, data: str) -> list[Sentence]:
     said = [
         voice.say(
             "The answers were given in column {g|column} as {g|form} and not generated here; their log-probabilities "
-            "come from one forward pass over prompt and answer.",
+            "come from a forward pass through prompt and answer.",
             **keys,
         )
     ]
