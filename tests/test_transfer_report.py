@@ -21,6 +21,7 @@ from layergrid.render.drawing import check as drawable
 from layergrid.theme import load
 from layergrid.verify import matrices, words
 from layergrid.verify.problems import Notes
+from pages import SAID, saved
 from probe_inputs import make, with_wrong
 
 
@@ -162,3 +163,18 @@ def test_a_report_of_transfers_alone_has_a_page_and_its_tables(kept):
     assert "Less own probe" in made.md
     assert re.search(r"sums \| products \| 0\.\d\d \[0\.\d\d, 0\.\d\d\]", made.md)
     assert lit(derived, kept)["transfer.places.own"] == {"grid": "places", "cells": [0, 1, 4, 1, 8, 1]}
+
+
+def test_a_sentence_on_a_pair_lights_its_cell_in_both_maps(kept, browser, tmp_path):
+    alone = results(kept.matrices[1])
+    browser.open(saved(tmp_path / "report.html", alone), height=1400)
+    browser.value(
+        "[...document.querySelectorAll('.sentence[tabindex]')]"
+        ".find(s => s.dataset.facts.includes('transfer.places.best')).focus()"
+    )
+    browser.until("document.querySelectorAll('svg.lit').length === 1")
+    drawn = browser.value("document.querySelector('svg.lit .rim').getAttribute('d')")
+    best = derive(alone)["transfer.places.best"].cells
+    assert len(re.findall("M", drawn)) % (2 * 4) == 0  # whole cells, once in each map
+    assert len(best) == 1
+    assert "marked" in browser.value(SAID)
