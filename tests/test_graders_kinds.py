@@ -315,6 +315,19 @@ def test_expressions_are_equal_that_the_package_calls_equal(verifier):
     assert verifier.compare("$ $", "5") == equality.UNREAD
 
 
+def test_no_text_that_is_compared_as_mathematics_runs(tmp_path, verifier):
+    made = tmp_path / "made"
+    for text in (
+        f"__import__('os').mkdir('{made}')",
+        f"\\text{{open('{made}','w')}}",
+        f"1+open('{made}','w').write('x')",
+    ):
+        for spelled in (text, f"${text}$", f"The answer is {text}", f"\\boxed{{{text}}}"):
+            verifier.compare(spelled, "1")
+            verifier.compare("1", spelled)
+    assert not made.exists()
+
+
 def test_threads_get_the_answers_of_the_main_thread(verifier):
     said: dict[int, str] = {}
     threads = [

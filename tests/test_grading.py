@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,11 +20,10 @@ from layergrid.pipeline import grading
 from layergrid.pipeline.study import Study
 from layergrid.spec import load_spec
 from layergrid.store import Store
+from spec_texts import BASE, read
 
 TEXTS = (" 5 and 5.", " Six", " seven\n", "")
-DATASET = SimpleNamespace(
-    source="s.csv", group="", prompt="{{ q }}", generate=SimpleNamespace(max_new_tokens=9), grade="any"
-)
+DATASET = read(BASE).datasets["sums"]
 
 
 def graded(golds, grader=None, texts=TEXTS) -> tuple[Examples, Sequences, Labels]:
@@ -136,10 +134,7 @@ def test_a_blind_rule_is_told_to_be_blind_and_the_methods_say_how_answers_are_co
 
 def test_answers_that_occur_twice_are_counted_in_the_methods():
     sections = said(card(["Five", "x"], texts=(" Five\nFive", " 6")))[1]
-    assert (
-        "1 completion holds the text of the exact answer repeatedly; the rule says which place is taken"
-        in sections
-    )
+    assert "1 completion holds the text of the exact answer repeatedly; the rule says which place is taken" in sections
 
 
 # ---------------------------------------------------------------- stages

@@ -128,10 +128,12 @@ def judged(gold: str, answer: str) -> str:
         return UNREAD if len(gold) > LONGEST else DIFFERENT
     try:
         _timer(SECONDS)
-        wanted = math_verify.parse(delimited(gold), parsing_timeout=None)
+        # LaTeX alone is read, by a grammar: the other reading gives Python's eval what a filter leaves of a text.
+        reads = [math_verify.LatexExtractionConfig()]
+        wanted = math_verify.parse(delimited(gold), reads, parsing_timeout=None)
         if not wanted:
             return UNREAD
-        found = math_verify.parse(delimited(answer), parsing_timeout=None)
+        found = math_verify.parse(delimited(answer), reads, parsing_timeout=None)
         return EQUAL if math_verify.verify(wanted, found, timeout_seconds=None) else DIFFERENT
     except (_TooSlowError, MemoryError, RecursionError):
         return SLOW
