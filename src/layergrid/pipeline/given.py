@@ -35,10 +35,10 @@ class FromActivations(Answers):
                     f"grids.{name}: model {model!r} is known by its activations alone ({self.wanted.given}); "
                     "this kind of grid needs the model itself"
                 )
-        if self.data.grade is not None or self.data.generate is not None:
+        if self.data.grade is not None or self.data.generate is not None or self.data.answers is not None:
             raise BadInput(
                 f"datasets.{dataset}: model {model!r} is known by its activations alone and writes no answers; "
-                "leave out 'prompt', 'generate' and 'grade', and name the labels with 'label: COLUMN'"
+                "leave out 'prompt', 'answers', 'generate' and 'grade', and name the labels with 'label: COLUMN'"
             )
         if self.data.long != "refuse":
             raise BadInput(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from layergrid import text
 from layergrid.artifacts import DataCard, GradedAnswer, Results
+from layergrid.facts.grading import QUOTED
 
 LONG = 400  # characters of a question or a completion that are shown in full
 GOLD = 120  # of a right answer or a reason
@@ -72,7 +73,7 @@ def _words(found: tuple[GradedAnswer, ...], card: DataCard | None, seed: int) ->
     counts = _of_all(found, card)
     who = text.listed(_share(*one) for one in counts)
     answers = "answer" if len(found) == 1 and counts[0][2] in (None, 1) else "answers"
-    whose = f"of {found[0].model}" if card is None or not card.given else f"given in column {card.given}"
+    whose = f"of {found[0].model}" if card is None or not card.given else f"given in column {QUOTED.format(card.given)}"
     drawn = f"{text.capital(who)} {answers} {whose} to {found[0].dataset}"
     drawn = f"{drawn}, drawn at random within each label (seed {seed})"
     rule = f": {card.rule}" if card is not None and card.rule else ""

@@ -10,6 +10,7 @@ from functools import cached_property
 from layergrid import text
 from layergrid.artifacts import DataCard, Fact, Figure, Grid, ModelCard, Paragraph, Results, Section, Summary
 from layergrid.facts import differences, prefixes, sections, sentences
+from layergrid.facts.grading import QUOTED
 from layergrid.render import answers, examples, references, shades, sheets
 from layergrid.render.figures import Block
 from layergrid.render.sheets import Sheet
@@ -167,7 +168,7 @@ def _data(d: DataCard) -> tuple[tuple[str, str], ...]:
     said = (("source", d.source), ("fingerprint", d.fingerprint), ("grouped by", d.group or "nothing"),
             ("left out", "; ".join(f"{text.count(n)} of {text.count(of)}: {why}" for why, n, of in d.left_out)),
             ("prompt" if d.written else "text", d.prompt), ("dialogue", d.chat), ("new tokens", limit),
-            ("answers", f"given in column {d.given}" if d.given else ""), ("asked for P(True)", d.asked),
+            ("answers", f"given in column {QUOTED.format(d.given)}" if d.given else ""), ("asked for P(True)", d.asked),
             ("exact answer", d.rule if d.written else ""), ("graded", d.compared if d.written else ""),
             ("occurs more than once", text.counted(d.repeated, "exact answer") if d.repeated else ""),
             ("depends on the label", "where the exact answer of a right answer is looked for" * d.label_dependent),
