@@ -166,6 +166,20 @@ def test_specs_that_name_each_other_are_followed_to_their_end(home):
     assert run("changed", "--since", "HEAD", spec).out == f"{spec}\n"
 
 
+def test_files_that_included_specs_and_variables_name_are_found_from_the_specs_own_folder(home):
+    write(home / "common" / "base.yaml", 'variables: {data: ..}\ndatasets: {d: {source: "${data}/given/rows.csv"}}\n')
+    spec = write(home / "specs" / "f.yaml", f"include: ../common/base.yaml\nvariables: {{data: ../more}}\n{GRIDS}")
+    write(home / "more" / "given" / "rows.csv")
+    commit(home)
+    assert run("changed", "--since", "HEAD", spec).out == ""
+    write(home / "more" / "given" / "rows.csv", "new\n")
+    ran = run("changed", "--since", "HEAD", spec)
+    assert (ran.out, ran.err) == (f"{spec}\n", f"{spec}: more/given/rows.csv differs\n")
+    git(home, "checkout", "-q", "--", ".")
+    write(home / "common" / "base.yaml", "seed: 1\n")
+    assert run("changed", "--since", "HEAD", spec).err == f"{spec}: common/base.yaml differs\n"
+
+
 def test_a_folder_outside_of_the_repository_is_not_gone_through(home):
     spec = write(home / "specs" / "far.yaml", f"theme: /\ntemplates: ../../..\n{GRIDS}")
     commit(home)

@@ -147,6 +147,11 @@ def test_families_cannot_be_written_and_their_names_belong_to_one_grid_each() ->
         "kind: probe\nmatrix: {model: all, dataset: [x]}", "  errors-a-x: {kind: activation, model: a, dataset: y}\n"
     )
     assert found[0][2] == "two grids are named 'errors-a-x', one of them by a matrix; rename an entry or a choice"
+    found = told(
+        "kind: probe\nmatrix: {model: [a], dataset: [x]}",
+        "  errors-a-x: {kind: activation, model: a, matrix: {dataset: [y]}}\n",
+    )
+    assert "two grids are named 'errors-a-x'" in found[0][2]
 
 
 @pytest.mark.parametrize(

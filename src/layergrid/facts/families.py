@@ -135,6 +135,8 @@ def _nested(view: View, words: tuple[str, str, str], names: Mapping[str, str], l
     sides = f"{text.number(b, digits)} beside {text.number(a, digits)}"
     end = "" if relation in ("above", "below") else f", the difference being {text.estimate(gap, low, high, digits)}"
     end += "" if relation else ", whose interval is not known"
+    if not relation and gap == 0:
+        verdict, sides, end = "is the same as", text.number(a, digits), ""
     how = PAIRED.get(str(view.grid.settings.get("paired", "")), "")
     forms |= {
         "clause": f"the nested best of {of} {verdict} that of {minus} ({sides}){end}",

@@ -73,6 +73,9 @@ def expanded(root: Node, problems: list[Problem]) -> Node:
         for one, grid in found.items():
             _put(made, one, grid, problems)
     # What could not be written out is not to be missed a second time.
+    for name, family in families.items():
+        if name in made:
+            _put(made, name, Entry(family.key, made[name].node), problems)
     root = root.having("grids", Node(grids.place, made, broken=grids.broken or len(problems) > before))
     if size(root) > MAX_NODES:
         problems.append(Problem(grids.place, f"with every matrix written out the spec has over {MAX_NODES:,} values"))
