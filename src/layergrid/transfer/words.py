@@ -25,7 +25,7 @@ ELSEWHERE = {
     "layers": "at one layer and scored at another",
     "models": "on the states of one model and scored on those of another",
 }
-CAUTIOUS = "; off the diagonal, where no row of the target trains the source's probe, intervals are longer than they need to be"
+CAUTIOUS = "; off the diagonal, where no row of the target trains the source's probe, intervals are longer than need be"
 SCALED = "each feature divided by its standard deviation over the source's training rows, and target rows by the same"
 
 
