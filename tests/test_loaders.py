@@ -98,7 +98,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "\n \n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_refused(tmp_path, content):
-    assert refusal(tmp_path, "a.csv", content).endswith("a.csv: the file is empty")
+    assert "a.csv: the file is empty; expected rows of data" in refusal(tmp_path, "a.csv", content)
 
 
 def test_what_is_not_utf8_is_refused_with_the_byte(tmp_path):

@@ -220,6 +220,18 @@ def test_equal_numbers_are_one_group_however_they_are_written():
     assert load({"g": [7, 7.0, 8.5]}, group_column="g").groups == ("7", "7", "8.5")
 
 
+@pytest.mark.parametrize("value", ['["a", "b"]', "['a', 'b']", "[1, 2]"])
+def test_a_list_where_one_group_is_needed_is_refused_with_a_way_to_one_value(value):
+    said = refusal({"g": ["x", value]}, group_column="g")
+    assert f"row 2: column 'g', named as group, holds a list ({value})" in said
+    template = said.partition('{g: "')[2].partition('"}`')[0]
+    assert len(set(load({"g": [value, value]}, columns={"g": template}, group_column="g").groups)) == 1
+
+
+def test_a_text_in_brackets_is_a_group():
+    assert load({"g": ["[sic]", "[a, b"]}, group_column="g").groups == ("[sic]", "[a, b")
+
+
 # ---------------------------------------------------------------- builds
 
 SPEC = """\
@@ -236,7 +248,7 @@ grids:
 outputs: [md]
 """
 # A prompt in other company is rounded in other ways: log-probabilities, in float32 of sums over a vocabulary, differ by
-# a few units in their last place (4.8e-6 at most over 115 answers of the model that ships, for batches of 5, 16 and 64).
+# a few units in their last place (4.8e-6 at most over 115 answers of the model that ships, in batches of 5, 16, 64).
 # Answers are the same, and so are the states that are read of them, whose batches are not those of `generate`: cells,
 # folds and scores of probes agreed to the last bit.
 TOLERANCE = 1e-5

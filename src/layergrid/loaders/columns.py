@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -127,8 +129,28 @@ def as_keys(where: str, name: str, role: str, values: Sequence[Scalar], kept: Se
             f"{b + 1} {other} ({values[b]!r}); write all as one type, or make text of them with "
             f'`columns: {{{name}: "{{{{ {name} }}}}"}}`'
         )
+    many = [i for i in kept if role == "group" and _is_list(values[i])]
+    if many:
+        raise BadInput(
+            f"{where}, row {many[0] + 1}: column {name!r}, named as group, holds a list ({values[many[0]]}), and rows "
+            "whose lists overlap would not be kept together; make one value of it, such as "
+            f"`columns: {{{name}: \"{{{{ {name}.strip('[]').split(',') | first }}}}\"}}`"
+        )
     whole = any(type(values[i]) is int for i in kept)
     texts = [
         str(int(v)) if whole and isinstance(v, float) and v.is_integer() else str(v) for v in (values[i] for i in kept)
     ]
     return [one.encode("utf-8", "backslashreplace").decode("utf-8") for one in texts]
+
+
+def _is_list(value: Scalar) -> bool:
+    """Whether a value is a list of several items, written as JSON or Python writes it."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not (text.startswith("[") and text.endswith("]") and "," in text):
+        return False
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return isinstance(read(text), list)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return False

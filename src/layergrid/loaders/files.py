@@ -49,5 +49,5 @@ def read_text(path: Path) -> str:
             f"{path}: not UTF-8 at byte {at} (line {line}, value 0x{data[at]:02x}); save it as UTF-8"
         ) from None
     if not text.strip():
-        raise BadInput(f"{path}: the file is empty")
+        raise BadInput(f"{path}: the file is empty; expected rows of data: was it saved and copied whole?")
     return text
