@@ -206,3 +206,13 @@ def test_states_that_are_not_finite_in_a_target_leave_the_source_its_own_value()
     one, other = two(90)
     found = matrix(asked(layers=(1, 2)), one, read(with_values(other.inputs, spoil)))
     assert found.status.tolist() == [["ok", "not_finite"], ["not_finite", "not_finite"]]
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_changes_no_number(monkeypatch):
+    reads = two(90)
+    alone = matrix(asked(positions=("exact_answer_last", "-1")), *reads)
+    monkeypatch.setattr("layergrid.transfer.fitting.SPAWN_WORK", 0)
+    spread = matrix(asked(positions=("exact_answer_last", "-1")), *reads)
+    assert all(np.array_equal(a.scores, b.scores) for a, b in zip(alone.domains, spread.domains, strict=True))
+    assert alone.chosen == spread.chosen

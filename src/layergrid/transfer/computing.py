@@ -10,7 +10,7 @@ from layergrid.artifacts import CellStatus, Choice, Domain, Floats, Ints, Matrix
 from layergrid.spec import TransferSpec
 from layergrid.transfer import judging, words
 from layergrid.transfer.domains import FINE, Laid, Place, Read, Trouble, features, lay
-from layergrid.transfer.fitting import Failed, Probe, scored, trained
+from layergrid.transfer.fitting import Failed, Job, Probe, fitted, one_thread, scored
 from layergrid.transfer.grouping import Grouped, grouped
 
 Progress = Callable[[int, int], None]
@@ -26,7 +26,8 @@ def compute(name: str, asked: TransferSpec, reads: Sequence[Read], seed: int, pr
     groups = grouped(laid.rows, asked.folds, seed)
     troubles = [_trouble(groups, place) for place in laid.places]
     probes = _probes(asked, laid, groups, troubles, progress)
-    status, reason, scores = _scores(asked, laid, groups, troubles, probes)
+    with one_thread():
+        status, reason, scores = _scores(asked, laid, groups, troubles, probes)
     found = [judging.baseline_scores(asked.baselines, asked.predict, rows) for rows in laid.rows]
     domains = tuple(_domain(laid, groups, place, scores[t], found[place.rows]) for t, place in enumerate(laid.places))
     beside = [
@@ -58,20 +59,18 @@ def _probes(
     asked: TransferSpec, laid: Laid, groups: Grouped, troubles: Sequence[Trouble], progress: Progress
 ) -> dict[tuple[int, int], Probe | Failed]:
     """The probe of each source and fold; none of a source in trouble."""
-    fit = [s for s, one in enumerate(troubles) if one == FINE]
-    found: dict[tuple[int, int], Probe | Failed] = {}
-    for s in fit:
-        place = laid.places[s]
-        labels, folds = laid.rows[place.rows].labels, groups.folds[place.rows]
-        for k in range(asked.folds):
+    jobs: dict[tuple[int, int], Job] = {}
+    for s, place in enumerate(laid.places):
+        rows, folds = laid.rows[place.rows], groups.folds[place.rows]
+        for k in range(asked.folds if troubles[s] == FINE else 0):
             train = np.flatnonzero(folds != k)
-            found[s, k] = trained(_reader(laid, place), len(place.cells), train, labels, folds, asked.penalty_values)
-            progress(len(found), len(fit) * asked.folds)
+            jobs[s, k] = Job(rows.read.states.values, place.cells, rows.index[train], rows.labels[train], folds[train],
+                             asked.penalty_values)  # fmt: skip
+    found: dict[tuple[int, int], Probe | Failed] = {}
+    for key, probe in zip(jobs, fitted(list(jobs.values())), strict=True):
+        found[key] = probe
+        progress(len(found), len(jobs))
     return found
-
-
-def _reader(laid: Laid, place: Place) -> Callable[[int, Ints], Floats]:
-    return lambda cell, kept: features(laid, place, cell, kept)
 
 
 def _scores(

@@ -6,7 +6,8 @@ mean AUROC decides, and the probe of that cell and penalty is fitted on all of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from layergrid.probes.scoring import Fitter
 from layergrid.probes.solving import Array, Direction
 from layergrid.stats import AUROC
 
-Reader = Callable[[int, Ints], Floats]  # cell, rows -> states [m, D]
+SPAWN_WORK = 2e10  # floating point operations below which starting processes costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -40,40 +41,78 @@ class Failed:
     unconverged: int = 0
 
 
-def trained(
-    read: Reader, cells: int, rows: Ints, labels: Bools, folds: Ints, penalties: tuple[float, ...]
-) -> Probe | Failed:
-    """The probe of the training rows `rows` [m] of a source with n rows; `labels` and `folds` are [n].
+@dataclass(frozen=True)
+class Job:
+    """What the probe of one source and fold is made from."""
 
-    Of equal cells the first is chosen, of equal penalties the strongest. One BLAS thread, so that sums have one order.
-    """
+    values: Floats  # [L, P, N, D] of the source
+    cells: tuple[tuple[int, int], ...]  # (layer, position) to choose from
+    rows: Ints  # int [m]: examples to train on
+    labels: Bools  # bool [m]
+    folds: Ints  # int [m]: which of them are held out together, to choose by
+    penalties: tuple[float, ...]
+
+    def features(self, cell: int) -> Floats:
+        """The states [m, D] at one of the cells."""
+        layer, position = self.cells[cell]
+        return np.asarray(self.values[layer, position][self.rows])
+
+
+def fitted(jobs: Sequence[Job]) -> Iterator[Probe | Failed]:
+    """`trained` for each job, in order; by a process a core where there is much to do, which changes no number."""
+    import joblib
+
+    work = sum(len(job.cells) * 25 * len(job.penalties) * len(job.rows) * min(len(job.rows), _width(job)) ** 2
+               for job in jobs)  # fmt: skip
+    workers = min(joblib.cpu_count(), len(jobs)) if work > SPAWN_WORK else 1
+    if workers <= 1:
+        yield from map(trained, jobs)
+        return
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")
+        yield from parallel(joblib.delayed(trained)(job) for job in jobs)
+
+
+def _width(job: Job) -> int:
+    return int(job.values.shape[-1])
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One BLAS thread, so that sums have one order."""
     import scipy.linalg  # noqa: F401 - its BLAS must be loaded before its threads can be pinned
     from threadpoolctl import threadpool_limits
 
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+def trained(job: Job) -> Probe | Failed:
+    """The probe of one source and fold. Of equal cells the first is chosen, of equal penalties the strongest."""
     best: tuple[float, int, float] | None = None
     lost, why = 0, (CellStatus.CONSTANT.value, "the values are the same in all training examples")
-    with threadpool_limits(limits=1, user_api="blas"):
-        for cell in range(cells):
-            x = read(cell, rows)
+    with one_thread():
+        for cell in range(len(job.cells)):
+            x = job.features(cell)
             if not np.isfinite(x).all():
                 why = (CellStatus.NOT_FINITE.value, "some training examples have NaN or infinite values")
                 continue
             if not np.ptp(x, axis=0).any():
                 continue
-            values, failed = _inner(x, labels[rows], folds[rows], penalties)
+            values, failed = _inner(x, job.labels, job.folds, job.penalties)
             lost += failed
-            eligible = [r for r in range(len(penalties)) if not np.isnan(values[r])]
+            eligible = [r for r in range(len(job.penalties)) if not np.isnan(values[r])]
             if not eligible:
                 why = (CellStatus.NOT_CONVERGED.value, f"fits that did not reach the tolerance: {lost}")
                 continue
-            r = max(eligible, key=lambda r: (values[r], penalties[r]))
+            r = max(eligible, key=lambda r: (values[r], job.penalties[r]))
             if best is None or values[r] > best[0]:
-                best = float(values[r]), cell, penalties[r]
+                best = float(values[r]), cell, job.penalties[r]
         if best is None:
             return Failed(*why, lost)
         value, cell, penalty = best
-        x = read(cell, rows)
-        direction = prepare(x).direction(np.arange(len(rows)), labels[rows].astype(np.float64), penalty, "logistic")
+        every, y = np.arange(len(job.rows)), job.labels.astype(np.float64)
+        direction = prepare(job.features(cell)).direction(every, y, penalty, "logistic")
     if not direction.converged:
         return Failed(CellStatus.NOT_CONVERGED.value, f"fits that did not reach the tolerance: {lost + 1}", lost + 1)
     return Probe(cell, penalty, value, direction, lost)
