@@ -31,7 +31,6 @@ LARGEST, TALLEST = 62.0, 30.0  # width and height of a cell, at most
 PRINTED = 21.0  # width of a cell in which a value can be printed
 BESIDE = 6  # domains up to which both maps stand side by side
 DIGITS, MARGIN = 2, 4  # decimals of a value; pixels right of the maps
-READABLE = 0.2  # luminance of a cell below which pale figures are told from it better than dark ones
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Small:
     found: Bounded
     scale: Scale
     sure: Bools  # [S, T]: the interval leaves out what says nothing: chance, or zero
+    pale: tuple[bool, ...]  # of each stop of the colours: a value stands out better in the pale colour
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,21 @@ class Sizes:
         return MARGIN if self.printed else BAR_GAP + BAR + BAR_LABELS
 
 
+def paler(theme: Theme, scheme: str) -> tuple[bool, ...]:
+    """Of each stop of a scheme whether figures on it are pale: where their contrast is the better one in both modes."""
+    light, dark = theme.schemes[scheme]
+
+    def least(role: str, k: int) -> float:
+        return min(_contrast(theme.light[role], light[k]), _contrast(theme.dark[role], dark[k]))
+
+    return tuple(least("pale", k) > least("ink", k) for k in range(len(light)))
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
 def pick(results: Results, name: str) -> Matrix:
     """The matrix that a chart draws: the named one, or the only one; raises BadInput."""
     known = [one.name for one in results.matrices]
@@ -169,12 +184,14 @@ def _maps(chart: MatrixMap, matrix: Matrix, theme: Theme) -> list[Small]:
     with np.errstate(invalid="ignore"):
         sure = np.asarray((raw.low > chance) | (raw.high < chance))
         apart = np.asarray((gap.low > 0) | (gap.high < 0))
-    found = [Small(matrix.quantity.name, raw, Scale(*chart.domain, theme.scheme(scheme), False), sure)]
+    found = [Small(matrix.quantity.name, raw, Scale(*chart.domain, theme.scheme(scheme), False), sure,
+                   paler(theme, scheme))]  # fmt: skip
     values = gap.value[np.isfinite(gap.value)]
     if chart.baseline and values.size:
         end = max(0.05, rounded_up(float(np.abs(values).max())))
-        stops = theme.scheme(theme.families["two_sided"])
-        found.append(Small("less the best baseline", gap, Scale(-end, end, stops, False), apart))
+        sides = theme.families["two_sided"]
+        scale = Scale(-end, end, theme.scheme(sides), False)
+        found.append(Small("less the best baseline", gap, scale, apart, paler(theme, sides)))
     return found
 
 
@@ -216,7 +233,8 @@ def _rows(maps: Sequence[Small], sizes: Sizes) -> list[dict[str, Any]]:
                 row[part] = [shared.compact(v, DIGITS, kept) for v in getattr(one.found, part)[s]]
             row["sure"] = one.sure[s].astype(int).tolist()
             row["pale"] = [
-                int(np.isfinite(v) and luminance(one.scale.stop(float(v))) < READABLE) for v in one.found.value[s]
+                int(np.isfinite(v) and one.pale[one.scale.stops.index(one.scale.stop(float(v)))])
+                for v in one.found.value[s]
             ]
             row["n"], row["positive"] = list(matrix.n), matrix.n_positive.tolist()
             row["baseline"] = [_baseline(matrix, t) for t in range(len(sizes.labels))]
