@@ -87,5 +87,5 @@ PROBE_KEYS = listed(
     "or",
 )
 SUFFIXES = listed([suffix for kind in known(Loader).values() for suffix in kind.suffixes], "or")
-SOURCES = f"builtin:NAME or a file ending in {SUFFIXES}"
+SOURCES = f"builtin:NAME, folder:NAME, hf:NAME or a file ending in {SUFFIXES}"
 THEMES = ", ".join(sorted(path.stem for path in (resources.folder("templates") / "themes").glob("*.yaml")))

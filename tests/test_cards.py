@@ -39,7 +39,12 @@ def positions(status):
 
 def test_a_data_set_is_counted_by_label(sequences):
     dataset = SimpleNamespace(
-        source="sums.csv", group="g", prompt="{{ q }}", generate=SimpleNamespace(max_new_tokens=9), grade="any"
+        source="sums.csv",
+        group="g",
+        prompt="{{ q }}",
+        generate=SimpleNamespace(max_new_tokens=9),
+        grade="any",
+        answers=None,
     )
     card = data_card("sums", dataset, "tiny", examples(), sequences, labels())
     assert (card.n, card.n_correct, card.n_groups) == (3, 1, 2)
@@ -104,7 +109,7 @@ def test_a_token_that_shares_a_character_with_the_one_before_has_the_rest_of_its
 
 
 def test_texts_with_a_label_are_counted_by_class_and_lack_no_answer(sequences):
-    dataset = SimpleNamespace(source="facts.csv", group="", prompt="{{ q }}", generate=None, grade=None)
+    dataset = SimpleNamespace(source="facts.csv", group="", prompt="{{ q }}", generate=None, grade=None, answers=None)
     given = replace(sequences, written=False)
     told = replace(labels(), rule="", classes=("false ones", "true ones"))
     card = data_card("facts", dataset, "tiny", examples(), given, told)

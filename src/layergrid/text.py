@@ -210,8 +210,8 @@ def known_columns(wanted: str, columns: Iterable[str], *, mapped: bool = True) -
     near = like_column(wanted, names) if wanted else None
     hint = f" Did you mean {near!r}?" if near else ""
     if wanted and mapped:
-        old = _in_yaml(near) if near else "THE COLUMN"
-        hint += f" Name it so, or write `columns: {{{_in_yaml(wanted)}: {old}}}` in the data set."
+        line = f"`columns: {{{_in_yaml(wanted)}: {_in_yaml(near) if near else 'THE COLUMN'}}}` in the data set"
+        hint += f" Name it so, or write {line}." if near else f" If one of them holds it, write {line}."
     return f"the columns are {listed(repr(name) for name in names)}.{hint}"
 
 

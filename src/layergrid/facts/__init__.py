@@ -74,7 +74,7 @@ def views(results: Results) -> tuple[View, ...]:
 
 def too_few(results: Results) -> list[str]:
     """For who builds: of each set of answers that a class is missing in, or too small, and what can be done."""
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for view in views(results):
         ledger = Ledger()
         kept.derive(view, ledger)
