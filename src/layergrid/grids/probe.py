@@ -80,7 +80,7 @@ class FixedSplit(BaseModel):
 class ProbeGrid(StateGrid):
     """AUROC of a linear probe in every cell, its penalty chosen inside the training folds."""
 
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
     selects: ClassVar[bool] = True
     kind: Literal["probe"] = "probe"
     predict: Literal["error", "correct", "label"] | Column = Field(

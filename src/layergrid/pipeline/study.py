@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from layergrid.models import Loaded, Trust
 
 _OF_ROWS = {"source", "columns", "where", "sample", "id", "group", "prompt", "long"}  # keys that decide on prompts
-REPORT = 3  # version of the report, part of its key: raise it when its files change without `render.fingerprint`
+REPORT = 4  # version of the report, part of its key: raise it when its files change without `render.fingerprint`
 
 
 class Study:
