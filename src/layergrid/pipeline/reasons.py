@@ -144,7 +144,7 @@ def _told(stage: Stage, part: str, old: Whole, new: Whole) -> Iterator[str]:
 def _told_of_data(part: str, old: Whole, new: Whole) -> Iterator[str]:
     if part == "prompt":
         yield "the prompt changed"
-    elif part in ("source", "sample", "id", "group"):
+    elif part in ("source", "sample", "id", "group", "columns", "where"):
         yield from _leaves(part, old.get(part), new.get(part))
     elif part == "rows" and all(old.get(one) == new.get(one) for one in _DRAWN):
         differing = rows_that_differ(str(old.get("rows", "")), str(new["rows"]))
@@ -200,7 +200,9 @@ def _leaves(name: str, was: Any, now: Any) -> Iterator[str]:
     if was == now:
         return
     if isinstance(was, Mapping) and isinstance(now, Mapping):
-        for key in [*now, *(one for one in was if one not in now)]:
+        other = was.get("kind") != now.get("kind")  # keys of one kind alone say nothing more than its name
+        lost = () if other else (one for one in was if one not in now)
+        for key in [*(one for one in now if one in was or not other), *lost]:
             yield from _leaves(f"{name}.{key}".lstrip("."), was.get(key), now.get(key))
         return
     old, new = (_shown(one) for one in (was, now))
