@@ -286,3 +286,34 @@ def test_the_report_of_a_build_is_verified(study, tmp_path):
     shutil.copytree(study.report, tmp_path / "small")
     ran = run("verify", tmp_path / "small")
     assert ran.code == 0, ran.err + ran.out
+
+
+def test_two_halves_of_one_source_are_taken_as_independent_unless_they_share_groups(one):
+    half = np.arange(240) < 120
+    a, b = some_rows(one, half), some_rows(one, ~half)
+    gap = less(a, b).grid
+    assert gap.settings["paired"] == "independent"
+    assert gap.settings["apart"] == "neither an example nor a group of examples is in both"
+    assert np.isfinite(gap.low).any()
+    shared = replace(b, held_out=replace(b.held_out, groups=(a.held_out.groups[0], *b.held_out.groups[1:])))
+    assert less(a, shared).grid.settings["paired"] == ""
+    assert "no example is in both" in less(a, shared).grid.settings["methods"]["pairs"]
+
+
+def test_what_tells_examples_apart_is_their_source_and_how_their_ids_are_made_and_not_what_is_left_out():
+    from types import SimpleNamespace
+    from typing import Any
+
+    from layergrid.loaders.csv import CsvLoader
+    from layergrid.pipeline.study import Study as Built
+    from layergrid.spec import DatasetSpec
+
+    def told(**keys: Any) -> str:
+        loader = CsvLoader(address="x.csv")
+        data = DatasetSpec(source="x.csv", loader=loader, prompt="{{ q }}", generate=None, **keys)
+        grids = {"gap": SimpleNamespace(stands_alone=False, dataset="x")}
+        return Built.told_apart(SimpleNamespace(spec=SimpleNamespace(grids=grids, datasets={"x": data})), "gap")  # type: ignore[arg-type]  # it reads no more of a study
+
+    assert told() == told(where="q != ''")  # ids are numbers of rows of the source, whatever is left out
+    one, other = (told(id="id", columns={"id": column}) for column in ("mine", "theirs"))
+    assert len({told(), one, other}) == 3

@@ -305,7 +305,10 @@ def _settings(a: GridResult, b: GridResult, labels: tuple[str, str], rows: Rows,
         return found | {"methods": {"pairs": f"The differences have no interval: {rows}"}}
     found["interval"] = INTERVALS[how(rows)].format(between=between)
     if isinstance(rows, Independent):
-        return found | {"methods": {"matched": f"No example of the two {between} is paired: {rows.why}"}}
+        return found | {
+            "apart": rows.why,
+            "methods": {"matched": f"No example of the two {between} is paired: {rows.why}"},
+        }
     if isinstance(rows, Described):
         found |= {"statistic": rows.first.statistic, "seed": rows.seed}
     if rows.whole:
@@ -329,6 +332,6 @@ INTERVALS = {
     "influences over the rows of a group, each side times K(1/K + 1/(K-1)) for its K folds; where folds differ the "
     "interval is rather too long",
     "rows": "the differences of the rows, with the estimator of the grids: groups of either side are kept together",
-    "independent": "the two {between} have no example in common, so that their errors are independent; the interval "
-    "of a difference follows from those of both sides (MOVER, Zou & Donner 2008)",
+    "independent": "no example of one of the {between} is paired with one of the other, and their errors are taken as "
+    "independent; the interval of a difference follows from those of both sides (MOVER, Zou & Donner 2008)",
 }

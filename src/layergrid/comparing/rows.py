@@ -138,6 +138,13 @@ def labels_that_differ(a: GridResult, b: GridResult) -> int:
     return sum(sides[0][one] != sides[1][one] for one in sides[0].keys() & sides[1].keys())
 
 
+def disjoint(a: HeldOut | Measured | None, b: HeldOut | Measured | None) -> bool:
+    """Whether two grids of one source have neither an example nor a group in common, such as two halves of a file."""
+    if a is None or b is None:
+        return False
+    return not set(a.example_ids) & set(b.example_ids) and not set(a.groups) & set(b.groups)
+
+
 def unrelated(a: HeldOut | Measured | None, b: HeldOut | Measured | None, why: str) -> Independent | str:
     """The rows of two grids of different sources; where none were kept, why nothing is known of them."""
     if a is None or b is None:

@@ -17,7 +17,6 @@ PAIRED = {
     "folds": "paired on the rows, which stand in the same folds",
     "across": "paired on the rows, each in the folds of its own grid",
     "rows": "paired on the rows",
-    "independent": "not paired, because the examples come from different data",
 }
 NOUNS = {"model": "the model", "dataset": "the data set", "site": "the site"}
 
@@ -97,19 +96,27 @@ def _words(grid: Grid, results: Results) -> tuple[str, str, str]:
     return f"the grid {text.visible(of)}", f"the grid {text.visible(minus)}", ""
 
 
+def _how(grid: Grid) -> str:
+    """How the differences of a grid are paired, or why they are not."""
+    settings = grid.settings
+    if settings.get("paired") == "independent":
+        return f"not paired, because {settings.get('apart') or 'the examples come from different data'}"
+    return PAIRED.get(str(settings.get("paired", "")), "")
+
+
 def _rows(view: View, prefix: str, ledger: Ledger) -> None:
     """The examples that both grids compare, how differences are paired, and how many have another label."""
     settings = view.grid.settings
     n, minus, of = (int(one) for one in settings["examples"])
     paired = str(settings.get("paired", ""))
     if paired == "independent":
-        shown = f"{text.plural(of, 'example')} less {text.count(minus)} of other data"
+        shown = f"{text.plural(of, 'example')} less {text.count(minus)} others"
     else:
         shown = f"{text.plural(n, 'example')} that both grids compare"
         shown += "" if n == of == minus else f", of {text.count(of)} and {text.count(minus)}"
     why = str(settings.get("methods", {}).get("pairs", ""))
     differ = int(settings.get("labels_differ", 0))
-    forms = {"text": shown if paired else "", "how": PAIRED.get(paired, ""), "Why": why}
+    forms = {"text": shown if paired else "", "how": _how(view.grid), "Why": why}
     if differ:
         forms["labels"] = f"{text.words(differ)} of these {text.plural(n, 'example')} "
         forms["labels"] += f"{'has' if differ == 1 else 'have'} another label in one grid than in the other"
@@ -137,10 +144,9 @@ def _nested(view: View, words: tuple[str, str, str], names: Mapping[str, str], l
     end += "" if relation else ", whose interval is not known"
     if not relation and gap == 0:
         verdict, sides, end = "is the same as", text.number(a, digits), ""
-    how = PAIRED.get(str(view.grid.settings.get("paired", "")), "")
     forms |= {
         "clause": f"the nested best of {of} {verdict} that of {minus} ({sides}){end}",
-        "of": of, "minus": minus, "at": f"for {common}" if common else "", "paired": how,
+        "of": of, "minus": minus, "at": f"for {common}" if common else "", "paired": _how(view.grid),
     }  # fmt: skip
     minus_name, of_name = (str(one) for one in view.grid.settings["difference"])
     sources = [f"{names[name]}.nested" for name in (of_name, minus_name) if name in names]

@@ -147,9 +147,11 @@ def _elsewhere(matrix: Matrix, ledger: Ledger) -> None:
     down = [p for p in pairs if matrix.raw.high[p] < chance]
     forms = _share(up, pairs, "the interval of the AUROC lies above chance", f"{NOUNS[matrix.over]}s")
     forms["also"] = f"in {text.words(len(down))} below it" if down else ""
+    if len(pairs) > 2:  # so many that some intervals lie on one side by chance
+        forms["many"] = text.counted(len(pairs), "pair")
     ledger.add("above", "pairs", forms, cells=_points(matrix, up), value=len(up), n=len(pairs), relation="above")
     best = max(pairs, key=lambda p: matrix.raw.value[p])
-    _value("best", matrix, best, ledger, "highest")
+    _value("best", matrix, best, ledger, len(pairs))
     _difference("best.lost", matrix, best, matrix.lost, ALONE, ledger, flip=True)
     _difference("best.gain", matrix, best, matrix.over_baseline, BEST, ledger)
     _sides("lost", matrix, pairs, matrix.lost, ALONE, ledger, flip=True)
@@ -161,12 +163,16 @@ def _elsewhere(matrix: Matrix, ledger: Ledger) -> None:
             _difference("worst", matrix, worst, matrix.lost, ALONE, ledger, flip=True)
 
 
-def _value(key: str, matrix: Matrix, pair: Pair, ledger: Ledger, word: str) -> None:
+def _value(key: str, matrix: Matrix, pair: Pair, ledger: Ledger, of: int) -> None:
+    """The highest pair of `of` pairs of different domains."""
     value, low, high = (float(getattr(matrix.raw, part)[pair]) for part in ("value", "low", "high"))
     forms = {"text": text.estimate(value, low, high), "value": text.number(value), "pair": paired(matrix, pair)}
-    forms |= {"the": f"the {word} of these pairs", "The": f"The {word} of these pairs"}
-    if len(matrix.domains) == 2:
-        forms |= {"the": "the higher of these two pairs", "The": "The higher of these two pairs"}
+    every = f"{text.counted(of, 'pair')} of different {NOUNS[matrix.over]}s"
+    few = {1: f"the only pair of different {NOUNS[matrix.over]}s", 2: f"the higher of the {every}"}
+    forms["the"] = few.get(of, f"the highest of the {every}")
+    forms["The"] = text.capital(forms["the"])
+    if of > 1:
+        forms["picked"] = "picked on the rows that score it"
     if np.isfinite(low) and np.isfinite(high):
         forms["interval"] = f"{text.percent(matrix.level)} interval {text.span(low, high)}"
     ledger.add(key, "pair", forms, cells=_points(matrix, [pair]), value=value, low=low, high=high,

@@ -1,7 +1,8 @@
 """The kind `difference`: one grid less another, cell by cell, paired on the examples that both read; it fits nothing.
 
 Both grids are of the same spec. Where they read the same examples (equal ids of one source) the intervals are paired;
-where the examples come from different sources they are independent, and the report says which.
+where the examples come from different sources, or are different ones of one, they are taken as independent, and the
+report says which.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from layergrid.text import listed
 
 UNKNOWN = "it is not known whether equal ids are the same example"
 SOURCES = "the examples come from different data"
+DISJOINT = "neither an example nor a group of examples is in both"
 
 
 class DifferenceGrid(GridKind):
@@ -53,9 +55,12 @@ class DifferenceGrid(GridKind):
         unlike: str | rows.Independent = ""
         if self.match == "source" and not all(told):
             unlike = UNKNOWN
-        elif self.match == "source" and told[0] != told[1]:
+        elif self.match == "source":
             kept = [one.held_out or one.measured for one in (a, b)]
-            unlike = rows.unrelated(kept[0], kept[1], SOURCES)
+            if told[0] != told[1]:
+                unlike = rows.unrelated(kept[0], kept[1], SOURCES)
+            elif rows.disjoint(kept[0], kept[1]):
+                unlike = rows.unrelated(kept[0], kept[1], DISJOINT)
         made = grids.difference(a, b, (self.minus, self.of), unlike, "grids")
         if made is None:
             raise BadInput(f"grids.{inputs.name}: {_why(a, b, self.minus, self.of)}")

@@ -207,9 +207,9 @@ class Study:
         data = None if kind.stands_alone else self.spec.datasets[kind.dataset]
         if data is None:
             return ""
-        named = data.model_dump(mode="json", include={"loader", "id"})
-        counted = {} if data.id is not None else data.model_dump(mode="json", include={"where"})  # ids may count rows
-        return json.dumps(named | counted, sort_keys=True)
+        named = data.model_dump(mode="json", include={"loader", "id"})  # ids else count the rows of the source
+        made = data.columns.get(data.id or "", "")  # two columns of one source may be given one name
+        return json.dumps([named, made], sort_keys=True)
 
     def _alone(self, name: str, kind: GridKind) -> GridResult:
         """A grid that reads neither a model nor a data set, but perhaps other grids."""

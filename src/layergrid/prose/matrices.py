@@ -78,7 +78,8 @@ def abstract(voice: Voice) -> Paragraph:
     """Two or three sentences: how far probes carry, and what is lost and gained."""
     if not voice.has("above"):
         return (voice.say("In {matrix|the}, {empty}."),) if voice.has("empty") else ()
-    found = [voice.say("In {matrix|the} among {size}, {above}.")]
+    many = "; {level|own}" if voice.has("above", "many") else ""
+    found = [voice.say(f"In {{matrix|the}} among {{size}}, {{above}}{many}.")]
     beside = [f"{{{key}|clause}}" for key in ("lost", "gain") if voice.has(key, "clause")]
     if beside:
         found.append(voice.say(f"Paired on the target's rows, the probe from elsewhere is {', and '.join(beside)}."))
@@ -104,15 +105,23 @@ def analysis(voice: Voice) -> list[Paragraph]:
     if voice.has("above"):
         said.append(voice.say("{above|Text}" + (", {above|also}." if voice.has("above", "also") else ".")))
     if voice.has("best"):
-        line = "{best|The} is that {best|pair}: {best}; it is picked on the rows that score it"
-        said.append(voice.say(line + (", and {l|clause}." if voice.has("best.lost") else "."), l="best.lost"))
+        said.append(_best(voice, "{best|The} is that {best|pair}: {best}"))
     if voice.has("lost", "clause"):
         said.append(voice.say("Paired on the target's rows, the probe from elsewhere is {lost|clause}."))
     if voice.has("worst"):
-        said.append(voice.say("The probe {worst|pair} {worst|clause}."))
+        said.append(
+            voice.say("The probe {worst|pair}, picked on the rows that score it, {worst|clause}.")
+        )
     if voice.has("empty"):
         said.append(voice.say("{empty|Text}" + (": {empty|why}." if voice.has("empty", "why") else ".")))
     return [p for p in (tuple(said), _baselines(voice)) if p]
+
+
+def _best(voice: Voice, line: str) -> Sentence:
+    """A sentence on the best pair, that it is picked on the rows that score it, and how it stands to the target's."""
+    ends = ["it is {best|picked}"] if voice.has("best", "picked") else []
+    ends += ["{l|clause}" if ends else "it {l|clause}"] if voice.has("best.lost") else []
+    return voice.say("; ".join([line, *([", and ".join(ends)] if ends else [])]) + ".", l="best.lost")
 
 
 def _baselines(voice: Voice) -> Paragraph:
@@ -135,10 +144,8 @@ def observations(voice: Voice) -> list[Paragraph]:
     """Sentences that may be quoted alone."""
     if not voice.has("best"):
         return []
-    line = "In {matrix|the}, the probe {best|pair} has {quantity|name} {best}"
-    found: list[Paragraph] = [
-        (voice.say(line + (" and {l|clause}." if voice.has("best.lost") else "."), l="best.lost"),)
-    ]
+    line = "In {matrix|the}, {best|the} is that {best|pair}, with {quantity|name} {best}"
+    found: list[Paragraph] = [(_best(voice, line),)]
     if voice.has("gain", "clause"):
         found.append((voice.say("In {matrix|the}, the probe from elsewhere is {gain|clause}."),))
     return found
@@ -156,7 +163,7 @@ def methods(voice: Voice) -> Paragraph:
     line = "Rows are split into {folds} by classes and groups; a group is held out of each set together, so that "
     said = [
         lead(voice),
-        voice.say(line + "a probe is scored on questions that it has not seen, wherever they are."),
+        voice.say(line + "a probe is scored on rows of groups that did not train it, in whatever set these stand."),
     ]
     if voice.has("groups"):
         said.append(voice.say("{groups|Text}."))
@@ -187,6 +194,7 @@ def _key_figures(voices: Sequence[Voice]) -> list[KeyFigure]:
         if voice.has("best"):
             bounds = ", {best|interval}" if voice.has("best", "interval") else ""
             meaning = f"{{quantity|name}} of the probe {{best|pair}}{bounds}: {{best|the}} in {{matrix|the}}"
+            meaning += ", {best|picked}" if voice.has("best", "picked") else ""
             found.append(KeyFigure(voice.say("{best|value}"), voice.say(meaning)))
     return found
 

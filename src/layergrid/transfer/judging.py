@@ -1,7 +1,8 @@
 """Values, intervals and paired differences of held-out scores, source by target; it fits nothing and chooses nothing.
 
-The estimator and its interval are those of a probe grid. Off the diagonal no target row shares a training row with the
-source, so that its second term, which stands for shared training rows, makes intervals too long rather than too short.
+The estimator and its interval are those of a probe grid. Between data sets of different questions no target row trains
+the source, so that its second term, which stands for rows that train and are scored, makes intervals too long rather
+than too short. Between positions, layers and models the questions are the same, and it is due as on the diagonal.
 """
 
 from __future__ import annotations

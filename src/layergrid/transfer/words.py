@@ -26,6 +26,7 @@ ELSEWHERE = {
     "models": "on the states of one model and scored on those of another",
 }
 CAUTIOUS = "; off the diagonal, where no row of the target trains the source's probe, intervals are longer than need be"
+SAME_ROWS = "; off the diagonal too, since the source's probe is trained on rows of the same questions"
 SCALED = "each feature divided by its standard deviation over the source's training rows, and target rows by the same"
 
 
@@ -53,7 +54,7 @@ def settings(
     return {
         "predict": asked.predict, "folds": asked.folds, "inner_folds": asked.folds - 1, "seed": seed,
         "penalties": list(asked.penalty_values), "level": asked.level, "width": width,
-        "scaling": SCALED, "interval": INTERVAL["auroc"] + CAUTIOUS,
+        "scaling": SCALED, "interval": INTERVAL["auroc"] + _off_diagonal(asked, groups),
         "solver": "; ".join(sorted(HOW[one] for one in solvers)),
         "tolerance": "; ".join(sorted(TOLERANCES[one] for one in solvers)),
         "layers": _layers(laid),
@@ -64,6 +65,11 @@ def settings(
         "sets": [_of_set(one) for one in laid.rows],
         "paired": len(laid.rows) == 1,
     }  # fmt: skip
+
+
+def _off_diagonal(asked: TransferSpec, groups: Grouped) -> str:
+    """What the term for shared training rows is off the diagonal: due where both sides hold the same questions."""
+    return SAME_ROWS if asked.over != "datasets" or groups.across else CAUTIOUS
 
 
 def _sign(name: str) -> str:
