@@ -48,6 +48,7 @@ def examples(**columns: list[Scalar]) -> Examples:
         (" Neutral, not entailment.", "Neutral"),
         ("It is not neutral; it is a contradiction.", "contradiction"),
         ("It isn't an entailment but neutral", "neutral"),
+        ("non-neutral, so a contradiction", "contradiction"),
         ("entailments or neutrality", None),
         ("contradiction or entailment", "contradiction"),
         ("ENTAILMENT", "ENTAILMENT"),

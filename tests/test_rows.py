@@ -116,6 +116,13 @@ def test_rows_that_a_rule_does_not_keep_are_counted_with_its_words():
     assert load({"n": [1]}, where="n").left_out == ()
 
 
+def test_names_that_columns_are_given_draw_no_other_sample():
+    held = {"i": [f"r{k}" for k in range(60)], "q": [f"what {k}?" for k in range(60)]}
+    plain = load(held, sample=20, id_column="i")
+    named = load(held, sample=20, id_column="key", columns={"key": "i", "asked": "{{ q }}!"})
+    assert plain.ids == named.ids
+
+
 def test_a_sample_is_drawn_of_what_a_rule_keeps():
     held = {"n": list(range(40))}
     found = load(held, where="n >= 20", sample=5)

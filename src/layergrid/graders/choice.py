@@ -17,9 +17,9 @@ from layergrid.graders.scopes import PARTS, Chars, Within, part
 from layergrid.kinds import BadInput, Grader
 from layergrid.text import listed
 
-# "not neutral", "isn't a nurse": the label behind it is denied. English alone; "neither" and "no" are left alone, since
-# what they deny is seldom one label.
-DENIED = re.compile(r"(?:\bnot|n['\u2019]t)\s{1,9}(?:(?:a|an|the)\s{1,9})?[\"'(\[*]{0,3}$")
+# "not neutral", "isn't a nurse", "non-neutral": the label behind it is denied. English alone; "neither" and "no" are
+# left alone, since what they deny is seldom one label.
+DENIED = re.compile(r"(?:\bnot|n['\u2019]t)\s{1,9}(?:(?:a|an|the)\s{1,9})?[\"'(\[*]{0,3}$|\bnon-$")
 # A letter is meant where it stands in brackets, before a bracket, a stop, a colon or the end, or behind one of these
 # words: "A man" and "I am" name no label.
 INTRODUCED = re.compile(

@@ -36,7 +36,8 @@ def load_examples(
 
     `columns` gives columns new names before anything else names one. Ids are those of `id_column` as text, else row
     numbers of the source counted from 1; groups those of `group_column`, else each row is its own. A sample is drawn
-    without replacement by what rows hold, so that the same rows in another order give the same sample. Raises
+    without replacement by what rows hold as they are read, so that the same rows in another order, or with other names
+    of columns, give the same sample. Raises
     BadInput for an empty set, a column that is missing, ids that are empty or not unique, groups that are empty, a rule
     that keeps nothing, and a sample larger than what is kept.
     """
@@ -52,7 +53,7 @@ def load_examples(
     _unique(told, ids, id_column, kept)
     groups = _keys(told, held, "group", group_column, kept) or ids
     taken = _taken(held, kept)
-    drawn = range(len(kept)) if sample is None else _drawn(taken, ids if id_column else None, sample, seed)
+    drawn = range(len(kept)) if sample is None else _drawn(_taken(read, kept), ids if id_column else None, sample, seed)
     if id_column is not None:
         drawn = [drawn[i] for i in in_order([ids[i] for i in drawn])]
     left = ((f"they do not meet the rule {visible(where.strip())!r}", n - len(kept), n),) if len(kept) < n else ()
