@@ -199,10 +199,15 @@ def _block(node: yaml.Node) -> bool:
     return isinstance(node, yaml.CollectionNode) and not node.flow_style
 
 
+def _in_lines(node: yaml.Node) -> bool:
+    """Whether a value ends with its last line: a collection in block style, or a text behind | or >."""
+    return _block(node) or (isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"))
+
+
 def _span(text: str, node: yaml.Node) -> tuple[int, int]:
     """Where a value begins and ends; one in block style ends with its last line."""
     start, end = node.start_mark.index, node.end_mark.index
-    return start, _line(text, end) if _block(node) and end < len(text) else end
+    return start, _line(text, end) if _in_lines(node) and end < len(text) else end
 
 
 def _line(text: str, index: int) -> int:
@@ -212,7 +217,7 @@ def _line(text: str, index: int) -> int:
 
 def _replaced(text: str, node: yaml.Node, new: str) -> str:
     start, end = _span(text, node)
-    return text[:start] + new + ("\n" if _block(node) else "") + text[end:]
+    return text[:start] + new + ("\n" if _in_lines(node) else "") + text[end:]
 
 
 def _misspelt(word: str, draw: random.Random) -> str:
@@ -235,6 +240,8 @@ def _lacking(text: str, _: random.Random) -> Iterator[Malformed]:
             if text[start : part.key.start_mark.index].strip():
                 continue
             stop = end if _block(part.value) else text.find("\n", end) + 1
+            if "&" in text[start:stop]:  # what is lacking then is the anchor of an alias elsewhere
+                continue
             new = text[:start] + text[stop:]
         else:
             following = re.match(r",\s*", text[end:])

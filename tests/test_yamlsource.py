@@ -143,7 +143,7 @@ def test_deep_nesting_is_refused_in_every_way_to_write_it() -> None:
         ('a: "\\UFFFFFFFF"', "1:7", "out of range"),
         ("%YAML 1." + "9" * 6000 + "\n---\na: 1", "1:9", "out of range"),
         ("%YAML 2.0\n---\na: 1", "1:1", "incompatible"),
-        ("a: x\nb", "2:2", "a key without ': '"),
+        ("a: x\nb", "2:1", "a key without ': '"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place_and_what_to_do(text: str, where: str, what: str) -> None:

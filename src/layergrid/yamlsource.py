@@ -218,7 +218,8 @@ class _Reader:
         except yaml.reader.ReaderError as error:
             self._unreadable(text, error)
         except yaml.MarkedYAMLError as error:
-            unclosed = re.search("end of stream|<stream end>", error.problem or "")  # told where it was opened
+            # Told where it was opened, or where the text begins that was read as a key.
+            unclosed = re.search("end of stream|<stream end>|could not find expected ':'", error.problem or "")
             mark = (unclosed and error.context_mark) or error.problem_mark or error.context_mark
             _fail(self._place(mark), _explain(error))
         if self.root is None:

@@ -50,7 +50,7 @@ def contradicts(kind: str, value: object) -> bool:
     return (
         (isinstance(value, list) and kind in ("tuple_type", "list_type", "set_type", "frozen_set_type"))
         or (isinstance(value, dict) and kind in ("model_type", "dict_type", "mapping_type"))
-        or (isinstance(value, str) and kind in ("enum", "is_instance_of"))
+        or (isinstance(value, str) and kind == "is_instance_of")
     )
 
 

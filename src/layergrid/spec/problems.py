@@ -61,7 +61,8 @@ class _Walk:
 def translate(error: ValidationError, root: Node) -> list[Problem]:
     """The problems of a spec whose full form is `root`, each once."""
     found = [(_walk(details, root), details) for details in error.errors(include_url=False, include_input=False)]
-    found = [(walk, one) for walk, one in found if not walk.broken and not contradicts(one["type"], walk.node.plain())]
+    told = [(walk, one) for walk, one in found if not walk.broken and not contradicts(one["type"], walk.node.plain())]
+    found = told or [(walk, one) for walk, one in found if not walk.broken]  # nothing is refused without a word
     kept = [(walk, details) for walk, details in found if not _other_branch_fits_better(walk, details, found)]
     same: dict[tuple[object, ...], list[tuple[_Walk, ErrorDetails]]] = {}
     for walk, details in kept:

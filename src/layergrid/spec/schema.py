@@ -6,12 +6,14 @@ It describes the models of this package and every known kind; it validates nothi
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from layergrid.kinds import ChartKind, Grader, GridKind, Kind, Loader, PositionResolver, known
 from layergrid.spec.fields import Spec
 from layergrid.spec.naming import known_names
 from layergrid.spec.sugar import GOLD
+from layergrid.spec.transferable import SINGULAR
 
 Json = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,7 +29,8 @@ INHERITED = {  # descriptions of the fields that kinds inherit from their base
 }
 SEVERAL: Json = {  # keys of a grid that stand for many grids
     "matrix": {
-        "type": "object", "minProperties": 1,
+        "type": "object",
+        "minProperties": 1,
         "description": "One grid for each combination of values: keys of the grid with lists of values, with mappings "
         "of names to values, or, of `model` and `dataset`, with `all`. Names join those of entry and values.",
     },
@@ -45,6 +48,7 @@ SEVERAL: Json = {  # keys of a grid that stand for many grids
 TEXT: Json = {"type": "string"}
 TEXTS: Json = {"type": "array", "items": TEXT}
 WHOLE: Json = {"type": "integer"}
+VARIABLE: Json = {"type": "string", "pattern": r"^\$\{[^{}]+\}$", "description": "A variable of the spec: ${name}."}
 NAMED: Json = {"anyOf": [TEXT, WHOLE]}  # a position: -1 is a whole number in YAML
 
 
@@ -52,7 +56,8 @@ def schema() -> Json:
     """The JSON Schema (draft 2020-12) of a spec."""
     made: Json = _untitled(Spec.model_json_schema(mode="validation"))
     parts, parents = made["$defs"], made["properties"]
-    made["required"] = ["grids"]
+    del made["required"]  # the title is made from the file's name
+    made["anyOf"] = [{"required": ["grids"]}, {"required": ["transfer"]}, {"required": ["include"]}]
     parents.pop("families")
     parts.pop("FamilySpec")
     _models(parents["models"], parts["ModelSpec"])
@@ -61,10 +66,48 @@ def schema() -> Json:
     _positions(parents["positions"], parts)
     _grids(parents["grids"], parts)
     _alternatives(parents["figures"]["items"], _kinds(parents["figures"]["items"], ChartKind, parts))
+    _transfers(parts["TransferSpec"])
     _expectations(parts)
     for name in ("authors", "outputs"):
         _or_one(parents[name])
+    made = deepcopy(made)  # forms that stand in several places are one object
+    made["$defs"]["Variable"] = VARIABLE
+    for part in (made, *made["$defs"].values()):
+        _variables(part)
     return {"$schema": DRAFT, "title": "layergrid spec", **made}
+
+
+def _transfers(part: Json) -> None:
+    """Lets one name, layer or position stand under a singular key, or alone in the place of a list."""
+    fields = part["properties"]
+    _alternatives(fields["positions"], [{"type": "array", "items": NAMED}, *NAMED["anyOf"]])
+    for name in ("models", "datasets", "baselines"):
+        _or_one(fields[name])
+    fields["layers"]["anyOf"].append({"type": "integer", "minimum": 0})
+    for many, one in SINGULAR.items():
+        form = {"models": TEXT, "datasets": TEXT, "layers": WHOLE, "positions": NAMED}[many]
+        fields[one] = {**form, "description": f"One of `{many}`, in their place."}
+
+
+def _variables(part: Json) -> None:
+    """Lets a variable stand wherever a value is a number, a truth value or one of some texts."""
+    for name, field in part.get("properties", {}).items():
+        said = {key: field[key] for key in ("description", "default") if key in field}
+        form = {key: value for key, value in field.items() if key not in said}
+        choices = form["anyOf"] if form.keys() == {"anyOf"} else [form]
+        if name in ("kind", "layergrid") or any(map(_free, choices)) or not any(map(_single, choices)):
+            continue
+        field.clear()
+        field.update({"anyOf": [*choices, {"$ref": "#/$defs/Variable"}], **said})
+
+
+def _single(form: Json) -> bool:
+    return form.get("type") in ("integer", "number", "boolean", "string")
+
+
+def _free(form: Json) -> bool:
+    """Whether any text fits, a variable too."""
+    return form.get("type") == "string" and not {"enum", "const", "pattern"} & form.keys()
 
 
 def _expectations(parts: Json) -> None:
