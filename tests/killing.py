@@ -23,7 +23,8 @@ NURSERY = """
 import importlib, json, os, sys
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
-from layergrid import cli, capture, generate
+from layergrid import cli, capture
+from layergrid.generate import decoding
 from layergrid.attention import trial
 from layergrid import attention
 from layergrid.probes import cells, keeping
@@ -62,7 +63,7 @@ def begin(order):
     capture.BATCH_TOKENS["cpu"] = 200
     attention.attention.__kwdefaults__["batch_tokens"] = 400
     keeping.WORTH = 0.0
-    noted(generate, "_decode", "generate")
+    noted(decoding, "_decode", "generate")
     noted(capture, "_read", "capture")
     noted(trial.Way, "read", "attention")
     noted(cells, "fit_cell", "cell")

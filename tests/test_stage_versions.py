@@ -50,7 +50,6 @@ DECIDE_NOTHING = {
 STAND_OUTSIDE = {
     "changes": "names specs",
     "cli": "commands",
-    "comparing": "compares two reports, and is kept by no store",
     "demo": "makes the data and the model that ship, whose digests are parts of keys",
     "doctor": "looks at the machine",
     "executors": "run tasks",
