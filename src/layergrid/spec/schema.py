@@ -57,7 +57,9 @@ def schema() -> Json:
     made: Json = _untitled(Spec.model_json_schema(mode="validation"))
     parts, parents = made["$defs"], made["properties"]
     del made["required"]  # the title is made from the file's name
-    made["anyOf"] = [{"required": ["grids"]}, {"required": ["transfer"]}, {"required": ["include"]}]
+    some: Json = {"minProperties": 1}
+    made["anyOf"] = [{"required": [part], "properties": {part: some}} for part in ("grids", "transfer")]
+    made["anyOf"].append({"required": ["include"]})  # which may bring them
     parents.pop("families")
     parts.pop("FamilySpec")
     _models(parents["models"], parts["ModelSpec"])
