@@ -39,9 +39,8 @@ ONE_ERROR = [
     ("    folds: 5", "    fold: 5",
      f"t.yaml:16:5: unknown key 'fold'; expected {PROBE_KEYS}; did you mean 'folds'?\n        fold: 5\n        ^"),
     ("seed: 0", "sed: 0",
-     "t.yaml:2:1: unknown key 'sed'; expected layergrid, include, variables, title, authors, interpretation, seed, models, "
-     "datasets, positions, "
-     "grids, transfer, figures, expect, outputs, theme, paper, pdf, length, templates, "
+     "t.yaml:2:1: unknown key 'sed'; expected layergrid, include, variables, title, authors, interpretation, seed, "
+     "models, datasets, positions, grids, transfer, figures, expect, outputs, theme, paper, pdf, length, templates, "
      "layers_from or layer_order; did you mean 'seed'?\n    sed: "
      "0\n    ^"),
     ("count: 8", "cuont: 8",

@@ -77,9 +77,7 @@ def draw(chart: Multiples, results: Results, theme: Theme) -> Figure:
     return Figure(
         name=f"{grid.name}.{FIGURES[role]}",
         grid=grid.name,
-        title=TITLES[_told(one, role)].format(
-            text.capital(over.quantity.name), names.position_word(grid).lower()
-        ),
+        title=TITLES[_told(one, role)].format(text.capital(over.quantity.name), names.position_word(grid).lower()),
         alternative=f"Small heatmaps of {text.visible(grid.name)}: {grid.quantity.name} by layer and "
         f"{names.position_word(grid).lower()}; {text.listed(words)}.",
         spec=spec,

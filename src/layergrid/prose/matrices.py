@@ -109,9 +109,7 @@ def analysis(voice: Voice) -> list[Paragraph]:
     if voice.has("lost", "clause"):
         said.append(voice.say("Paired on the target's rows, the probe from elsewhere is {lost|clause}."))
     if voice.has("worst"):
-        said.append(
-            voice.say("The probe {worst|pair}, picked on the rows that score it, {worst|clause}.")
-        )
+        said.append(voice.say("The probe {worst|pair}, picked on the rows that score it, {worst|clause}."))
     if voice.has("empty"):
         said.append(voice.say("{empty|Text}" + (": {empty|why}." if voice.has("empty", "why") else ".")))
     return [p for p in (tuple(said), _baselines(voice)) if p]
