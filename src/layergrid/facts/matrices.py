@@ -218,11 +218,11 @@ def _sides(
             (("below", len(below)), ("not to be told from", tied), ("above", len(above))) if k
         )
     ]  # fmt: skip
-    many = f"of {text.counted(len(known), 'pair')}" if len(known) > 1 else "of one pair"
-    clause = f"{text.listed(parts)} {many}"
+    kept = " with a paired interval" if len(known) < len(pairs) else ""  # a fold at 0 or 1 leaves a pair without
+    clause = f"{text.listed(parts)} of {text.counted(len(known), 'pair')}{kept}"
     if len(parts) == 1:
         every = {1: "the only pair", 2: "both pairs"}.get(len(known), f"all {text.counted(len(known), 'pair')}")
-        clause = f"{parts[0].rpartition(' in ')[0]} in {every}"
+        clause = f"{parts[0].rpartition(' in ')[0]} in {every}{kept}"
     forms = {"clause": clause, "Clause": text.capital(clause)}
     forms["none"] = "" if above else f"no pair is above {whom}"
     ledger.add(key, "pairs", forms, cells=_points(matrix, above or below), value=len(above), n=len(known),
@@ -233,10 +233,12 @@ def _share(some: Sequence[Pair], pairs: Sequence[Pair], what: str, nouns: str) -
     """How many of the pairs of different domains a clause holds of."""
     k, n = len(some), len(pairs)
     every = f"{text.counted(n, 'pair')} of different {nouns}"
-    where = f"in {text.words(k)} of the {every}" if k else f"in none of the {every}"
+    where = f"in {text.words(k)} of the {every}" if k else f"in {'neither' if n == 2 else 'none'} of the {every}"
     if k == n:
         few = {1: f"in the only pair of different {nouns}", 2: f"in both pairs of different {nouns}"}
         where = few.get(n, f"in all {every}")
+    if not k:  # a denial at the head of a clause would turn its words round
+        return {"text": f"{what} {where}", "Text": f"{text.capital(what)} {where}"}
     return {"text": f"{where} {what}", "Text": f"{text.capital(where)} {what}"}
 
 
