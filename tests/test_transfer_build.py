@@ -66,6 +66,11 @@ def test_a_spec_of_transfers_alone_becomes_a_verified_report_and_a_second_build_
     again = child("build", study / "carried.yaml", "--out", study / "reports", LAYERGRID_CACHE=str(study / "cache"))
     assert "everything was kept" in again.err
     assert not set(again.imported) & set(MODEL_LIBRARIES)
+    drawn = run("render", study / "reports" / "carried")
+    assert drawn.code == 0, drawn.err
+    checked = run("verify", study / "reports" / "carried")
+    assert "24 pairs" in checked.out + checked.err
+    assert checked.code == 0, checked.err
 
 
 @pytest.mark.parametrize(("change", "expected"), [

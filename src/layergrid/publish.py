@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 MOST_BYTES = 64 * 2**20  # of a manifest
 LEFT = 3600  # seconds after which a folder of an unfinished publication is nobody's any more
-SAVED = ("grids", "results")  # the folders that documents are drawn from
+SAVED = ("grids", "results", "matrices")  # the folders that documents are drawn from, as far as a report has them
 BESIDE = (MANIFEST, "facts.json", "junit.xml", "report.html", "report.md", "report.pdf")  # files that lie beside them
 MOST_WORDS = 2**30  # bytes of a file that is read whole
 _ARRAYS = (".parquet", ".safetensors")  # files that are read by columns
@@ -189,7 +189,8 @@ def draft(report: Path) -> Iterator[Path]:
         fresh = Path(temporary) / report.name
         check_own(report)
         for name in SAVED:
-            shutil.copytree(report / name, fresh / name)
+            if (report / name).is_dir():
+                shutil.copytree(report / name, fresh / name)
         yield fresh
 
 
