@@ -80,7 +80,9 @@ def too_few(results: Results) -> list[str]:
         kept.derive(view, ledger)
         fact = ledger.get("few")
         if fact is not None and view.card is not None:
-            found.setdefault((view.grid.model, view.grid.dataset), f"{fact.forms['text']}; {kept.remedy(view.card)}")
+            found.setdefault(
+                (view.grid.model, view.grid.dataset), f"{fact.forms['text']}; {kept.remedy(view, view.card)}"
+            )
     return [text.visible(f"{model} on {dataset}: {said}") for (model, dataset), said in found.items()]
 
 

@@ -43,11 +43,13 @@ def derive(view: View, ledger: Ledger) -> None:
             return
 
 
-def remedy(card: DataCard) -> str:
-    """What may be done where a class is too small."""
+def remedy(view: View, card: DataCard) -> str:
+    """What may be done where a class is too small; the rows that are compared say which."""
     if not card.rule:
         return "look at the values of the label column, or take more rows"
-    return "ask more or easier questions, or look at the graded answers in the report: the grader may miss right ones"
+    n, right = _compared(view, card)
+    hard, graded = ("harder", "take wrong ones for right") if 2 * right > n else ("easier", "miss right ones")
+    return f"ask more or {hard} questions, or look at the graded answers in the report: the grader may {graded}"
 
 
 def _what(view: View) -> str:
