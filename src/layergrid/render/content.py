@@ -143,10 +143,11 @@ class Content:
         """What lies beside the report."""
         grids = ", ".join(f"grids/{g.grid.name}.parquet, .csv" for g in self.results.grids)
         moved = ", ".join(f"matrices/{one.name}.parquet, .csv" for one in self.results.matrices)
-        rows = [("held-out scores", "results/")] if any(g.held_out for g in self.results.grids) else []
+        rows = [("cells", grids)] if grids else []
+        rows += [("held-out scores", "results/")] if any(g.held_out for g in self.results.grids) else []
         rows += [("values of examples", "results/")] if any(g.measured for g in self.results.grids) else []
         rows += [("transfers", moved)] if moved else []
-        return (("cells", grids), *rows, ("cited facts", "facts.json"), ("this build", "manifest.json"))
+        return (*rows, ("cited facts", "facts.json"), ("this build", "manifest.json"))
 
 
 def _model(m: ModelCard) -> tuple[tuple[str, str], ...]:

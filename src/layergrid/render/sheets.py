@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from layergrid import text
-from layergrid.artifacts import DataCard, Estimate, Grid, GridResult, PositionStatus, Results
+from layergrid.artifacts import CellStatus, DataCard, Estimate, Grid, GridResult, PositionStatus, Results
 from layergrid.facts import alone, control
 from layergrid.facts.ledger import clear_of_zero
 from layergrid.facts.view import View
@@ -172,6 +172,8 @@ def _tied(one: GridResult, many: bool) -> Sheet | None:
     view = View(one)
     if not (view.paired and np.isfinite(one.grid.low).any()):
         return None
+    if any(one.grid.status[at] == CellStatus.BOUNDARY.value for at in view.peaks):
+        return None  # no paired interval exists there, so that nothing could be told from it
     grid, rows, digits = one.grid, [], view.digits
     sign = 1 if grid.quantity.higher_is == "more" else -1
     quiet = int((view.ties & view.noise).sum())  # counted below the table: none of them is called highest
