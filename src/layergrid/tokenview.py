@@ -83,8 +83,11 @@ def _table(i: int, sequences: Sequences, positions: Positions) -> Table:
     return table
 
 
-def counted(labels: Labels, positions: Positions) -> View:
-    """How many examples have each status at each position, wrong answers (or the false class) apart."""
+def counted(examples: Examples, labels: Labels, positions: Positions) -> View:
+    """How many examples have each status at each position, wrong answers (or the false class) apart.
+
+    Rows of the source that are no examples are told above.
+    """
     apart = "those with a wrong answer" if labels.rule else visible(labels.classes[0])
     title = plural(len(labels.correct), "example") + (f"; in brackets {apart}" if labels.known else "")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -100,4 +103,5 @@ def counted(labels: Labels, positions: Positions) -> View:
             beside = f" ({wrong})" if labels.known else ""
             cells.append(f"{int(having.sum())}{beside}" if having.any() else "")
         table.add_row(Text(name), *cells)
-    return Group(Text(title, style="bold"), table)
+    lost = [Text(f"left out {n} of {plural(of, 'row')}: {visible(why)}") for why, n, of in examples.left_out]
+    return Group(Text(title, style="bold"), *lost, table)

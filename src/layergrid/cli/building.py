@@ -30,7 +30,7 @@ from layergrid.cli.options import (
     read_specs,
     trusted,
 )
-from layergrid.errors import BadInput
+from layergrid.errors import BadInput, BuildError
 
 if TYPE_CHECKING:
     from layergrid.spec import Spec
@@ -92,7 +92,8 @@ def validate(
     """Check specs without running them; every error comes with its line and column. With --data also what they name."""
     from layergrid.spec import SpecError, load_spec
 
-    wrong = []
+    wrong: list[str] = []
+    kind: type[BadInput | BuildError] = BuildError  # where all that is wrong lies outside of the specs
     for path in specs:
         try:
             spec = load_spec(path, tuple(set_ or ()), tuple(allow or ()))
@@ -103,12 +104,13 @@ def validate(
                 from layergrid import pipeline
 
                 pipeline.check_data(spec, trusted(remote_code, pickle, offline))
-        except BadInput as error:  # what a spec's text does not show has no line, but its file
+        except (BadInput, BuildError) as error:  # what a spec's text does not show has no line, but its file
             wrong.append(str(error) if isinstance(error, SpecError) else f"{path}: {error}")
+            kind = BadInput if isinstance(error, BadInput) else kind
         else:
             typer.echo(f"{path}: fine ({spec.digest[:19]})")
     if wrong:
-        raise BadInput("\n".join(wrong))
+        raise kind("\n".join(wrong))
 
 
 @app.command()

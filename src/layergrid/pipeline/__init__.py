@@ -136,7 +136,7 @@ def positions(spec: Spec, count: int, reporter: Reporter, trust: Trust | None = 
     for answers in study.answers.values():
         for i in range(min(count, len(answers.examples.ids))):
             yield example(i, answers.examples, answers.sequences, answers.labels, answers.positions)
-        yield counted(answers.labels, answers.positions)
+        yield counted(answers.examples, answers.labels, answers.positions)
 
 
 # ---------------------------------------------------------------- after the waist
